@@ -1,0 +1,63 @@
+//! Jobs: what an accepted instruction does. Every job may be run again after a crash with the effect of one run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::clock::Clock;
+use crate::components::Component;
+use crate::domain::{ClusterName, ComponentName, DataSetName, Epoch, PairName, Trouble, TroubleKind};
+use crate::protocol::Progress;
+use crate::store::agent::Ledger;
+
+/// What all jobs of an agent share.
+pub struct Site {
+    /// Its cluster.
+    pub cluster: ClusterName,
+    /// Its components.
+    pub components: BTreeMap<ComponentName, Arc<dyn Component>>,
+    /// Its durable memory.
+    pub ledger: Arc<Ledger>,
+    /// Its clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Site {
+    /// The component of a data set; an unknown one is named.
+    pub fn component(&self, set: &DataSetName) -> Result<&Arc<dyn Component>, Trouble> {
+        self.components.get(&set.component).ok_or_else(|| {
+            let known: Vec<_> = self.components.keys().map(ComponentName::as_str).collect();
+            Trouble::new(TroubleKind::NotFound, set, format!("cluster {} has no component {}", self.cluster, set.component))
+                .next(format!("it has: {}", known.join(", ")))
+        })
+    }
+}
+
+/// The data plane of the other agent: an HTTP client that shows our certificate and knows its key.
+#[derive(Clone)]
+pub struct PeerLink {
+    /// The other cluster.
+    pub cluster: ClusterName,
+    /// `https://host:port`.
+    pub base: String,
+    /// The client.
+    pub http: reqwest::Client,
+}
+
+/// One job under way.
+pub struct Job {
+    /// What it shares with the others.
+    pub site: Arc<Site>,
+    /// Its pair.
+    pub pair: PairName,
+    /// Under which epoch it was given.
+    pub epoch: Epoch,
+    /// The other agent, once joined.
+    pub peer: Option<PeerLink>,
+    /// Where it tells how far it is.
+    pub progress: watch::Sender<Progress>,
+    /// Cancelled when the run is aborted or the agent stops.
+    pub cancel: CancellationToken,
+}

@@ -1,0 +1,3 @@
+//! The agent program: wiring only.
+
+fn main() {}

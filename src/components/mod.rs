@@ -1,0 +1,135 @@
+//! The components of a cluster, all behind one trait: capture · changes · read · stage · apply · fence · health.
+//!
+//! A component knows one data set at a time, by its path in the component (`invoices`, `/data/orders`, a table's name).
+//! Everything it makes is named after the recovery point, so that every call may be repeated. It keeps no state of its
+//! own beside what it stores in its cluster or its store directory; the agent's ledger remembers the rest.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::Stream;
+
+use crate::domain::backup::plan::ApplyPlan;
+use crate::domain::user_data::{UserDataChange, UserDataKey};
+use crate::domain::{ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Manifest, PointId, ProbeReport, Trouble};
+use crate::protocol::{CatalogueItem, OwnSnapshot};
+
+/// Bytes on their way; ends after the last, or with the trouble that stopped it.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Trouble>> + Send>>;
+
+/// One data set, captured. `lo` and `hi` are this process's monotonic clock.
+#[derive(Debug, Clone)]
+pub struct Capture {
+    /// Read before the cut could begin.
+    pub lo: Instant,
+    /// Read after it was certainly over.
+    pub hi: Instant,
+    /// The server's own stamp of the cut, where it gives one.
+    pub server_time: Option<DateTime<Utc>>,
+    /// Files open for writing then, as far as the component can tell; a bounded list.
+    pub open_files: Vec<String>,
+}
+
+/// Which piece of which staged file: the file's index in the change set, and the piece's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot {
+    /// Index into [`ChangeSet::changes`](crate::domain::ChangeSet).
+    pub file: u32,
+    /// Piece number, from 0.
+    pub piece: u32,
+}
+
+/// Remembers which phases of an apply are over, durably, so that a crash in the middle goes on there.
+pub trait PhaseJournal: Send + Sync {
+    /// How many phases are over.
+    fn done(&self) -> Result<u32, Trouble>;
+    /// Notes that phases up to `count` are over; durable when it returns.
+    fn advance(&self, count: u32) -> Result<(), Trouble>;
+}
+
+/// One component beside one agent.
+///
+/// Every call carries its own time limit and returns `Unreachable` when it is exceeded. Blocking work runs on a blocking thread.
+#[async_trait]
+pub trait Component: Send + Sync {
+    /// Its name in data sets.
+    fn name(&self) -> &ComponentName;
+    /// Its sort.
+    fn kind(&self) -> ComponentKind;
+    /// What it is, what it can hold, which rights are missing.
+    async fn describe(&self) -> Result<ComponentInfo, Trouble>;
+    /// How it is doing; never fails, a failure is the report.
+    async fn probe(&self) -> ProbeReport;
+    /// What is inside a place; the empty path is the component itself.
+    async fn catalogue(&self, path: &str) -> Result<Vec<CatalogueItem>, Trouble>;
+
+    // ---- as the source ----
+
+    /// Everything slow that a capture needs, done before the moment. Refuses by name what cannot be captured. Returns warnings.
+    async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble>;
+    /// Cuts the data set. Repeated for the same point it is refused (`Refused`): a second cut would be another moment.
+    async fn capture(&self, set: &str, point: PointId) -> Result<Capture, Trouble>;
+    /// What differs between a captured point and `base` (everything, as `Put`s with parents first, when `None`).
+    /// `Refused` when the base is no longer held: a full copy is needed then, and a person may want to know.
+    async fn changes(&self, set: &str, point: PointId, base: Option<PointId>) -> Result<ChangeSet, Trouble>;
+    /// The bytes of one piece of a captured file.
+    async fn read(&self, set: &str, point: PointId, entry: &Entry, piece: u32) -> Result<ByteStream, Trouble>;
+    /// Drops a capture; well when there is none.
+    async fn release(&self, set: &str, point: PointId) -> Result<(), Trouble>;
+    /// All captures and sealed snapshots of ours here.
+    async fn snapshots(&self) -> Result<Vec<OwnSnapshot>, Trouble>;
+
+    // ---- as the target ----
+
+    /// Where the live data set is not what `expected` says (the last sealed point's manifest), in words, at most 20 lines. `expected`
+    /// `None`: the first run; anything there that is not ours is `Refused`, naming it.
+    async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble>;
+    /// Whether content with this digest is already held for good, so that it need not be sent.
+    async fn holds(&self, digest: &Digest) -> Result<bool, Trouble>;
+    /// Writes one piece into staging, replacing what an earlier attempt left, and returns the digest of what it wrote.
+    async fn stage(&self, set: &str, point: PointId, slot: Slot, entry: &Entry, bytes: ByteStream) -> Result<Digest, Trouble>;
+    /// Reads a staged piece back from the storage.
+    async fn read_staged(&self, set: &str, point: PointId, slot: Slot, entry: &Entry) -> Result<ByteStream, Trouble>;
+    /// Makes everything staged survive a power cut.
+    async fn sync_staging(&self, set: &str, point: PointId) -> Result<(), Trouble>;
+    /// Keeps the commit's record on the cluster itself, beside the data (the ledger has it too). `record` is JSON.
+    async fn keep_record(&self, set: &str, point: PointId, record: &str) -> Result<(), Trouble>;
+    /// Brings the live data set from its last point to the new one, phase by phase. The data set stays fenced throughout: its
+    /// root's true mode, owner and ACL are the manifest's, not the live tree's.
+    async fn apply(
+        &self,
+        set: &str,
+        point: PointId,
+        plan: &ApplyPlan,
+        manifest: &Manifest,
+        journal: &dyn PhaseJournal,
+    ) -> Result<(), Trouble>;
+    /// Takes the secondary's own snapshot of the applied state and drops the staging. Repeatable.
+    async fn seal(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble>;
+    /// Drops staging of a point that was not committed; well when there is none.
+    async fn discard(&self, set: &str, point: PointId) -> Result<(), Trouble>;
+    /// Brings the live data set back to a sealed point that need not be the newest (for a promotion).
+    async fn restore(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble>;
+
+    // ---- fence ----
+
+    /// Keeps ordinary users from writing, and reads that back; returns the evidence in words. Well when already fenced.
+    async fn fence(&self, set: &str) -> Result<String, Trouble>;
+    /// Lifts the fence: the root's mode, owner and ACL become those of `root` (the manifest's), or what they were before the fence when `None`.
+    async fn unfence(&self, set: &str, root: Option<&Entry>) -> Result<(), Trouble>;
+    /// Whether it is fenced now, with the evidence in words.
+    async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble>;
+
+    // ---- user data ----
+
+    /// Users, groups, permissions and tenants kept here, `sets` being the data sets concerned. At a secondary with a sealed manifest
+    /// the true permissions are the manifest's: `sealed` has them by data set.
+    async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble>;
+    /// Carries out one change; for permissions of a data set it also returns the entries whose metadata is now another, to be
+    /// kept with the sealed manifest.
+    async fn adjust_user(&self, change: &UserDataChange) -> Result<Vec<(String, Entry)>, Trouble>;
+}

@@ -1,0 +1,320 @@
+//! What a person (or a plan, or the command line) can ask of the engine.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::user_data::UserDataChange;
+use crate::domain::{
+    ClusterName, ComponentInfo, ComponentName, Epoch, PairName, Plan, PointId, RecoveryPoint, RunId, RunReport, Service, ServiceName,
+    Trouble,
+};
+use crate::protocol::CatalogueItem;
+
+use super::snapshot::PairView;
+
+/// A command. Those that change identities carry the generation of the snapshot the person saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "command", content = "with")]
+pub enum Command {
+    /// Connect to an agent that is not paired yet (its code is not used up) or is, and tell what is there.
+    TestAgent {
+        /// `host:port`.
+        address: String,
+        /// The enrolment code.
+        code: Option<String>,
+    },
+    /// Enrol (or reuse) both agents and check everything that pairing needs; nothing is paired yet.
+    CheckPair(PairRequest),
+    /// Pair.
+    Pair(PairRequest),
+    /// Dissolve a pair: our snapshots go on both sides.
+    Unpair {
+        /// Which.
+        pair: PairName,
+    },
+    /// What is inside a component of the pair's primary.
+    Catalogue {
+        /// The pair.
+        pair: PairName,
+        /// The component; `None` lists the components.
+        component: Option<ComponentName>,
+        /// The place; empty is the component itself.
+        path: String,
+    },
+    /// Check a policy and say what it means; saves nothing.
+    CheckService(Box<Service>),
+    /// Create or change a service's policy.
+    SaveService(Box<Service>),
+    /// Forget a service; its points stay until pruned by hand.
+    RemoveService {
+        /// Which.
+        service: ServiceName,
+    },
+    /// Bring in a plan.
+    ApplyPlan {
+        /// The plan.
+        plan: Plan,
+        /// Only say what would change.
+        dry_run: bool,
+    },
+    /// The plan that would bring this state about.
+    ExportPlan,
+    /// Start a backup run.
+    Run {
+        /// Which service.
+        service: ServiceName,
+        /// When; `None` is now.
+        at: Option<DateTime<Utc>>,
+    },
+    /// Drop a run; refused from its commit on.
+    CancelRun {
+        /// Which.
+        run: RunId,
+    },
+    /// Make `to` the primary: after a fault, or planned.
+    AdjustIdentity {
+        /// The pair.
+        pair: PairName,
+        /// The cluster to get the primary identity.
+        to: ClusterName,
+        /// Its name as the person typed it; must equal `to`.
+        confirm: String,
+        /// Planned switchover: fence, final run, promote.
+        planned: bool,
+        /// The snapshot the person saw; refused when the facts have changed since. `None` from the command line.
+        generation: Option<u64>,
+        /// Who.
+        by: String,
+    },
+    /// Compare (and, unless dry, bring over) users, permissions and tenants.
+    SyncUsers {
+        /// The pair.
+        pair: PairName,
+        /// Only compare.
+        dry_run: bool,
+        /// The controller reads both sides and adjusts, instead of the fourth instruction to the primary.
+        by_controller: bool,
+    },
+    /// The sealed points of a service, newest first.
+    Points {
+        /// Which.
+        service: ServiceName,
+    },
+    /// The runs, newest first.
+    Runs {
+        /// Of one service only.
+        service: Option<ServiceName>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Everything, once (for the socket).
+    Snapshot,
+}
+
+/// The two agents of a pair to be, and its options.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PairRequest {
+    /// The pair's name.
+    pub name: PairName,
+    /// `host:port` and code of the agent beside the primary.
+    pub primary: AgentRequest,
+    /// Likewise of the secondary.
+    pub secondary: AgentRequest,
+}
+
+/// How to reach one agent.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentRequest {
+    /// `host:port`.
+    pub address: String,
+    /// The enrolment code, until enrolled. A secret.
+    pub code: Option<String>,
+}
+
+impl std::fmt::Debug for AgentRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AgentRequest").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// What a command brought.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reply", content = "with")]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// Of `TestAgent`.
+    Agent(AgentFound),
+    /// Of `CheckPair`; `Pair` is refused while one is not ok.
+    PairChecks(PairChecks),
+    /// Of `Catalogue`.
+    Catalogue(Vec<CatalogueItem>),
+    /// Of `CheckService` and `SaveService`.
+    ServiceChecked(ServiceCheck),
+    /// Of `ApplyPlan`: what changes, in words.
+    Changes(Vec<String>),
+    /// Of `ExportPlan`.
+    Plan(Plan),
+    /// Of `Run`.
+    Started(RunId),
+    /// Of `AdjustIdentity`, when it ended.
+    Adjusted(AdjustReport),
+    /// Of `SyncUsers`.
+    Users {
+        /// The differences found.
+        changes: Vec<UserDataChange>,
+        /// How many were applied.
+        applied: u64,
+        /// What could not be.
+        failed: Vec<String>,
+    },
+    /// Of `Points`.
+    Points(Vec<RecoveryPoint>),
+    /// Of `Runs`.
+    Runs(Vec<RunReport>),
+    /// Of `Snapshot`.
+    Snapshot(Box<super::Snapshot>),
+    /// Of `Unpair`: what could not be removed.
+    Unpaired(Vec<String>),
+    /// It could not be done; nothing was changed.
+    Refused(Trouble),
+}
+
+/// An agent that answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentFound {
+    /// Its cluster.
+    pub cluster: ClusterName,
+    /// Its site.
+    pub site: String,
+    /// Its key's fingerprint.
+    pub key: String,
+    /// Round trip in milliseconds.
+    pub took_ms: u64,
+    /// Its components.
+    pub components: Vec<ComponentInfo>,
+}
+
+/// Whether a check holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckState {
+    /// It holds.
+    Ok,
+    /// It holds, with something to know.
+    Warning,
+    /// It does not: the action is refused.
+    Failed,
+}
+
+/// One pre-flight line: check, evidence, fix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was checked.
+    pub name: String,
+    /// Whether it holds.
+    pub state: CheckState,
+    /// What was seen.
+    pub evidence: String,
+    /// What to do about it; empty when it holds.
+    pub fix: String,
+}
+
+/// Two components matched, or one without a match.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComponentMatch {
+    /// At the primary.
+    pub primary: ComponentInfo,
+    /// At the secondary; `None`: nothing there can back it up.
+    pub secondary: Option<ComponentInfo>,
+    /// Whether they fit, and why not.
+    pub check: Check,
+}
+
+/// The checks before pairing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PairChecks {
+    /// The primary.
+    pub primary: AgentFound,
+    /// The secondary.
+    pub secondary: AgentFound,
+    /// Component by component.
+    pub components: Vec<ComponentMatch>,
+    /// The lines.
+    pub checks: Vec<Check>,
+}
+
+/// A policy checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceCheck {
+    /// The policy in words.
+    pub in_words: String,
+    /// The next moments of its schedule, at most five.
+    pub next_moments: Vec<DateTime<Utc>>,
+    /// Problems (`Failed`) and remarks (`Warning`); saving is refused while one failed.
+    pub checks: Vec<Check>,
+}
+
+/// What one service resumed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceResumed {
+    /// The service.
+    pub name: ServiceName,
+    /// Its point; `None`: it had none, or could not be brought up.
+    pub recovery_point: Option<PointId>,
+    /// Seconds of writes that are lost, counted from the point's R to the last sign of life of the primary.
+    pub lost_secs: Option<u64>,
+    /// Why it could not be brought up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Trouble>,
+}
+
+/// One step of an identity change, also those not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// What.
+    pub step: String,
+    /// `done`, `failed`, `not executed`.
+    pub state: String,
+    /// Evidence or reason.
+    pub detail: String,
+}
+
+/// `adjust-identity --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdjustReport {
+    /// The pair.
+    pub pair: PairName,
+    /// The epoch now.
+    pub epoch: Epoch,
+    /// The primary now.
+    pub primary: ClusterName,
+    /// Service by service.
+    pub services: Vec<ServiceResumed>,
+    /// How it ended.
+    pub outcome: AdjustOutcome,
+    /// Step by step.
+    pub steps: Vec<StepReport>,
+    /// Why it was refused or aborted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Trouble>,
+}
+
+/// How an identity change ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdjustOutcome {
+    /// The new primary serves.
+    Promoted,
+    /// Planned, and undone before the promotion.
+    Aborted,
+    /// Not begun.
+    Refused,
+}
+
+/// `status --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// The pairs.
+    pub pairs: Vec<PairView>,
+}

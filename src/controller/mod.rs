@@ -1,0 +1,81 @@
+//! The engine: takes commands, runs backups on their schedules, watches both clusters, publishes snapshots of its state.
+//!
+//! It never touches a cluster and never names egui. Out: `watch::Receiver<Arc<Snapshot>>`; in: a bounded channel of
+//! [`Command`] with a reply. Both are serde types, so that a console, a socket and the command line share them.
+
+pub mod command;
+mod handle;
+pub mod snapshot;
+
+pub use command::{Command, Reply};
+pub use handle::{Asked, EngineHandle};
+pub use snapshot::Snapshot;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What an engine is started with.
+#[derive(Debug, Clone)]
+pub struct EngineSpec {
+    /// Its state directory; created 0700. One engine a directory.
+    pub state: PathBuf,
+    /// How it watches the clusters.
+    pub watch: WatchSettings,
+    /// Where it serves the route over plain HTTP, `host:port`; `None`: not at all.
+    pub route: Option<String>,
+    /// Called after every new snapshot (the console asks for a repaint). Cheap, never blocks.
+    pub waker: fn_waker::Waker,
+}
+
+/// A waker that can be cloned and printed.
+pub mod fn_waker {
+    use std::fmt;
+    use std::sync::Arc;
+
+    /// Something to call when there is news.
+    #[derive(Clone, Default)]
+    pub struct Waker(Option<Arc<dyn Fn() + Send + Sync>>);
+
+    impl Waker {
+        /// From a closure.
+        pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Waker {
+            Waker(Some(Arc::new(wake)))
+        }
+        /// Calls it.
+        pub fn wake(&self) {
+            if let Some(wake) = &self.0 {
+                wake();
+            }
+        }
+    }
+
+    impl fmt::Debug for Waker {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Waker")
+        }
+    }
+}
+
+/// How the clusters are watched. The defaults suit production; the training lab is quicker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchSettings {
+    /// Between two looks at an agent.
+    pub interval: Duration,
+    /// Time limit of one look.
+    pub time_limit: Duration,
+    /// Looks in a row that must fail before *suspect* becomes *faulty*.
+    pub failures: u32,
+    /// And for at least this long.
+    pub fault_after: Duration,
+}
+
+impl Default for WatchSettings {
+    fn default() -> Self {
+        WatchSettings {
+            interval: Duration::from_secs(2),
+            time_limit: Duration::from_secs(3),
+            failures: 5,
+            fault_after: Duration::from_secs(20),
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What the console draws: one immutable picture of the engine's state.
+//!
+//! What is shown is never better than what is true: what is not known is `None` or *unknown*, with when it was last known.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::backup::machine::{Phase, StartedBy};
+use crate::domain::user_data::UserDataChange;
+use crate::domain::{
+    ClusterName, ComponentInfo, Epoch, Health, Identity, PairName, PointId, ProbeReport, RecoveryPoint, RunId, RunReport, Service,
+    ServiceName, Trouble,
+};
+use crate::protocol::Progress;
+
+/// The engine's state at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Rises with every change of a fact that a decision may rest on (identity, health, points), not with progress.
+    pub generation: u64,
+    /// When it was taken.
+    pub at: DateTime<Utc>,
+    /// False until the engine has read its store and asked the agents once.
+    pub ready: bool,
+    /// The pairs.
+    pub pairs: Vec<PairView>,
+    /// Runs under way, and the newest ended ones (at most 200), newest first.
+    pub runs: Vec<RunView>,
+    /// Sealed points, newest first (at most 500 a service).
+    pub points: Vec<RecoveryPoint>,
+    /// What happened, newest first (at most 500).
+    pub activity: Vec<ActivityLine>,
+}
+
+/// A pair.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PairView {
+    /// Its name.
+    pub name: PairName,
+    /// Highest epoch known.
+    pub epoch: Epoch,
+    /// The active cluster; `None`: unknown or in conflict.
+    pub active: Option<ClusterName>,
+    /// First the one with the primary identity, then the other.
+    pub clusters: Vec<ClusterView>,
+    /// Its services.
+    pub services: Vec<ServiceView>,
+    /// Shown while the primary is faulty and a person has to decide.
+    pub fault: Option<FaultPrompt>,
+    /// The identity machine's phase, in words for people ("replicating", "promoting guiyang", "active alone since …").
+    pub phase: String,
+    /// Offsets of the agents' clocks, and whether captures may rest on them.
+    pub clock: ClockView,
+    /// User data.
+    pub users: UsersView,
+    /// The control device shares no host with the primary.
+    pub controller_isolated: Option<bool>,
+    /// Two decisions of one epoch: what a person has to do. Empty otherwise.
+    #[serde(default)]
+    pub conflict: String,
+}
+
+/// One cluster of a pair, as its client sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterView {
+    /// Its name.
+    pub name: ClusterName,
+    /// Its site.
+    pub site: String,
+    /// Its agent's `host:port`.
+    pub agent: String,
+    /// The identity its agent last told; `Unknown` when it is not reachable or not confirmed.
+    pub identity: Identity,
+    /// The epoch it last told.
+    pub epoch: Option<Epoch>,
+    /// Whether it is fenced, as far as known.
+    pub fenced: Option<bool>,
+    /// Health after debouncing.
+    pub health: Health,
+    /// Why.
+    pub evidence: Vec<String>,
+    /// When its agent last answered the engine.
+    pub last_seen: Option<DateTime<Utc>>,
+    /// Whether the agent answers now (a cluster may serve while its agent is down).
+    pub agent_answers: bool,
+    /// Its components.
+    pub components: Vec<ComponentInfo>,
+    /// The newest probe of each.
+    pub probes: Vec<ProbeReport>,
+    /// When its agent's certificate ends.
+    pub certificate_until: Option<DateTime<Utc>>,
+    /// Its key's fingerprint.
+    pub key: String,
+}
+
+/// How a service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceState {
+    /// No recovery point yet.
+    NeverProtected,
+    /// A run is under way.
+    Running,
+    /// Sealed, within its RPO.
+    Protected,
+    /// Behind its RPO target.
+    BehindTarget,
+    /// The last run failed, the point before it stands.
+    LastRunFailed,
+    /// Active alone after a promotion.
+    Unprotected,
+    /// Nobody can tell now.
+    Unknown,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// Its name.
+    pub name: ServiceName,
+    /// How it is.
+    pub state: ServiceState,
+    /// Its policy.
+    pub policy: Service,
+    /// Its newest sealed point.
+    pub last_point: Option<PointId>,
+    /// Seconds from that point's R until now; `None` without a point.
+    pub rpo_secs: Option<u64>,
+    /// Next moment of its schedule; `None`: on demand, or suspended.
+    pub next_moment: Option<DateTime<Utc>>,
+    /// RPO in seconds over the last 24 h, oldest first, evenly spaced; `None` where unknown.
+    pub rpo_history: Vec<Option<u64>>,
+    /// Moments that were missed, and why; newest first, at most 20.
+    pub missed: Vec<(DateTime<Utc>, String)>,
+    /// Unprotected since, after a promotion.
+    pub unprotected_since: Option<DateTime<Utc>>,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunView {
+    /// What is known of it.
+    pub report: RunReport,
+    /// The run.
+    pub run: RunId,
+    /// Where it is.
+    pub phase: Phase,
+    /// Since when.
+    pub phase_since: DateTime<Utc>,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// Why it was started.
+    pub started_by: StartedBy,
+    /// How far the present step is.
+    pub progress: Option<Progress>,
+    /// Bytes a second over the last seconds.
+    pub bytes_per_sec: Option<u64>,
+    /// Whether a cancel is still possible.
+    pub can_cancel: bool,
+    /// Its log, oldest first, at most 200 lines.
+    pub log: Vec<ActivityLine>,
+}
+
+/// The fault prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultPrompt {
+    /// The faulty cluster.
+    pub faulty: ClusterName,
+    /// The one that can take over.
+    pub survivor: ClusterName,
+    /// Since when it is faulty.
+    pub since: DateTime<Utc>,
+    /// What was observed, by whom.
+    pub observed: Vec<Observation>,
+    /// What the observations amount to.
+    pub verdict: String,
+    /// What each service would resume from.
+    pub resume: Vec<ResumeView>,
+    /// When user data was last in sync, in words.
+    pub users: String,
+    /// What adjusting will do, step by step.
+    pub will: Vec<String>,
+    /// False: only the agent is down, or the survivor cannot be reached; `refused` says why.
+    pub can_adjust: bool,
+    /// Why not; empty otherwise.
+    pub refused: String,
+}
+
+/// One line of evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Who looked at what.
+    pub who: String,
+    /// What they saw.
+    pub saw: String,
+    /// How bad that is.
+    pub health: Health,
+}
+
+/// What a service would resume from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResumeView {
+    /// The service.
+    pub service: ServiceName,
+    /// The point; `None`: it has none and would not come up.
+    pub point: Option<RecoveryPoint>,
+    /// Seconds of writes lost.
+    pub lost_secs: Option<u64>,
+}
+
+/// The clocks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClockView {
+    /// Cluster, offset against the engine's clock and bound, in milliseconds.
+    pub offsets: Vec<(ClusterName, f64, f64)>,
+    /// The widest uncertainty between the two agents, in milliseconds; `None`: not measured.
+    pub bound_ms: Option<f64>,
+    /// Whether captures may be scheduled on them.
+    pub good: bool,
+    /// In words.
+    pub words: String,
+}
+
+/// User data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsersView {
+    /// When both sides were last compared or synced.
+    pub at: Option<DateTime<Utc>>,
+    /// Differences found then and not applied.
+    pub differences: Vec<UserDataChange>,
+    /// Counts at the primary: users, groups, permissions, tenants.
+    pub counts: [u64; 4],
+    /// The last attempt's trouble.
+    pub trouble: Option<Trouble>,
+}
+
+/// One line of what happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActivityLine {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// How bad.
+    pub level: Level,
+    /// What, in words.
+    pub text: String,
+    /// The pair or service it is about; empty for the engine.
+    pub about: String,
+}
+
+/// How bad a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// To know.
+    Info,
+    /// To look at.
+    Warning,
+    /// To act on.
+    Fault,
+}

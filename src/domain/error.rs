@@ -1,0 +1,72 @@
+//! The one error an operator reads: what failed, on which object, why, what to do next, whether trying again helps.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What sort of trouble it is; decides exit status, HTTP status and whether an effect is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TroubleKind {
+    /// The request itself is wrong; the same request will never work.
+    Invalid,
+    /// The request is well formed and a rule forbids it now (fence, epoch, identity, state).
+    Refused,
+    /// An older epoch or controller term than the agent knows.
+    Outdated,
+    /// The named thing does not exist.
+    NotFound,
+    /// Nobody answered within the time limit, or the connection broke. Trying again may help.
+    Unreachable,
+    /// The component answered with a failure. Trying again may help.
+    Failed,
+    /// Disk, quota or memory is used up.
+    Exhausted,
+    /// Bytes are not what they should be.
+    Corrupt,
+    /// The work was cancelled.
+    Cancelled,
+}
+
+/// A failure in words a tired person can act on; travels on the wire, into reports and onto the screen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub struct Trouble {
+    /// Its sort.
+    pub kind: TroubleKind,
+    /// The object concerned, as the person named it, for example `hdfs:/data/orders` or `agent shenzhen`.
+    pub object: String,
+    /// What failed and why. No secrets.
+    pub reason: String,
+    /// What the person can do next; empty when there is nothing to add.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub next_step: String,
+}
+
+impl Trouble {
+    /// A trouble without a next step.
+    pub fn new(kind: TroubleKind, object: impl fmt::Display, reason: impl fmt::Display) -> Trouble {
+        Trouble { kind, object: object.to_string(), reason: reason.to_string(), next_step: String::new() }
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn next(mut self, step: impl fmt::Display) -> Trouble {
+        self.next_step = step.to_string();
+        self
+    }
+
+    /// Whether the same request may succeed later without anybody's help.
+    pub fn is_worth_retrying(&self) -> bool {
+        matches!(self.kind, TroubleKind::Unreachable | TroubleKind::Failed)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.reason)?;
+        if !self.next_step.is_empty() {
+            write!(f, " ({})", self.next_step)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+//! Names and ids: typed, validated once, never mixed up.
+//!
+//! Ids are UUIDv7 and come in as arguments: the domain never draws one itself.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} name {text:?} is not valid: {reason}")]
+pub struct BadName {
+    /// What was to be named, for example "service".
+    pub kind: &'static str,
+    /// The text as given.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+/// 1 to 64 of letters, digits, `.`, `_`, `-`, starting with a letter or digit: safe in a path, a URL and a snapshot's name.
+fn check_name(kind: &'static str, text: &str) -> Result<(), BadName> {
+    let reason = if text.is_empty() {
+        "it is empty"
+    } else if text.len() > 64 {
+        "it is longer than 64 characters"
+    } else if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        "it must start with a letter or a digit"
+    } else if !text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+        "only letters, digits, '.', '_' and '-' are allowed"
+    } else {
+        return Ok(());
+    };
+    Err(BadName { kind, text: text.to_owned(), reason })
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String);
+
+        impl $type {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl FromStr for $type {
+            type Err = BadName;
+            fn from_str(text: &str) -> Result<Self, BadName> {
+                check_name($kind, text).map(|()| Self(text.to_owned()))
+            }
+        }
+        impl TryFrom<String> for $type {
+            type Error = BadName;
+            fn try_from(text: String) -> Result<Self, BadName> {
+                check_name($kind, &text).map(|()| Self(text))
+            }
+        }
+        impl From<$type> for String {
+            fn from(name: $type) -> String {
+                name.0
+            }
+        }
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// A pair of clusters, one primary and one secondary.
+    PairName, "pair"
+);
+name!(
+    /// A cluster, as its agent calls itself.
+    ClusterName, "cluster"
+);
+name!(
+    /// A service: the unit that is backed up at one moment and fails over as a whole.
+    ServiceName, "service"
+);
+name!(
+    /// A component of a cluster, for example `hdfs`.
+    ComponentName, "component"
+);
+
+macro_rules! id {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $type(pub Uuid);
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+        impl FromStr for $type {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                text.parse().map($type)
+            }
+        }
+    };
+}
+
+id!(
+    /// One backup run.
+    RunId
+);
+id!(
+    /// One recovery point; also names its snapshots and its staging.
+    PointId
+);
+id!(
+    /// One instruction to an agent; the same id is the same instruction, however often it arrives.
+    InstructionId
+);
+id!(
+    /// One decision of a person to change identities; breaks the tie that an equal epoch would be.
+    DecisionId
+);
+
+/// Counts the identity decisions of a pair; only rises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+/// Counts the starts of controllers; an agent obeys only the highest it has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Term(pub u64);
+
+impl Epoch {
+    /// The epoch after this one.
+    pub fn next(self) -> Epoch {
+        Epoch(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,22 @@
+//! Vocabulary and decisions. Pure: no files, network, clock or randomness; times and ids come in as arguments.
+
+pub mod backup;
+mod cluster;
+mod data_set;
+mod error;
+mod ids;
+mod manifest;
+mod path;
+mod point;
+mod service;
+pub mod switchover;
+pub mod user_data;
+
+pub use cluster::{Claim, ComponentInfo, ComponentKind, Health, Identity, ProbeReport};
+pub use data_set::{DataSet, DataSetName};
+pub use error::{Trouble, TroubleKind};
+pub use ids::{BadName, ClusterName, ComponentName, DecisionId, Epoch, InstructionId, PairName, PointId, RunId, ServiceName, Term};
+pub use manifest::{Change, ChangeSet, Digest, Entry, Manifest, Metadata, Node, PIECE_BYTES, piece_count, piece_range};
+pub use path::{BadPath, RelPath};
+pub use point::{CapturedSpan, Grade, PointDataSet, RecoveryPoint, RunOutcome, RunReport, Timings, Window};
+pub use service::{Consistency, CopyMode, Hook, Keep, Plan, PlannedAgent, PlannedPair, Service};

@@ -1,0 +1,229 @@
+//! The identity machine of one pair. Only a person's command moves it from *awaiting decision* to *promoting*.
+//!
+//! ```text
+//! replicating ⇄ suspect → awaiting decision → promoting → active alone → (old primary seen) fencing → active alone, old fenced
+//! replicating → planned: fencing → final run → promoting …   (any failure before the promotion lifts the fence)
+//! ```
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{ClusterName, DecisionId, Epoch, InstructionId, PointId, RunId, ServiceName, Trouble};
+
+/// A person's decision to change identities, with what they were shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// Its id.
+    pub id: DecisionId,
+    /// The epoch it creates.
+    pub epoch: Epoch,
+    /// Who decided.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The cluster that gets the primary identity.
+    pub to: ClusterName,
+    /// The cluster that loses it.
+    pub from: ClusterName,
+    /// Planned switchover (true) or after a fault.
+    pub planned: bool,
+    /// What each service resumes from.
+    pub points: BTreeMap<ServiceName, PointId>,
+    /// What they were shown: evidence, points, losses, in words.
+    pub shown: Vec<String>,
+    /// The promote instruction.
+    pub promote: InstructionId,
+    /// The demote (fence) instruction for the old primary.
+    pub demote: InstructionId,
+    /// Lifts that fence again when a planned switchover fails before its promotion.
+    pub unfence: InstructionId,
+}
+
+/// Where a pair is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "phase")]
+pub enum PairPhase {
+    /// All well.
+    Replicating,
+    /// Signs of a fault at the primary.
+    Suspect {
+        /// Since.
+        since: DateTime<Utc>,
+    },
+    /// The fault prompt is shown; only a person leads out of it, or the fault's own end.
+    AwaitingDecision {
+        /// Since.
+        since: DateTime<Utc>,
+    },
+    /// Planned: the old primary is being fenced.
+    Fencing {
+        /// By whose decision.
+        decision: Box<Decision>,
+    },
+    /// Planned: the final runs, service by service.
+    FinalRuns {
+        /// By whose decision.
+        decision: Box<Decision>,
+        /// Services still to be sealed, with the run that does it.
+        waiting: BTreeMap<ServiceName, RunId>,
+    },
+    /// Planned and failed before the promotion: the fence is being lifted.
+    Unfencing {
+        /// By whose decision.
+        decision: Box<Decision>,
+        /// What failed.
+        trouble: Trouble,
+    },
+    /// The secondary is being promoted; repeated until it says so.
+    Promoting {
+        /// By whose decision.
+        decision: Box<Decision>,
+    },
+    /// The new primary serves, unprotected; the old one is fenced when it is seen.
+    ActiveAlone {
+        /// By whose decision.
+        decision: Box<Decision>,
+        /// Since when.
+        since: DateTime<Utc>,
+        /// The old primary said that it is fenced.
+        old_primary_fenced: bool,
+        /// Services that could not be brought up, with the reason.
+        failed: BTreeMap<ServiceName, Trouble>,
+    },
+}
+
+/// A pair's identity state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairState {
+    /// The cluster with the primary identity (as far as the controller knows; agents' records are the truth).
+    pub primary: ClusterName,
+    /// The other.
+    pub secondary: ClusterName,
+    /// The highest epoch known.
+    pub epoch: Epoch,
+    /// Where it is.
+    pub phase: PairPhase,
+    /// How the last decision ended.
+    pub last_outcome: Option<DecisionOutcome>,
+}
+
+/// How a decision ended, as `adjust-identity --json` says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "outcome")]
+pub enum DecisionOutcome {
+    /// The new primary serves.
+    Promoted,
+    /// Planned, and undone before the promotion.
+    Aborted {
+        /// Why.
+        trouble: Trouble,
+    },
+}
+
+/// What happened to a pair's identities; appended before effects start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// Paired at this epoch.
+    Paired {
+        /// The primary.
+        primary: ClusterName,
+        /// The secondary.
+        secondary: ClusterName,
+        /// The epoch the agents agreed on.
+        epoch: Epoch,
+    },
+    /// Signs of a fault at the primary.
+    Suspected {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The fault is proven: the prompt is shown.
+    FaultDeclared {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The primary is well again, and nobody had decided.
+    Recovered {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A person decided.
+    Decided {
+        /// What.
+        decision: Box<Decision>,
+    },
+    /// Planned: the fence on the old primary was read back.
+    Fenced {
+        /// When.
+        at: DateTime<Utc>,
+        /// The final runs that were started.
+        final_runs: BTreeMap<ServiceName, RunId>,
+    },
+    /// Planned: a final run sealed, and is what the service resumes from.
+    FinalRunSealed {
+        /// The service.
+        service: ServiceName,
+        /// Its point.
+        point: PointId,
+    },
+    /// Planned: something failed before the promotion.
+    PlannedFailed {
+        /// Why.
+        trouble: Trouble,
+    },
+    /// Planned and failed: the fence is lifted.
+    Unfenced {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The new primary says that it is.
+    Promoted {
+        /// When.
+        at: DateTime<Utc>,
+        /// Services that could not be brought up.
+        failed: BTreeMap<ServiceName, Trouble>,
+    },
+    /// The old primary says that it is fenced at the new epoch.
+    OldPrimaryFenced {
+        /// When.
+        at: DateTime<Utc>,
+    },
+}
+
+/// What to do next; each idempotent by its instruction id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Fence the old primary (planned: before the final runs; after a fault: as soon as it answers).
+    Demote(Box<Decision>),
+    /// Lift that fence.
+    Unfence(Box<Decision>),
+    /// Watch the final runs.
+    WatchFinalRuns(BTreeMap<ServiceName, RunId>),
+    /// Promote the secondary.
+    Promote(Box<Decision>),
+}
+
+/// An event that cannot follow the state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {event} cannot follow {phase}")]
+pub struct IllegalEvent {
+    /// The event's name.
+    pub event: &'static str,
+    /// The phase's name; "nothing" before pairing.
+    pub phase: &'static str,
+}
+
+/// Folds one event.
+pub fn apply(_state: Option<&PairState>, _event: &Event) -> Result<PairState, IllegalEvent> {
+    unimplemented!("helper: domain")
+}
+
+/// What to do now. Decides, never acts.
+pub fn next(_state: &PairState) -> Vec<Effect> {
+    unimplemented!("helper: domain")
+}

@@ -1,0 +1,12 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
+#[cfg(feature = "agent")]
+pub mod agent;
+#[cfg(feature = "agent")]
+pub mod components;
+pub mod controller;
+pub mod domain;
+#[cfg(feature = "lab")]
+pub mod lab;
+pub mod protocol;
+pub mod store;

@@ -1,0 +1,3 @@
+//! The console program: wiring only.
+
+fn main() {}

@@ -1,0 +1,29 @@
+//! What crosses the wire, version 1: plain data that refuses unknown fields, and the one trait of an agent.
+//!
+//! ```text
+//! POST /v1/enrol                 anyone with the code     EnrolRequest → EnrolReply
+//! POST /v1/instructions          controller               Instruction → Answer   (returns at once; a repeat returns the same)
+//! GET  /v1/instructions/{id}     controller               → Answer               (?wait_ms= up to 20,000)
+//! GET  /v1/status                controller, peer         → AgentStatus
+//! GET  /v1/clock                 controller, peer         → ClockReply
+//! GET  /v1/catalogue             controller               → Vec<CatalogueItem>   (?component=&path=)
+//! GET  /v1/records               controller               → Records              (what adopt rebuilds from)
+//! GET  /v1/captures/…            peer (pull)              see transfer
+//! PUT  /v1/staging/…             peer (push)              see transfer
+//! ```
+//! Errors are a [`Trouble`](crate::domain::Trouble) with a status of its kind. The plain-HTTP route is in [`route`].
+
+mod api;
+mod client;
+mod instruction;
+pub mod route;
+mod status;
+
+pub use api::AgentApi;
+pub use client::{AgentClient, ConnectSpec};
+pub use instruction::{
+    AbortOrder, AdjustUsersOrder, Answer, AnswerState, ArmOrder, ArmReport, CaptureOrder, CommitOrder, DemoteOrder, EnrolReply,
+    EnrolRequest, Instruction, JoinOrder, LeaveReport, MAX_BODY_BYTES, Order, Outcome, PeerSpec, Progress, PromoteOrder, PromoteReport,
+    PruneOrder, SetCounts, StorePoliciesOrder, SyncUsersOrder, TransferOrder, TransferReport, UsersReport, VerifyOrder, VerifyReport,
+};
+pub use status::{AgentStatus, CatalogueItem, ClockReply, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};
