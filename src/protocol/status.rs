@@ -37,6 +37,13 @@ pub struct AgentStatus {
     pub components: Vec<ComponentInfo>,
     /// Its own probes of them, the newest of each.
     pub probes: Vec<ProbeReport>,
+    /// `host:port` under which the *other* agent reaches it, where that is not the controller's way (another network, the training
+    /// lab's relays); empty: the same. Pairing puts it into [`PeerSpec::address`].
+    #[serde(default)]
+    pub peer_address: String,
+    /// `host:port` of its route, for its peer and for applications; empty: it serves none. Pairing puts it into [`PeerSpec::route`].
+    #[serde(default)]
+    pub route_address: String,
     /// Its pairs.
     pub pairs: Vec<PairStatus>,
 }
