@@ -1,5 +1,7 @@
 //! Jobs: what an accepted instruction does. Every job may be run again after a crash with the effect of one run.
 
+pub mod gate;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,6 +24,8 @@ pub struct Site {
     pub ledger: Arc<Ledger>,
     /// Its clocks.
     pub clock: Arc<dyn Clock>,
+    /// Who may touch a point's staging at the same time; starts as `Gates::default()`.
+    pub gates: gate::Gates,
 }
 
 impl Site {
