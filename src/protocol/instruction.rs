@@ -72,6 +72,31 @@ pub enum Order {
     Unfence(DemoteOrder),
 }
 
+impl Order {
+    /// Its name on the wire, for logs and lists.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Order::Join(_) => "join",
+            Order::Leave => "leave",
+            Order::StorePolicies(_) => "store-policies",
+            Order::Arm(_) => "arm",
+            Order::Capture(_) => "capture",
+            Order::Push(_) => "push",
+            Order::Pull(_) => "pull",
+            Order::Verify(_) => "verify",
+            Order::Commit(_) => "commit",
+            Order::Abort(_) => "abort",
+            Order::Prune(_) => "prune",
+            Order::SyncUsers(_) => "sync-users",
+            Order::ReadUsers => "read-users",
+            Order::AdjustUsers(_) => "adjust-users",
+            Order::Promote(_) => "promote",
+            Order::Demote(_) => "demote",
+            Order::Unfence(_) => "unfence",
+        }
+    }
+}
+
 /// The peer, as pairing tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

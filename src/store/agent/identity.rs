@@ -1,0 +1,383 @@
+//! Who this agent is: its claim in each pair, its peer, the services active here, persons' decisions, and whom it obeys.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::switchover::machine::Decision;
+use crate::domain::{Claim, DecisionId, Epoch, Identity, PairName, PointId, Service, ServiceName, Term, Trouble, TroubleKind};
+use crate::protocol::PeerSpec;
+
+use super::{Ledger, StoreError, from_json, from_micros, to_json, to_micros};
+
+pub(super) const SCHEMA: &str = "
+CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE controllers(key TEXT PRIMARY KEY, enrolled_at INTEGER NOT NULL) STRICT;
+CREATE TABLE pairs(
+    pair TEXT PRIMARY KEY, identity TEXT NOT NULL, epoch INTEGER NOT NULL, decision TEXT NOT NULL,
+    peer TEXT NOT NULL, confirmed_in TEXT, conflict TEXT, fence TEXT NOT NULL) STRICT;
+CREATE TABLE pair_controllers(
+    pair TEXT NOT NULL REFERENCES pairs(pair) ON DELETE CASCADE, key TEXT NOT NULL, PRIMARY KEY(pair, key)) STRICT;
+CREATE TABLE active_services(
+    pair TEXT NOT NULL REFERENCES pairs(pair) ON DELETE CASCADE, service TEXT NOT NULL, point TEXT, PRIMARY KEY(pair, service)) STRICT;
+CREATE TABLE policies(
+    pair TEXT NOT NULL REFERENCES pairs(pair) ON DELETE CASCADE, service TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY(pair, service)) STRICT;
+CREATE TABLE decisions(pair TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, kept_at INTEGER NOT NULL, PRIMARY KEY(pair, id)) STRICT;
+CREATE TABLE codes(one INTEGER PRIMARY KEY CHECK(one = 1), purpose TEXT NOT NULL, key BLOB NOT NULL,
+    expires_at INTEGER NOT NULL, attempts INTEGER NOT NULL) STRICT;
+";
+
+/// Wrong proofs after which an enrolment code is void.
+pub const MAX_CODE_ATTEMPTS: u32 = 5;
+
+/// What a code allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CodePurpose {
+    /// A controller may make new pairs here.
+    Enrol,
+    /// A controller takes over the pairs that are here; those before it lose them.
+    Adopt,
+}
+
+/// How the proof of a code was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeCheck {
+    /// Right: the code is used up and the controller is known.
+    Accepted(CodePurpose),
+    /// There is no code, or it is used, expired, or void after too many wrong proofs.
+    NoCode,
+    /// Wrong; so many attempts are left.
+    Wrong(u32),
+}
+
+/// A controller's pinned key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControllerRecord {
+    /// SHA-256 of its SubjectPublicKeyInfo, hex.
+    pub key: String,
+    /// When it enrolled.
+    pub enrolled_at: DateTime<Utc>,
+}
+
+/// The fence of a pair's data sets, as last carried out and read back.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FenceState {
+    /// It should be on; kept before the first data set is fenced.
+    pub wanted: bool,
+    /// It was read back as on, everywhere.
+    pub held: bool,
+    /// What the read-back said, data set by data set.
+    pub evidence: Vec<String>,
+}
+
+/// What the ledger knows of one pair.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairFacts {
+    /// The pair.
+    pub pair: PairName,
+    /// Our durable claim.
+    pub claim: Claim,
+    /// Confirmed since the agent started.
+    pub confirmed: bool,
+    /// Two decisions of one epoch were seen: why nothing is done until a person makes a new one.
+    pub conflict: Option<String>,
+    /// The fence.
+    pub fence: FenceState,
+    /// The other agent.
+    pub peer: PeerSpec,
+    /// Services whose promotion here is complete, with the point each resumed from (none: it began here).
+    pub active: BTreeMap<ServiceName, Option<PointId>>,
+    /// Keys of the controllers that may command the pair.
+    pub controllers: BTreeSet<String>,
+}
+
+impl Ledger {
+    /// A new start of the agent: no claim is confirmed any more.
+    pub fn begin_start(&self) -> Result<(), Trouble> {
+        self.write(|t| set_fact(t, "start", &Uuid::now_v7().to_string()))
+    }
+
+    /// The highest controller term seen.
+    pub fn term(&self) -> Result<Term, Trouble> {
+        self.read(term)
+    }
+
+    /// All pairs.
+    pub fn pairs(&self) -> Result<Vec<PairFacts>, Trouble> {
+        self.read(|c| {
+            let names = c
+                .prepare("SELECT pair FROM pairs ORDER BY pair")?
+                .query_map([], |r| r.get::<_, String>(0))?
+                .collect::<Result<Vec<_>, _>>()?;
+            names.iter().filter_map(|name| pair_facts(c, name).transpose()).collect()
+        })
+    }
+
+    /// One pair, if we are a member.
+    pub fn pair(&self, pair: &PairName) -> Result<Option<PairFacts>, Trouble> {
+        self.read(|c| pair_facts(c, pair.as_str()))
+    }
+
+    /// One pair; not being a member is `NotFound`.
+    pub fn member(&self, pair: &PairName) -> Result<PairFacts, Trouble> {
+        self.pair(pair)?.ok_or_else(|| not_a_member(pair))
+    }
+
+    /// Becomes a member, or renews the membership (address, key, components of the peer). A claim of a higher epoch stays.
+    /// `active` lists the services that applications may use here at once.
+    pub fn join(&self, pair: &PairName, claim: Claim, peer: &PeerSpec, controller: &str) -> Result<(), Trouble> {
+        self.write(|t| {
+            t.execute(
+                "INSERT INTO pairs(pair, identity, epoch, decision, peer, confirmed_in, fence)
+                 VALUES(?1, ?2, ?3, ?4, ?5, (SELECT value FROM facts WHERE name = 'start'), ?6)
+                 ON CONFLICT(pair) DO UPDATE SET peer = excluded.peer, identity = excluded.identity, epoch = excluded.epoch,
+                 decision = excluded.decision, confirmed_in = excluded.confirmed_in, conflict = NULL
+                 WHERE excluded.epoch > epoch OR (excluded.epoch = epoch AND excluded.decision = decision)",
+                params![
+                    pair.as_str(),
+                    to_json(&claim.identity)?,
+                    to_epoch(claim.epoch),
+                    claim.decision.to_string(),
+                    to_json(peer)?,
+                    to_json(&FenceState::default())?
+                ],
+            )?;
+            t.execute("INSERT OR IGNORE INTO pair_controllers(pair, key) VALUES(?1, ?2)", params![pair.as_str(), controller])?;
+            Ok(())
+        })
+    }
+
+    /// Forgets a pair and what belongs to it. Its decisions stay as a record.
+    pub fn forget_pair(&self, pair: &PairName) -> Result<(), Trouble> {
+        self.write(|t| {
+            t.execute("DELETE FROM pairs WHERE pair = ?1", [pair.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// Takes a claim of a higher epoch (or the same again), durably, with the decision it follows. The claim counts as confirmed,
+    /// a conflict is over. A lower or another claim of the same epoch is refused.
+    pub fn set_claim(&self, pair: &PairName, claim: Claim, decision: Option<&Decision>, at: DateTime<Utc>) -> Result<(), Trouble> {
+        self.write(|t| {
+            let changed = t.execute(
+                "UPDATE pairs SET identity = ?2, epoch = ?3, decision = ?4, conflict = NULL,
+                 confirmed_in = (SELECT value FROM facts WHERE name = 'start')
+                 WHERE pair = ?1 AND (epoch < ?3 OR (epoch = ?3 AND decision = ?4 AND identity = ?2))",
+                params![pair.as_str(), to_json(&claim.identity)?, to_epoch(claim.epoch), claim.decision.to_string()],
+            )?;
+            if changed == 0 {
+                return Err(Trouble::new(
+                    TroubleKind::Outdated,
+                    pair,
+                    format!("epoch {} does not rise above what this agent holds", claim.epoch),
+                )
+                .into());
+            }
+            if claim.identity != Identity::Primary {
+                t.execute("DELETE FROM active_services WHERE pair = ?1", [pair.as_str()])?;
+            }
+            decision.map_or(Ok(()), |d| keep_decision(t, pair, d, at))
+        })
+    }
+
+    /// Keeps a decision that does not change the claim (the fence of a planned switchover).
+    pub fn keep_decision(&self, pair: &PairName, decision: &Decision, at: DateTime<Utc>) -> Result<(), Trouble> {
+        self.write(|t| keep_decision(t, pair, decision, at))
+    }
+
+    /// The other agent, the controller or a person confirmed the claim.
+    pub fn confirm(&self, pair: &PairName) -> Result<(), Trouble> {
+        self.write(|t| {
+            let changed = t.execute(
+                "UPDATE pairs SET confirmed_in = (SELECT value FROM facts WHERE name = 'start') WHERE pair = ?1",
+                [pair.as_str()],
+            )?;
+            if changed == 0 { Err(not_a_member(pair).into()) } else { Ok(()) }
+        })
+    }
+
+    /// Two decisions of one epoch were seen: nothing is done until a person makes a new one.
+    pub fn set_conflict(&self, pair: &PairName, why: &str) -> Result<(), Trouble> {
+        self.write(|t| Ok(t.execute("UPDATE pairs SET conflict = ?2 WHERE pair = ?1", params![pair.as_str(), why])?)).map(drop)
+    }
+
+    /// Notes the fence.
+    pub fn set_fence(&self, pair: &PairName, fence: &FenceState) -> Result<(), Trouble> {
+        self.write(|t| Ok(t.execute("UPDATE pairs SET fence = ?2 WHERE pair = ?1", params![pair.as_str(), to_json(fence)?])?)).map(drop)
+    }
+
+    /// The peer's components or addresses changed.
+    pub fn set_peer(&self, pair: &PairName, peer: &PeerSpec) -> Result<(), Trouble> {
+        self.write(|t| Ok(t.execute("UPDATE pairs SET peer = ?2 WHERE pair = ?1", params![pair.as_str(), to_json(peer)?])?)).map(drop)
+    }
+
+    /// Applications may use the service here from now on. Refused unless this side is primary at exactly this epoch.
+    pub fn activate(&self, pair: &PairName, epoch: Epoch, service: &ServiceName, point: Option<PointId>) -> Result<(), Trouble> {
+        self.write(|t| {
+            let facts = pair_facts(t, pair.as_str())?.ok_or_else(|| not_a_member(pair))?;
+            if facts.claim.identity != Identity::Primary || facts.claim.epoch != epoch {
+                return Err(Trouble::new(TroubleKind::Refused, service, "this cluster is no longer primary of that epoch").into());
+            }
+            t.execute(
+                "INSERT INTO active_services(pair, service, point) VALUES(?1, ?2, ?3)
+                 ON CONFLICT(pair, service) DO UPDATE SET point = excluded.point",
+                params![pair.as_str(), service.as_str(), point.map(|p| p.to_string())],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Keeps the pair's policies; one that is missing is forgotten.
+    pub fn store_policies(&self, pair: &PairName, services: &[Service]) -> Result<(), Trouble> {
+        self.write(|t| {
+            t.execute("DELETE FROM policies WHERE pair = ?1", [pair.as_str()])?;
+            let mut insert = t.prepare("INSERT INTO policies(pair, service, body) VALUES(?1, ?2, ?3)")?;
+            for service in services {
+                insert.execute(params![pair.as_str(), service.name.as_str(), to_json(service)?])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The pair's policies, by name.
+    pub fn policies(&self, pair: &PairName) -> Result<Vec<Service>, Trouble> {
+        self.read(|c| bodies(c, "SELECT body FROM policies WHERE pair = ?1 ORDER BY service", pair))
+    }
+
+    /// Persons' decisions carried out here, oldest first.
+    pub fn decisions(&self, pair: &PairName) -> Result<Vec<Decision>, Trouble> {
+        self.read(|c| bodies(c, "SELECT body FROM decisions WHERE pair = ?1 ORDER BY kept_at, id", pair))
+    }
+
+    /// Controllers' keys.
+    pub fn controllers(&self) -> Result<Vec<ControllerRecord>, Trouble> {
+        self.read(|c| {
+            let mut query = c.prepare("SELECT key, enrolled_at FROM controllers ORDER BY enrolled_at")?;
+            let rows = query.query_map([], |r| Ok(ControllerRecord { key: r.get(0)?, enrolled_at: from_micros(r.get(1)?) }))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Issues a code; the one before it is void.
+    pub fn issue_code(&self, purpose: CodePurpose, key: &[u8; 32], expires_at: DateTime<Utc>) -> Result<(), Trouble> {
+        self.write(|t| {
+            t.execute(
+                "INSERT OR REPLACE INTO codes(one, purpose, key, expires_at, attempts) VALUES(1, ?1, ?2, ?3, 0)",
+                params![to_json(&purpose)?, key, to_micros(expires_at)],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Judges the proof of the present code and, when `is_right` says so, uses the code up and makes the controller known, all in one.
+    pub fn redeem_code(
+        &self,
+        now: DateTime<Utc>,
+        controller: &str,
+        is_right: impl FnOnce(&[u8; 32]) -> bool,
+    ) -> Result<CodeCheck, Trouble> {
+        self.write(|t| {
+            let code = t
+                .query_row("SELECT purpose, key, expires_at, attempts FROM codes", [], |r| {
+                    Ok((r.get::<_, String>(0)?, r.get::<_, [u8; 32]>(1)?, from_micros(r.get(2)?), r.get::<_, u32>(3)?))
+                })
+                .optional()?;
+            let Some((purpose, key, expires_at, attempts)) = code else { return Ok(CodeCheck::NoCode) };
+            if now >= expires_at {
+                t.execute("DELETE FROM codes", [])?;
+                return Ok(CodeCheck::NoCode);
+            }
+            if !is_right(&key) {
+                let left = MAX_CODE_ATTEMPTS.saturating_sub(attempts + 1);
+                t.execute(if left == 0 { "DELETE FROM codes" } else { "UPDATE codes SET attempts = attempts + 1" }, [])?;
+                return Ok(CodeCheck::Wrong(left));
+            }
+            let purpose = from_json(&purpose)?;
+            t.execute("DELETE FROM codes", [])?;
+            t.execute("INSERT OR IGNORE INTO controllers(key, enrolled_at) VALUES(?1, ?2)", params![controller, to_micros(now)])?;
+            if purpose == CodePurpose::Adopt {
+                t.execute("DELETE FROM pair_controllers", [])?;
+                t.execute("INSERT INTO pair_controllers(pair, key) SELECT pair, ?1 FROM pairs", [controller])?;
+            }
+            Ok(CodeCheck::Accepted(purpose))
+        })
+    }
+}
+
+/// SQLite's integers are signed; an epoch counts persons' decisions and never gets there.
+fn to_epoch(epoch: Epoch) -> i64 {
+    i64::try_from(epoch.0).unwrap_or(i64::MAX)
+}
+
+fn not_a_member(pair: &PairName) -> Trouble {
+    Trouble::new(TroubleKind::NotFound, pair, "this agent is no member of the pair").next("pair the clusters first")
+}
+
+pub(super) fn set_fact(t: &Transaction<'_>, name: &str, value: &str) -> Result<(), StoreError> {
+    t.execute("INSERT OR REPLACE INTO facts(name, value) VALUES(?1, ?2)", params![name, value])?;
+    Ok(())
+}
+
+pub(super) fn term(c: &Connection) -> Result<Term, StoreError> {
+    let text = c.query_row("SELECT value FROM facts WHERE name = 'term'", [], |r| r.get::<_, String>(0)).optional()?;
+    text.map_or(Ok(Term::default()), |text| from_json(&text))
+}
+
+fn keep_decision(t: &Transaction<'_>, pair: &PairName, decision: &Decision, at: DateTime<Utc>) -> Result<(), StoreError> {
+    t.execute(
+        "INSERT OR IGNORE INTO decisions(pair, id, body, kept_at) VALUES(?1, ?2, ?3, ?4)",
+        params![pair.as_str(), decision.id.to_string(), to_json(decision)?, to_micros(at)],
+    )?;
+    Ok(())
+}
+
+fn bodies<T: serde::de::DeserializeOwned>(c: &Connection, sql: &str, pair: &PairName) -> Result<Vec<T>, StoreError> {
+    let texts = c.prepare(sql)?.query_map([pair.as_str()], |r| r.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    texts.iter().map(|text| from_json(text)).collect()
+}
+
+/// Everything about one pair, from one connection, so that a transaction sees one state.
+pub(super) fn pair_facts(c: &Connection, pair: &str) -> Result<Option<PairFacts>, StoreError> {
+    let row = c
+        .query_row(
+            "SELECT identity, epoch, decision, peer, conflict, fence,
+             confirmed_in IS NOT NULL AND confirmed_in = (SELECT value FROM facts WHERE name = 'start') FROM pairs WHERE pair = ?1",
+            [pair],
+            |r| {
+                let texts: [String; 4] = [r.get(0)?, r.get(2)?, r.get(3)?, r.get(5)?];
+                Ok((texts, r.get::<_, i64>(1)?, r.get::<_, Option<String>>(4)?, r.get::<_, bool>(6)?))
+            },
+        )
+        .optional()?;
+    let Some(([identity, decision, peer, fence], epoch, conflict, confirmed)) = row else { return Ok(None) };
+    let damaged = |what: &str| Trouble::new(TroubleKind::Corrupt, "agent ledger", format!("{what} of pair {pair} cannot be read"));
+    let mut active = BTreeMap::new();
+    let mut query = c.prepare("SELECT service, point FROM active_services WHERE pair = ?1")?;
+    for row in query.query_map([pair], |r| Ok((r.get::<_, String>(0)?, r.get::<_, Option<String>>(1)?)))? {
+        let (service, point) = row?;
+        let point = point.map(|text| text.parse()).transpose().map_err(|_| damaged("a point"))?;
+        active.insert(service.parse().map_err(|_| damaged("a service"))?, point);
+    }
+    let controllers = c
+        .prepare("SELECT key FROM pair_controllers WHERE pair = ?1")?
+        .query_map([pair], |r| r.get(0))?
+        .collect::<Result<BTreeSet<String>, _>>()?;
+    Ok(Some(PairFacts {
+        pair: pair.parse().map_err(|_| damaged("the name"))?,
+        claim: Claim {
+            identity: from_json(&identity)?,
+            epoch: Epoch(u64::try_from(epoch).map_err(|_| damaged("the epoch"))?),
+            decision: decision.parse::<DecisionId>().map_err(|_| damaged("the decision"))?,
+        },
+        confirmed,
+        conflict,
+        fence: from_json(&fence)?,
+        peer: from_json(&peer)?,
+        active,
+        controllers,
+    }))
+}
