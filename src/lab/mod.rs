@@ -2,9 +2,17 @@
 //!
 //! Each site is a child process of this same binary that runs the real agent on real HTTPS with a directory tree (files)
 //! and a SQLite database (tables). Nothing elsewhere knows that it is a lab.
+//!
+//! ```text
+//! console ── relay ── east's agent ══ relay ══ west's agent ── relay ── console        [scenario]: the script
+//!                      files tables            files tables                            [faults]: power, freeze, cuts, disk, clock
+//!                          └──── order desks ◄── workload ◄── route of both agents     [checks]: what must hold afterwards
+//! ```
 
 pub mod checks;
+mod cli;
 pub mod desk;
+pub mod proxy;
 pub mod relays;
 pub mod seed;
 pub mod site;
@@ -12,4 +20,28 @@ pub mod sites;
 pub mod view;
 pub mod workload;
 
+use std::path::PathBuf;
+
+pub use cli::{LabArgs, cli};
 pub use view::{LabCommand, LabHandle, LabSnapshot};
+
+use crate::controller::EngineHandle;
+use crate::controller::fn_waker::Waker;
+use crate::domain::Trouble;
+
+/// How a lab is started.
+#[derive(Debug, Clone, Default)]
+pub struct LabOptions {
+    /// Its folder, new or empty, and kept; `None`: a temporary one that goes with the lab.
+    pub dir: Option<PathBuf>,
+    /// The binary with the subcommand `lab-site`; `None`: the running one.
+    pub program: Option<PathBuf>,
+    /// Called with every new snapshot of the lab or of its engine.
+    pub waker: Waker,
+}
+
+/// Starts a lab on the current tokio runtime and returns at once; sites and engine come up behind the handles.
+/// It ends, with its sites and its temporary folder, when the last handle is dropped.
+pub fn start(_options: LabOptions) -> Result<(LabHandle, EngineHandle), Trouble> {
+    unimplemented!("helper: lab")
+}
