@@ -1,15 +1,31 @@
-//! The HTTPS client of an agent.
+//! The HTTPS client of an agent, and the enrolment that comes before it.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use reqwest::{Method, RequestBuilder};
+use rustls::pki_types::ServerName;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
 
-use crate::domain::{InstructionId, Trouble};
+use crate::domain::{InstructionId, Trouble, TroubleKind};
 
-use super::{AgentApi, AgentStatus, Answer, CatalogueItem, ClockReply, Instruction, Records};
+use super::enrol::{self, EnrolCode, ProofOf};
+use super::http::{CONNECT_LIMIT, call_failed, http_client, read_answer};
+use super::tls::{self, OwnKey, Pins};
+use super::{AgentApi, AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, Records};
 
-/// How to reach an agent: its address, its pinned key, and our own certificate.
-#[derive(Debug, Clone)]
+/// How long an ordinary call may take, and a long poll beyond its wait.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
+/// How long a catalogue or all records may take.
+const LONG_CALL_LIMIT: Duration = Duration::from_secs(30);
+/// The longest long poll.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// How to reach an agent: its address and its pinned key.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectSpec {
     /// `host:port`.
     pub address: String,
@@ -17,30 +33,120 @@ pub struct ConnectSpec {
     pub key: String,
 }
 
-/// An agent over HTTPS with client certificates.
-#[derive(Debug, Clone)]
+/// An agent over HTTPS with keys pinned both ways. Clones share their connections.
+#[derive(Clone)]
 pub struct AgentClient {
-    _spec: ConnectSpec,
+    object: String,
+    base: String,
+    http: reqwest::Client,
+}
+
+impl AgentClient {
+    /// A client that shows `own` and accepts only `spec.key`. Does not connect yet.
+    pub fn new(spec: &ConnectSpec, own: Arc<OwnKey>) -> Result<AgentClient, Trouble> {
+        check_address(&spec.address)?;
+        let http = http_client(own, Pins::new([spec.key.clone()]))?;
+        Ok(AgentClient { object: format!("agent {}", spec.address), base: format!("https://{}", spec.address), http })
+    }
+
+    /// `https://host:port`.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The HTTP client, for streams beside the [`AgentApi`].
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder, limit: Duration) -> Result<T, Trouble> {
+        let response = request.timeout(limit).send().await.map_err(|e| call_failed(&self.object, &e))?;
+        read_answer(&self.object, response).await
+    }
+}
+
+impl fmt::Debug for AgentClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentClient").field("base", &self.base).finish_non_exhaustive()
+    }
 }
 
 #[async_trait]
 impl AgentApi for AgentClient {
-    async fn instruct(&self, _instruction: &Instruction) -> Result<Answer, Trouble> {
-        unimplemented!("helper: agent")
+    async fn instruct(&self, instruction: &Instruction) -> Result<Answer, Trouble> {
+        self.ask(self.request(Method::POST, "/v1/instructions").json(instruction), CALL_LIMIT).await
     }
-    async fn answer(&self, _id: InstructionId, _wait: Duration) -> Result<Answer, Trouble> {
-        unimplemented!("helper: agent")
+    async fn answer(&self, id: InstructionId, wait: Duration) -> Result<Answer, Trouble> {
+        let wait = wait.min(MAX_WAIT);
+        let request = self.request(Method::GET, &format!("/v1/instructions/{id}"));
+        self.ask(request.query(&[("wait_ms", wait.as_millis().to_string())]), wait + CALL_LIMIT).await
     }
     async fn status(&self) -> Result<AgentStatus, Trouble> {
-        unimplemented!("helper: agent")
+        self.ask(self.request(Method::GET, "/v1/status"), CALL_LIMIT).await
     }
     async fn clock(&self) -> Result<ClockReply, Trouble> {
-        unimplemented!("helper: agent")
+        self.ask(self.request(Method::GET, "/v1/clock"), CALL_LIMIT).await
     }
-    async fn catalogue(&self, _component: &str, _path: &str) -> Result<Vec<CatalogueItem>, Trouble> {
-        unimplemented!("helper: agent")
+    async fn catalogue(&self, component: &str, path: &str) -> Result<Vec<CatalogueItem>, Trouble> {
+        let request = self.request(Method::GET, "/v1/catalogue").query(&[("component", component), ("path", path)]);
+        self.ask(request, LONG_CALL_LIMIT).await
     }
     async fn records(&self) -> Result<Records, Trouble> {
-        unimplemented!("helper: agent")
+        self.ask(self.request(Method::GET, "/v1/records"), LONG_CALL_LIMIT).await
     }
+}
+
+/// Enrols with an agent by the code its administrator read out: returns what it says of itself and its key, to be pinned.
+/// Both ends have then proven the code for the very keys of this connection.
+pub async fn enrol(address: &str, code: &EnrolCode, own: Arc<OwnKey>) -> Result<(EnrolReply, String), Trouble> {
+    let key = learn_key(address, own.clone()).await?;
+    let ours = own.fingerprint().to_owned();
+    let code_key = code.key();
+    let request = EnrolRequest { proof: enrol::proof(&code_key, ProofOf::Controller, &ours, &key), controller_key: ours.clone() };
+    let client = AgentClient::new(&ConnectSpec { address: address.to_owned(), key: key.clone() }, own)?;
+    let reply: EnrolReply = client.ask(client.request(Method::POST, "/v1/enrol").json(&request), CALL_LIMIT).await?;
+    if !enrol::is_proof(&reply.proof, &code_key, ProofOf::Agent, &key, &ours) {
+        return Err(Trouble::new(TroubleKind::Refused, &client.object, "it does not know the code: this is not the agent that issued it")
+            .next("somebody may stand between; check the address and issue a new code"));
+    }
+    Ok((reply, key))
+}
+
+/// The key that whoever answers at an address shows; proven to be there, trusted for nothing.
+pub async fn learn_key(address: &str, own: Arc<OwnKey>) -> Result<String, Trouble> {
+    let object = format!("agent {address}");
+    let host = check_address(address)?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|e| Trouble::new(TroubleKind::Invalid, &object, e))?;
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(tls::client_config(own, None)?));
+    let connect = async {
+        let stream = TcpStream::connect(address).await.map_err(|e| match e.kind() {
+            std::io::ErrorKind::ConnectionRefused => "it refuses connections: no agent listens there".to_owned(),
+            _ => e.to_string(),
+        })?;
+        connector.connect(name, stream).await.map_err(|e| format!("no secure connection: {e}"))
+    };
+    let unreachable = |reason: String| Trouble::new(TroubleKind::Unreachable, &object, reason);
+    let stream = tokio::time::timeout(CONNECT_LIMIT + CALL_LIMIT, connect)
+        .await
+        .map_err(|_| unreachable("it did not answer within the time limit".into()))?
+        .map_err(unreachable)?;
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    certificate.map_or_else(|| Err(Trouble::new(TroubleKind::Refused, &object, "it shows no certificate")), tls::fingerprint)
+}
+
+/// The host of `host:port`.
+fn check_address(address: &str) -> Result<&str, Trouble> {
+    let bad = || {
+        Trouble::new(TroubleKind::Invalid, format!("address {address:?}"), "it is not HOST:PORT").next("write for example 10.1.2.3:7443")
+    };
+    let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
+    let is_host = !host.is_empty() && !host.contains(['/', '@', '?', '#', ' ']);
+    if !is_host || port.parse::<u16>().is_err() {
+        return Err(bad());
+    }
+    Ok(host.trim_start_matches('[').trim_end_matches(']'))
 }

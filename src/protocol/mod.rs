@@ -15,12 +15,15 @@
 
 mod api;
 mod client;
+pub mod enrol;
+pub mod http;
 mod instruction;
 pub mod route;
 mod status;
+pub mod tls;
 
 pub use api::AgentApi;
-pub use client::{AgentClient, ConnectSpec};
+pub use client::{AgentClient, ConnectSpec, enrol, learn_key};
 pub use instruction::{
     AbortOrder, AdjustUsersOrder, Answer, AnswerState, ArmOrder, ArmReport, CaptureOrder, CommitOrder, DemoteOrder, EnrolReply,
     EnrolRequest, Instruction, JoinOrder, LeaveReport, MAX_BODY_BYTES, Order, Outcome, PeerSpec, Progress, PromoteOrder, PromoteReport,

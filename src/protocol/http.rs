@@ -1,0 +1,114 @@
+//! What both ends of the wire agree on about HTTP: a trouble's status, a failed call's trouble, bounded bodies.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::domain::{Trouble, TroubleKind};
+
+use super::tls::{self, OwnKey, Pins};
+
+/// How long a connection may take to come about.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// How long a connection may be silent in the middle of an answer.
+const READ_LIMIT: Duration = Duration::from_secs(30);
+/// The largest answer that is read into memory.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+/// The HTTP status that goes with a sort of trouble.
+pub fn http_status(kind: TroubleKind) -> u16 {
+    match kind {
+        TroubleKind::Invalid => 400,
+        TroubleKind::Refused => 403,
+        TroubleKind::NotFound => 404,
+        TroubleKind::Outdated => 409,
+        TroubleKind::Corrupt => 422,
+        TroubleKind::Cancelled => 410,
+        TroubleKind::Failed => 500,
+        TroubleKind::Unreachable => 502,
+        TroubleKind::Exhausted => 507,
+    }
+}
+
+/// An HTTP client that shows our certificate and accepts only pinned keys. It uses no proxy and follows no redirect; every call
+/// still needs its own whole time limit.
+pub fn http_client(own: Arc<OwnKey>, pins: Pins) -> Result<reqwest::Client, Trouble> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::client_config(own, Some(pins))?)
+        .https_only(true)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_LIMIT)
+        .read_timeout(READ_LIMIT)
+        .pool_idle_timeout(Duration::from_secs(20))
+        .tcp_nodelay(true)
+        .build()
+        .map_err(|e| Trouble::new(TroubleKind::Failed, "HTTP client", chain(&e)))
+}
+
+/// Why a call failed, told apart: refused, time limit, TLS, broken.
+pub fn call_failed(object: impl fmt::Display, error: &reqwest::Error) -> Trouble {
+    let unreachable = |reason: String| Trouble::new(TroubleKind::Unreachable, &object, reason);
+    let tls = causes(error).find_map(|e| {
+        let inner = e.downcast_ref::<io::Error>().and_then(|e| e.get_ref());
+        e.downcast_ref::<rustls::Error>().or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()))
+    });
+    if let Some(tls) = tls {
+        return match tls {
+            rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure) => {
+                Trouble::new(TroubleKind::Refused, &object, "it shows another key than the pinned one")
+                    .next("if the agent was set up anew, pair it again; if not, somebody stands between")
+            }
+            tls => unreachable(format!("no secure connection: {tls}")),
+        };
+    }
+    if error.is_timeout() {
+        return unreachable("it did not answer within the time limit".into());
+    }
+    if causes(error).any(|e| e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)) {
+        return unreachable("it refuses connections: no agent listens there".into());
+    }
+    unreachable(chain(error))
+}
+
+/// An error, its cause, that one's cause …
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |e: &&'a (dyn Error + 'static)| (*e).source())
+}
+
+/// An error with all its causes, in one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// The answer of a call: its JSON, or the trouble that the other side told.
+pub async fn read_answer<T: DeserializeOwned>(object: impl fmt::Display, response: reqwest::Response) -> Result<T, Trouble> {
+    let status = response.status();
+    let body = read_bounded(&object, response).await?;
+    if status.is_success() {
+        return serde_json::from_slice(&body)
+            .map_err(|e| Trouble::new(TroubleKind::Failed, &object, format!("its answer is not understood: {e}")));
+    }
+    Err(told_trouble(object, status.as_u16(), &body))
+}
+
+/// The trouble in a refusing answer; anything else that came (a proxy's page) is told as a failure with its status.
+pub fn told_trouble(object: impl fmt::Display, status: u16, body: &[u8]) -> Trouble {
+    serde_json::from_slice(body)
+        .unwrap_or_else(|_| Trouble::new(TroubleKind::Failed, object, format!("it answered HTTP {status} without saying why")))
+}
+
+async fn read_bounded(object: &impl fmt::Display, mut response: reqwest::Response) -> Result<Vec<u8>, Trouble> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| call_failed(object, &e))? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(Trouble::new(TroubleKind::Failed, object, "its answer is too large"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
