@@ -4,6 +4,8 @@
 //! Everything it makes is named after the recovery point, so that every call may be repeated. It keeps no state of its
 //! own beside what it stores in its cluster or its store directory; the agent's ledger remembers the rest.
 
+pub mod hdfs;
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Instant;

@@ -1,0 +1,151 @@
+//! Snapshots: made ready, taken, told apart, dropped.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::config::parse_settings;
+use super::error::HdfsError;
+use super::listing::list;
+use super::status::{FileStatus, status, status_if_there};
+use super::webhdfs::Operation;
+use super::{HOME, Hdfs};
+use crate::components::Capture;
+use crate::domain::{PointId, Trouble, TroubleKind};
+use crate::protocol::OwnSnapshot;
+
+/// What every snapshot of ours is called before its point's id.
+const PREFIX: &str = "understudy-";
+/// How long telling the open files may hold up the answer to a capture.
+const OPEN_FILES_LIMIT: Duration = Duration::from_secs(10);
+/// Open files named in a point.
+const OPEN_FILES_NAMED: usize = 100;
+
+/// The name of a point's snapshot.
+pub(super) fn snapshot_name(point: PointId) -> String {
+    format!("{PREFIX}{point}")
+}
+
+/// The path of a point's snapshot.
+pub(super) fn snapshot_path(set: &str, point: PointId) -> String {
+    format!("{}/.snapshot/{}", set.trim_end_matches('/'), snapshot_name(point))
+}
+
+#[derive(Deserialize)]
+struct SnapshottableAnswer {
+    #[serde(rename = "SnapshottableDirectoryList", default)]
+    directories: Vec<Snapshottable>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Snapshottable {
+    dir_status: FileStatus,
+    parent_full_path: String,
+}
+
+impl Hdfs {
+    pub(super) async fn arm_set(&self, set: &str) -> Result<Vec<String>, Trouble> {
+        let about = |error: HdfsError| error.about(self.object(set));
+        let root = status(&self.web, set).await.map_err(about)?;
+        if !root.is_directory() {
+            return Err(self.refused(set, "it is a file; HDFS can snapshot directories only").next("name the directory that holds it"));
+        }
+        self.allow_snapshots(set).await?;
+        let mut warnings = Vec::new();
+        if root.enc_bit {
+            warnings.push(format!(
+                "{}: it lies in an encryption zone; its copy is only encrypted if the target's zone does so",
+                self.object(set)
+            ));
+        }
+        if self.setting("dfs.namenode.snapshot.capture.openfiles").await.as_deref() != Some("true") {
+            warnings.push(format!(
+                "{}: dfs.namenode.snapshot.capture.openfiles is not true, so a file open for writing goes on growing inside a snapshot",
+                self.object(set)
+            ));
+        }
+        Ok(warnings)
+    }
+
+    /// Makes a directory snapshottable; well when it is. A snapshottable parent or child is refused by HDFS, which names it.
+    pub(super) async fn allow_snapshots(&self, set: &str) -> Result<(), Trouble> {
+        if set == "/" || set == HOME || set.starts_with(&format!("{HOME}/")) {
+            return Err(self.refused(set, "it holds our own files; it cannot be a data set").next("name a directory below it"));
+        }
+        self.web.run(Operation::put("ALLOWSNAPSHOT", set)).await.map_err(|error| {
+            let nested = error.is("SnapshotException");
+            let trouble = error.about(self.object(set));
+            if nested {
+                trouble.next("HDFS does not nest snapshottable directories: choose the outer one, or disallow snapshots there")
+            } else {
+                trouble
+            }
+        })
+    }
+
+    pub(super) async fn capture_set(&self, set: &str, point: PointId) -> Result<Capture, Trouble> {
+        let cut = Operation::put("CREATESNAPSHOT", set).with("snapshotname", snapshot_name(point));
+        let lo = Instant::now();
+        self.web.run(cut).await.map_err(|error| error.about(self.object(set)))?;
+        let hi = Instant::now();
+        // The snapshot stands: what follows only describes it.
+        let stamp = status(&self.web, &snapshot_path(set, point)).await;
+        let server_time = stamp.ok().and_then(|status| DateTime::<Utc>::from_timestamp_millis(status.modification_time));
+        Ok(Capture { lo, hi, server_time, open_files: self.open_files(set).await })
+    }
+
+    /// Files open for writing, from the NameNode's own check of the tree. Where that fails, the list says so.
+    async fn open_files(&self, set: &str) -> Vec<String> {
+        match self.web.open_for_write(set, OPEN_FILES_LIMIT).await {
+            Ok(files) => {
+                let mut named: Vec<String> = files.iter().take(OPEN_FILES_NAMED).cloned().collect();
+                if files.len() > OPEN_FILES_NAMED {
+                    named.push(format!("and {} more", files.len() - OPEN_FILES_NAMED));
+                }
+                named
+            }
+            Err(error) => vec![format!("unknown: the NameNode could not tell open files ({error})")],
+        }
+    }
+
+    pub(super) async fn release_snapshot(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        let drop = Operation::delete("DELETESNAPSHOT", set).with("snapshotname", snapshot_name(point)).heavy();
+        match self.web.run(drop).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_missing() => Ok(()),
+            Err(error) if error.is("SnapshotException") && !self.has_snapshot(set, point).await? => Ok(()),
+            Err(error) => Err(error.about(self.object(set))),
+        }
+    }
+
+    /// Whether a point's snapshot is here.
+    pub(super) async fn has_snapshot(&self, set: &str, point: PointId) -> Result<bool, Trouble> {
+        let found = status_if_there(&self.web, &snapshot_path(set, point)).await;
+        found.map(|status| status.is_some()).map_err(|error| error.about(self.object(set)))
+    }
+
+    pub(super) async fn own_snapshots(&self) -> Result<Vec<OwnSnapshot>, Trouble> {
+        let about = |error: HdfsError| error.about(self.object("/"));
+        let answer: SnapshottableAnswer = self.web.json(Operation::get("GETSNAPSHOTTABLEDIRECTORYLIST", "/")).await.map_err(about)?;
+        let mut own = Vec::new();
+        for directory in answer.directories {
+            let path = format!("{}/{}", directory.parent_full_path.trim_end_matches('/'), directory.dir_status.path_suffix);
+            let names = list(&self.web, &format!("{}/.snapshot", path.trim_end_matches('/'))).await.map_err(about)?;
+            let points = names.iter().filter_map(|status| status.path_suffix.strip_prefix(PREFIX)?.parse::<PointId>().ok());
+            own.extend(points.map(|point| OwnSnapshot { component: self.name.clone(), path: path.clone(), point }));
+        }
+        Ok(own)
+    }
+
+    /// A setting of the NameNode as it runs; `None` where it cannot be read.
+    pub(super) async fn setting(&self, name: &str) -> Option<String> {
+        let page = self.web.page(&format!("/conf?name={name}&format=xml"), self.web.limits().call).await.ok()?;
+        parse_settings(&page).ok()?.remove(name)
+    }
+
+    pub(super) fn refused(&self, set: &str, reason: &str) -> Trouble {
+        Trouble::new(TroubleKind::Refused, self.object(set), reason)
+    }
+}

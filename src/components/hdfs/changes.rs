@@ -1,0 +1,141 @@
+//! What differs between two snapshots of ours: asks the cluster what [`super::diff`] wants to know.
+
+use std::collections::BTreeSet;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::Deserialize;
+
+use super::Hdfs;
+use super::capture::{snapshot_name, snapshot_path};
+use super::diff::{Difference, Modified, Moves, content_is_open, decide};
+use super::error::HdfsError;
+use super::listing::{AT_ONCE, full, walk_whole};
+use super::status::look;
+use super::webhdfs::{Operation, WebHdfs};
+use crate::domain::{Change, ChangeSet, Entry, PointId, RelPath, Trouble, TroubleKind};
+
+/// Pages of a difference report: 1,000 lines each, so ten million at most.
+const PAGES: usize = 10_000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListingAnswer {
+    snapshot_diff_report_listing: Listing,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listing {
+    #[serde(default)]
+    modify_list: Vec<Line>,
+    #[serde(default)]
+    create_list: Vec<Line>,
+    #[serde(default)]
+    delete_list: Vec<Line>,
+    #[serde(default)]
+    last_path: String,
+    last_index: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    file_id: u64,
+    #[serde(default)]
+    source_path: String,
+    #[serde(default)]
+    target_path: Option<String>,
+}
+
+impl Hdfs {
+    pub(super) async fn changes_of(&self, set: &str, point: PointId, base: Option<PointId>) -> Result<ChangeSet, Trouble> {
+        let about = |error: HdfsError| error.about(self.object(set));
+        if !self.has_snapshot(set, point).await? {
+            return Err(Trouble::new(TroubleKind::NotFound, self.object(set), format!("its snapshot of point {point} is not here")));
+        }
+        let new_root = snapshot_path(set, point);
+        let Some(base) = base else {
+            let found = walk_whole(&self.web, &new_root, &RelPath::root(), &BTreeSet::new()).await.map_err(about)?;
+            return Ok(ChangeSet { changes: found.into_iter().map(|found| Change::Put(found.entry)).collect() });
+        };
+        if !self.has_snapshot(set, base).await? {
+            return Err(self.refused(set, &format!("its snapshot of the base point {base} is no longer held")).next("make a full copy"));
+        }
+        let moves = Moves::new(report(&self.web, set, &snapshot_name(base), &snapshot_name(point)).await.map_err(about)?);
+        let questions = moves.questions();
+        let modified = self.modified(&snapshot_path(set, base), &new_root, questions.modified).await.map_err(about)?;
+        let mut created: Vec<Entry> = Vec::new();
+        for start in &questions.created {
+            let found = walk_whole(&self.web, &new_root, start, &questions.arrived).await.map_err(about)?;
+            created.extend(found.into_iter().map(|found| found.entry));
+        }
+        Ok(decide(&moves, modified, created))
+    }
+
+    async fn modified(&self, old_root: &str, new_root: &str, pairs: Vec<(RelPath, RelPath)>) -> Result<Vec<Modified>, HdfsError> {
+        stream::iter(pairs)
+            .map(|(old, new)| async move {
+                let (old_path, new_path) = (full(old_root, &old), full(new_root, &new));
+                let before = look(&self.web, &old_path, old).await?.entry;
+                let after = look(&self.web, &new_path, new).await?.entry;
+                let same_content = !content_is_open(&before, &after) || same_bytes(&self.web, &old_path, &new_path).await?;
+                Ok(Modified { before, after, same_content })
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+}
+
+/// Whether two files have one checksum; when the cluster cannot tell, they count as different and are copied.
+pub(super) async fn same_bytes(hdfs: &WebHdfs, one: &str, other: &str) -> Result<bool, HdfsError> {
+    let checksum = |path: &str| hdfs.json::<serde_json::Value>(Operation::get("GETFILECHECKSUM", path).heavy());
+    match (checksum(one).await, checksum(other).await) {
+        (Ok(one), Ok(other)) => Ok(one == other && one["FileChecksum"]["bytes"].is_string()),
+        (Err(error), _) | (_, Err(error)) if !error.is_remote() => Err(error),
+        _ => Ok(false),
+    }
+}
+
+/// The report from snapshot `old` to snapshot `new` (empty: the live tree), page by page.
+pub(super) async fn report(hdfs: &WebHdfs, set: &str, old: &str, new: &str) -> Result<Vec<Difference>, HdfsError> {
+    let (mut path, mut index) = (String::new(), -1);
+    let (mut modified, mut created, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..PAGES {
+        let operation = Operation::get("GETSNAPSHOTDIFFLISTING", set)
+            .with("oldsnapshotname", old)
+            .with("snapshotname", new)
+            .with("snapshotdiffstartpath", &path)
+            .with("snapshotdiffindex", index.to_string())
+            .heavy();
+        let page = hdfs.json::<ListingAnswer>(operation).await?.snapshot_diff_report_listing;
+        modified.extend(page.modify_list);
+        created.extend(page.create_list);
+        deleted.extend(page.delete_list);
+        if page.last_path.is_empty() && page.last_index == -1 {
+            return differences(&modified, &created, &deleted);
+        }
+        (path, index) = (page.last_path, page.last_index);
+    }
+    Err(HdfsError::Answer("the snapshot difference has no end".into()))
+}
+
+/// Joins the three lists: a deletion with a target is a rename, and the creation of the same inode is its other half.
+fn differences(modified: &[Line], created: &[Line], deleted: &[Line]) -> Result<Vec<Difference>, HdfsError> {
+    let path = |text: &str| RelPath::new(text).map_err(|e| HdfsError::Answer(e.to_string()));
+    let moved: BTreeSet<u64> = deleted.iter().filter(|line| line.target_path.is_some()).map(|line| line.file_id).collect();
+    let mut all = Vec::new();
+    for line in modified {
+        all.push(Difference::Modified(path(&line.source_path)?));
+    }
+    for line in created.iter().filter(|line| !moved.contains(&line.file_id)) {
+        all.push(Difference::Created(path(&line.source_path)?));
+    }
+    for line in deleted {
+        all.push(match &line.target_path {
+            Some(target) => Difference::Renamed { from: path(&line.source_path)?, to: path(target)? },
+            None => Difference::Deleted(path(&line.source_path)?),
+        });
+    }
+    Ok(all)
+}

@@ -1,0 +1,120 @@
+//! Fences: the root closed to everybody but the agent's user, its true rights kept in an attribute, and the fence read back
+//! by an ordinary user's failed write. A superuser still gets through, and the evidence says so.
+
+use super::Hdfs;
+use super::error::HdfsError;
+use super::metadata::{set_xattr, steps};
+use super::status::{FENCE_XATTR, Found, TrueRights, hex_of, look, status_if_there};
+use super::webhdfs::Operation;
+use crate::domain::{Entry, RelPath, Trouble, TroubleKind};
+
+/// The ordinary user that tries to write.
+const PROBE_USER: &str = "understudy-probe";
+/// A fenced root's mode.
+const CLOSED: u32 = 0o700;
+/// Open files whose writers are cut off when a fence comes down.
+const LEASES: usize = 1_000;
+
+impl Hdfs {
+    pub(super) async fn fence_set(&self, set: &str) -> Result<String, Trouble> {
+        let about = |error: HdfsError| error.about(self.object(set));
+        if status_if_there(&self.web, set).await.map_err(about)?.is_none() {
+            self.web.run(Operation::put("MKDIRS", set).with("permission", "700")).await.map_err(about)?;
+        }
+        let root = look(&self.web, set, RelPath::root()).await.map_err(about)?;
+        if !root.status.is_directory() {
+            return Err(self.refused(set, "it is no directory"));
+        }
+        let mut cut_off = 0;
+        if !root.own.contains_key(FENCE_XATTR) {
+            let rights = serde_json::to_vec(&TrueRights::of(&root.entry.meta)).map_err(|e| self.refused(set, &e.to_string()))?;
+            self.web.run(set_xattr(set, FENCE_XATTR, &hex_of(&rights), false)).await.map_err(about)?;
+        }
+        if !self.is_closed(&root) {
+            self.close_root(set, &root).await.map_err(about)?;
+            cut_off = self.cut_off_writers(set).await?;
+        }
+        let (fenced, evidence) = self.read_fence(set).await?;
+        if !fenced {
+            return Err(Trouble::new(TroubleKind::Failed, self.object(set), format!("the fence does not hold: {evidence}"))
+                .next("see whether dfs.permissions.enabled is true"));
+        }
+        Ok(if cut_off == 0 { evidence } else { format!("{evidence}; {cut_off} files that were open for writing were closed") })
+    }
+
+    /// Whether the root's live rights are those of a fence.
+    fn is_closed(&self, root: &Found) -> bool {
+        root.status.mode().is_ok_and(|mode| mode == CLOSED) && root.status.owner == self.web.user() && root.live_acl.is_empty()
+    }
+
+    /// Takes everybody's rights on the root but the agent's own.
+    pub(super) async fn close_root(&self, set: &str, root: &Found) -> Result<(), HdfsError> {
+        let live = root.live_meta()?;
+        let mut closed = live.clone();
+        (closed.mode, closed.owner, closed.acl) = (CLOSED, self.web.user().to_owned(), Vec::new());
+        for step in steps(set, &live, &closed) {
+            self.web.run(step).await?;
+        }
+        Ok(())
+    }
+
+    /// A writer that opened its file before the fence may go on writing: its lease is taken away.
+    async fn cut_off_writers(&self, set: &str) -> Result<usize, Trouble> {
+        let open = self.web.open_for_write(set, self.web.limits().heavy).await.map_err(|error| error.about(self.object(set)))?;
+        if open.len() > LEASES {
+            return Err(self.refused(set, &format!("{} files are open for writing", open.len())).next("stop the writers first"));
+        }
+        for file in &open {
+            self.recover_lease(file).await.map_err(|error| error.about(self.object(file)))?;
+        }
+        Ok(open.len())
+    }
+
+    pub(super) async fn read_fence(&self, set: &str) -> Result<(bool, String), Trouble> {
+        let about = |error: HdfsError| error.about(self.object(set));
+        if status_if_there(&self.web, set).await.map_err(about)?.is_none() {
+            return Ok((false, "it does not exist".into()));
+        }
+        let root = look(&self.web, set, RelPath::root()).await.map_err(about)?;
+        let rights = format!("mode {:04o}, owner {}", root.status.mode().map_err(about)?, root.status.owner);
+        if !self.is_closed(&root) || !root.own.contains_key(FENCE_XATTR) {
+            return Ok((false, format!("not fenced: {rights}")));
+        }
+        let probe = format!("{}/.understudy-fence-check", set.trim_end_matches('/'));
+        match self.web.acting_as(PROBE_USER).run(Operation::put("MKDIRS", &probe)).await {
+            Err(error) if error.is("AccessControlException") => {
+                Ok((true, format!("{rights}; a write as {PROBE_USER} was refused; HDFS superusers can still write")))
+            }
+            Err(error) => Err(about(error)),
+            Ok(()) => {
+                self.web.boolean(Operation::delete("DELETE", &probe).with("recursive", "true")).await.map_err(about)?;
+                Ok((false, format!("{rights}, and yet a write as {PROBE_USER} succeeded")))
+            }
+        }
+    }
+
+    pub(super) async fn unfence_set(&self, set: &str, root: Option<&Entry>) -> Result<(), Trouble> {
+        let about = |error: HdfsError| error.about(self.object(set));
+        let found = look(&self.web, set, RelPath::root()).await.map_err(about)?;
+        let kept = found.own.get(FENCE_XATTR);
+        let rights = match (root, kept) {
+            (Some(entry), _) => TrueRights::of(&entry.meta),
+            (None, Some(hex)) => TrueRights::from_hex(hex).ok_or_else(|| {
+                Trouble::new(TroubleKind::Corrupt, self.object(set), "the rights it had before the fence cannot be read")
+                    .next(format!("set them by hand and remove the attribute {FENCE_XATTR}"))
+            })?,
+            (None, None) => return Ok(()),
+        };
+        let live = found.live_meta().map_err(about)?;
+        let mut goal = live.clone();
+        rights.put_into(&mut goal);
+        for step in steps(set, &live, &goal) {
+            self.web.run(step).await.map_err(about)?;
+        }
+        if kept.is_some() {
+            // Last, so that a crash before leaves a fence that can still be lifted.
+            self.web.run(Operation::put("REMOVEXATTR", set).with("xattr.name", FENCE_XATTR)).await.map_err(about)?;
+        }
+        Ok(())
+    }
+}

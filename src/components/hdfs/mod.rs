@@ -1,0 +1,204 @@
+//! Apache HDFS: snapshots are the captures, their differences the changes, renames the apply, the secondary's own snapshots
+//! the sealed points. Metadata goes over WebHDFS, pieces into staging over HDFS's own protocol.
+//!
+//! Our own files lie under [`HOME`]: `staging/POINT/SET/FILE.PIECE` and `records/SET/POINT.json`. On a data set's root we
+//! keep extended attributes under `user.understudy.`, which are never part of the data set.
+
+mod apply;
+mod capture;
+mod changes;
+mod config;
+mod data;
+mod describe;
+mod diff;
+mod error;
+mod fence;
+mod listing;
+mod metadata;
+mod open_files;
+mod pool;
+pub mod probe;
+mod seal;
+mod status;
+mod users;
+mod webhdfs;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream;
+
+pub use config::{Addresses, HdfsConfig};
+pub use error::HdfsError;
+pub use webhdfs::{Limits, WebHdfs};
+
+use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
+use crate::domain::backup::plan::ApplyPlan;
+use crate::domain::user_data::{UserDataChange, UserDataKey};
+use crate::domain::{
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
+};
+use crate::protocol::{CatalogueItem, OwnSnapshot};
+
+/// Where our own files are, beside the data.
+pub const HOME: &str = "/understudy";
+/// How long a probe may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+
+/// One HDFS, beside its agent.
+#[derive(Debug)]
+pub struct Hdfs {
+    name: ComponentName,
+    fs: String,
+    web: WebHdfs,
+    rpc: hdfs_native::Client,
+}
+
+impl Hdfs {
+    /// Connects nothing yet; fails when the configuration names no file system.
+    pub fn new(config: &HdfsConfig) -> Result<Hdfs, Trouble> {
+        let addresses = config.addresses()?;
+        let object = format!("component {}", config.name);
+        let web = WebHdfs::new(&addresses.webhdfs, &config.user, config.limits).map_err(|error| error.about(&object))?;
+        let mut rpc = hdfs_native::ClientBuilder::new().with_url(&addresses.fs).with_user(&config.user);
+        if let Some(directory) = &config.conf {
+            rpc = rpc.with_config_dir(directory.to_string_lossy());
+        }
+        let rpc = rpc.build().map_err(|e| Trouble::new(TroubleKind::Invalid, &object, e).next("see `fs` and `conf` in agent.toml"))?;
+        Ok(Hdfs { name: config.name.clone(), fs: addresses.fs, web, rpc })
+    }
+
+    /// How a place of ours is called to a person.
+    fn object(&self, path: &str) -> String {
+        if path.is_empty() { format!("component {}", self.name) } else { format!("{}:{path}", self.name) }
+    }
+
+    /// Writes the commit's record under a passing name and then gives it its own, so that it is whole or absent.
+    async fn write_record(&self, set: &str, point: PointId, record: &str) -> Result<(), Trouble> {
+        let own = Digest::of_bytes(set.as_bytes()).to_string();
+        let path = format!("{HOME}/records/{}/{point}.json", &own[..16]);
+        let passing = format!("{path}.new");
+        let bytes: ByteStream = Box::pin(stream::iter([Ok(Bytes::from(record.to_owned()))]));
+        self.write_file(&passing, hdfs_native::WriteOptions::default(), bytes).await?;
+        self.rename(&passing, &path, true).await.map_err(|error| error.about(self.object(&path)))
+    }
+}
+
+#[async_trait]
+impl Component for Hdfs {
+    fn name(&self) -> &ComponentName {
+        &self.name
+    }
+
+    fn kind(&self) -> ComponentKind {
+        ComponentKind::Hdfs
+    }
+
+    async fn describe(&self) -> Result<ComponentInfo, Trouble> {
+        self.info().await
+    }
+
+    async fn probe(&self) -> ProbeReport {
+        probe::probe_addresses(&self.name, self.web.addresses(), PROBE_LIMIT).await
+    }
+
+    async fn catalogue(&self, path: &str) -> Result<Vec<CatalogueItem>, Trouble> {
+        self.inside(path).await
+    }
+
+    async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
+        self.arm_set(set).await
+    }
+
+    async fn capture(&self, set: &str, point: PointId) -> Result<Capture, Trouble> {
+        self.capture_set(set, point).await
+    }
+
+    async fn changes(&self, set: &str, point: PointId, base: Option<PointId>) -> Result<ChangeSet, Trouble> {
+        self.changes_of(set, point, base).await
+    }
+
+    async fn read(&self, set: &str, point: PointId, entry: &Entry, piece: u32) -> Result<ByteStream, Trouble> {
+        self.read_piece(set, &capture::snapshot_path(set, point), entry, piece).await
+    }
+
+    async fn release(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        self.release_snapshot(set, point).await
+    }
+
+    async fn snapshots(&self) -> Result<Vec<OwnSnapshot>, Trouble> {
+        self.own_snapshots().await
+    }
+
+    async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
+        self.drift_of(set, expected).await
+    }
+
+    /// Never: HDFS keeps files by name, not by content.
+    async fn holds(&self, _digest: &Digest) -> Result<bool, Trouble> {
+        Ok(false)
+    }
+
+    async fn stage(&self, set: &str, point: PointId, slot: Slot, entry: &Entry, bytes: ByteStream) -> Result<Digest, Trouble> {
+        self.write_piece(&data::staged(set, point, slot), entry, bytes).await
+    }
+
+    async fn read_staged(&self, set: &str, point: PointId, slot: Slot, entry: &Entry) -> Result<ByteStream, Trouble> {
+        self.read_staged_piece(set, point, slot, entry).await
+    }
+
+    /// Every piece was hsynced on its DataNodes and closed before `stage` told its digest, and the NameNode logs each
+    /// operation durably before it answers: there is nothing left to do.
+    async fn sync_staging(&self, _set: &str, _point: PointId) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    async fn keep_record(&self, set: &str, point: PointId, record: &str) -> Result<(), Trouble> {
+        self.write_record(set, point, record).await
+    }
+
+    async fn apply(
+        &self,
+        set: &str,
+        point: PointId,
+        plan: &ApplyPlan,
+        manifest: &Manifest,
+        journal: &dyn PhaseJournal,
+    ) -> Result<(), Trouble> {
+        self.apply_plan(set, point, plan, manifest, journal).await
+    }
+
+    async fn seal(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        self.seal_set(set, point, manifest).await
+    }
+
+    async fn discard(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        self.drop_staging(set, point).await
+    }
+
+    async fn restore(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        self.restore_set(set, point, manifest).await
+    }
+
+    async fn fence(&self, set: &str) -> Result<String, Trouble> {
+        self.fence_set(set).await
+    }
+
+    async fn unfence(&self, set: &str, root: Option<&Entry>) -> Result<(), Trouble> {
+        self.unfence_set(set, root).await
+    }
+
+    async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
+        self.read_fence(set).await
+    }
+
+    async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {
+        self.rights_of(sets, sealed).await
+    }
+
+    async fn adjust_user(&self, change: &UserDataChange) -> Result<Vec<(String, Entry)>, Trouble> {
+        self.adjust_rights(change).await
+    }
+}

@@ -1,0 +1,160 @@
+//! How an HDFS is doing, from its NameNodes' own web pages: dead, hung, in safe mode, in standby, short of blocks or DataNodes.
+//!
+//! [`probe_addresses`] needs nothing but addresses, so that the other cluster's agent can ask as well.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::error::HdfsError;
+use super::webhdfs::{broken, http_client, within};
+use crate::domain::{ComponentName, Health, ProbeReport};
+
+/// What one NameNode says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct NameNode {
+    /// `active`, `standby`, `observer`, `initializing`.
+    state: String,
+    /// Empty unless safe mode is on.
+    safe_mode: String,
+    missing_blocks: u64,
+    live_data_nodes: u64,
+    dead_data_nodes: u64,
+    /// It answered a question about the file system itself, not only about itself.
+    serves: Option<String>,
+}
+
+/// Probes the HDFS whose NameNodes are at `addresses` (`http://host:port` each); takes no longer than `limit`.
+pub async fn probe_addresses(component: &ComponentName, addresses: &[String], limit: Duration) -> ProbeReport {
+    let started = Instant::now();
+    let answers = match http_client(limit) {
+        Ok(http) => join_all(addresses.iter().map(|address| within(limit, ask(&http, address, limit)))).await,
+        Err(error) => vec![Err(error)],
+    };
+    let (health, evidence) = judge(addresses, &answers);
+    let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    ProbeReport { component: component.clone(), at: Utc::now(), health, evidence, took_ms }
+}
+
+async fn ask(http: &reqwest::Client, address: &str, limit: Duration) -> Result<NameNode, HdfsError> {
+    let bean = |query: String| async move {
+        let answer = http.get(format!("{address}/jmx?{query}")).send().await.map_err(broken)?;
+        if answer.status() == reqwest::StatusCode::UNAUTHORIZED {
+            return Err(HdfsError::Kerberos);
+        }
+        let value: Value = answer.json().await.map_err(|e| HdfsError::Answer(e.to_string()))?;
+        Ok(value["beans"][0].clone())
+    };
+    let status = bean("qry=Hadoop:service=NameNode,name=NameNodeStatus".into()).await?;
+    let state = bean("qry=Hadoop:service=NameNode,name=FSNamesystemState".into()).await?;
+    // One attribute each: the whole bean names every DataNode.
+    let attribute = |name: &str| bean(format!("get=Hadoop:service=NameNode,name=NameNodeInfo::{name}"));
+    let safe_mode = attribute("Safemode").await?;
+    let missing = attribute("NumberOfMissingBlocks").await?;
+    let mut node = NameNode {
+        state: status["State"].as_str().unwrap_or_default().to_owned(),
+        safe_mode: safe_mode["Safemode"].as_str().unwrap_or_default().to_owned(),
+        missing_blocks: missing["NumberOfMissingBlocks"].as_u64().unwrap_or(0),
+        live_data_nodes: state["NumLiveDataNodes"].as_u64().unwrap_or(0),
+        dead_data_nodes: state["NumDeadDataNodes"].as_u64().unwrap_or(0),
+        serves: None,
+    };
+    if node.state == "active" {
+        node.serves = serves(http, address, limit).await;
+    }
+    Ok(node)
+}
+
+/// A question that needs the file system's lock: why it failed, `None` when it was answered.
+async fn serves(http: &reqwest::Client, address: &str, limit: Duration) -> Option<String> {
+    let url = format!("{address}/webhdfs/v1/?op=GETFILESTATUS&user.name=understudy-probe");
+    match tokio::time::timeout(limit / 2, http.get(url).send()).await {
+        Err(_) => Some("it does not answer questions about files".into()),
+        Ok(Err(error)) => Some(broken(error).to_string()),
+        Ok(Ok(answer)) if answer.status().is_server_error() => Some(format!("it answers HTTP {} about files", answer.status().as_u16())),
+        Ok(Ok(_)) => None,
+    }
+}
+
+/// What the answers amount to: the NameNode that serves decides, else the best reason why none does.
+fn judge(addresses: &[String], answers: &[Result<NameNode, HdfsError>]) -> (Health, String) {
+    let active = answers.iter().zip(addresses).find_map(|(answer, address)| match answer {
+        Ok(node) if node.state == "active" || node.state.is_empty() => Some((node, address)),
+        _ => None,
+    });
+    if let Some((node, address)) = active {
+        let (health, words) = judge_active(node);
+        return (health, format!("NameNode {address} {words}"));
+    }
+    if answers.is_empty() {
+        return (Health::Unknown, "no NameNode address is known".into());
+    }
+    let words: Vec<String> = answers
+        .iter()
+        .zip(addresses)
+        .map(|(answer, address)| match answer {
+            Ok(node) => format!("NameNode {address} is in state {}", node.state),
+            Err(HdfsError::Refused(why)) if why.to_lowercase().contains("refused") => {
+                format!("NameNode {address} refuses connections: it is not running")
+            }
+            Err(HdfsError::Silent(limit)) => {
+                format!("NameNode {address} did not answer within {} s: it hangs, or the way to it is cut", limit.as_secs_f32())
+            }
+            Err(error) => format!("NameNode {address}: {error}"),
+        })
+        .collect();
+    let unknown = answers.iter().all(|answer| matches!(answer, Err(HdfsError::Kerberos)));
+    (if unknown { Health::Unknown } else { Health::Faulty }, words.join("; "))
+}
+
+fn judge_active(node: &NameNode) -> (Health, String) {
+    if let Some(why) = &node.serves {
+        (Health::Faulty, format!("is up, but {why}"))
+    } else if !node.safe_mode.is_empty() {
+        (Health::Suspect, format!("is in safe mode, so nothing can be written: {}", node.safe_mode.lines().next().unwrap_or_default()))
+    } else if node.live_data_nodes == 0 {
+        (Health::Faulty, "has no live DataNode".into())
+    } else if node.missing_blocks > 0 {
+        (Health::Suspect, format!("misses {} blocks", node.missing_blocks))
+    } else if node.dead_data_nodes > 0 {
+        (Health::Suspect, format!("counts {} DataNodes dead, {} alive", node.dead_data_nodes, node.live_data_nodes))
+    } else {
+        (Health::Healthy, format!("is active with {} live DataNodes, no missing blocks", node.live_data_nodes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(state: &str) -> NameNode {
+        NameNode { state: state.into(), live_data_nodes: 3, ..NameNode::default() }
+    }
+
+    fn health(answers: &[Result<NameNode, HdfsError>]) -> (Health, String) {
+        let addresses = ["http://a:9870".to_owned(), "http://b:9870".to_owned()];
+        judge(&addresses[..answers.len()], answers)
+    }
+
+    #[test]
+    fn one_active_name_node_is_enough() {
+        let dead = Err(HdfsError::Refused("Connection refused (os error 111)".into()));
+        assert_eq!(health(&[dead.clone(), Ok(node("active"))]).0, Health::Healthy);
+        assert_eq!(health(&[Ok(node("standby")), Ok(node("standby"))]).0, Health::Faulty);
+        let (health, words) = health(&[dead]);
+        assert!(health == Health::Faulty && words.contains("not running"), "{words}");
+    }
+
+    #[test]
+    fn hung_dead_and_safe_mode_read_differently() {
+        let (hung, words) = health(&[Err(HdfsError::Silent(Duration::from_secs(3)))]);
+        assert!(hung == Health::Faulty && words.contains("within 3 s") && words.contains("hangs"), "{words}");
+        let (safe, words) = health(&[Ok(NameNode { safe_mode: "Safe mode is ON.".into(), ..node("active") })]);
+        assert!(safe == Health::Suspect && words.contains("safe mode"), "{words}");
+        assert_eq!(health(&[Ok(NameNode { live_data_nodes: 0, ..node("active") })]).0, Health::Faulty);
+        assert_eq!(health(&[Ok(NameNode { missing_blocks: 1, ..node("active") })]).0, Health::Suspect);
+        assert_eq!(health(&[Err(HdfsError::Kerberos)]).0, Health::Unknown);
+    }
+}
