@@ -4,6 +4,8 @@
 pub mod agent;
 #[cfg(feature = "agent")]
 pub mod components;
+#[cfg(feature = "console")]
+pub mod console;
 pub mod controller;
 pub mod domain;
 #[cfg(feature = "lab")]

@@ -1,0 +1,225 @@
+//! Draws dialogs: plain questions, plans, texts to read.
+
+use egui::{Align, Context, Layout, ScrollArea, Ui};
+
+use super::App;
+use crate::console::command::{Act, Dialog};
+use crate::console::places::Place;
+use crate::console::said::Said;
+use crate::console::screens::Scene;
+use crate::console::screens::fault::data::Change;
+use crate::console::screens::fault::ui::person;
+use crate::console::theme::{Type, space};
+use crate::console::widgets::{self, Field, Look};
+use crate::controller::Command;
+use crate::domain::PairName;
+
+/// A question with one dangerous answer.
+struct Question {
+    title: String,
+    text: String,
+    button: String,
+    /// Must be typed exactly; empty: nothing is typed.
+    confirm: String,
+    place: Place,
+    command: Command,
+}
+
+impl App {
+    pub(super) fn dialogs(&mut self, ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
+        let Some(dialog) = self.dialog.clone() else { return };
+        let ctx = ui.ctx().clone();
+        let close = match &dialog {
+            Dialog::Read(title, lines) => read(&ctx, title, lines),
+            Dialog::OpenPlan => self.open_plan(&ctx, acts),
+            Dialog::ExportPlan | Dialog::Debrief => self.write_file(&ctx, &dialog, acts),
+            _ => match question(scene, &dialog) {
+                Some(question) => self.ask_person(&ctx, question, acts),
+                None => true,
+            },
+        };
+        if close {
+            self.dialog = None;
+        }
+    }
+
+    fn ask_person(&mut self, ctx: &Context, question: Question, acts: &mut Vec<Act>) -> bool {
+        let mut answered = false;
+        let left = widgets::dialog(ctx, "question", &question.title, space::DIALOG_WIDTH, |ui| {
+            widgets::wrapped(ui, &[Said::muted(&question.text)]);
+            if !question.confirm.is_empty() {
+                ui.add_space(space::GAP);
+                Field::new(&format!("Type {} to confirm", question.confirm)).show(ui, &mut self.forms.dialog);
+            }
+            ui.add_space(16.0);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = space::ROW;
+                let typed = question.confirm.is_empty() || self.forms.dialog == question.confirm;
+                if widgets::button(ui, Look::Danger, &question.button, typed).clicked() {
+                    acts.push(Act::Ask(question.place.clone(), Box::new(question.command.clone())));
+                    answered = true;
+                }
+                answered |= widgets::button(ui, Look::Plain, "Back", true).clicked();
+            });
+        });
+        if let (Command::AdjustIdentity { pair, to, .. }, true, true) = (&question.command, answered, !acts.is_empty()) {
+            self.forms.fault.change = Some(Change { pair: pair.clone(), to: to.clone(), planned: true, ended: None });
+        }
+        answered || left
+    }
+
+    fn open_plan(&mut self, ctx: &Context, acts: &mut Vec<Act>) -> bool {
+        let mut done = false;
+        let left = widgets::dialog(ctx, "plan", "Open a plan", space::DIALOG_WIDTH + 100.0, |ui| {
+            widgets::wrapped(
+                ui,
+                &[Said::muted("Pairs, services and policies from a file. Nothing is changed before you have seen the list of changes.")],
+            );
+            ui.add_space(space::GAP);
+            Field::new("File").hint("/path/to/plan.toml").mono().show(ui, &mut self.forms.dialog);
+            ui.add_space(space::GAP);
+            if let Some((_, changes)) = &self.forms.plan {
+                changes_ui(ui, changes.as_deref());
+            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = space::ROW;
+                let ready = self.forms.plan.as_ref().filter(|(_, changes)| changes.as_ref().is_some_and(|changes| !changes.is_empty()));
+                if widgets::button(ui, Look::Primary, "Apply the plan", ready.is_some()).clicked()
+                    && let Some((plan, _)) = ready
+                {
+                    let command = Command::ApplyPlan { plan: plan.clone(), dry_run: false };
+                    acts.push(Act::Ask(Place::PlanApply, Box::new(command)));
+                    done = true;
+                }
+                if widgets::button(ui, Look::Plain, "Show the changes", !self.forms.dialog.trim().is_empty()).clicked() {
+                    acts.push(Act::ReadPlan(self.forms.dialog.trim().into()));
+                }
+                if widgets::button(ui, Look::Plain, "Browse…", true).clicked() {
+                    acts.push(Act::Pick(true));
+                }
+                done |= widgets::button(ui, Look::Plain, "Cancel", true).clicked();
+            });
+        });
+        done || left
+    }
+
+    fn write_file(&mut self, ctx: &Context, dialog: &Dialog, acts: &mut Vec<Act>) -> bool {
+        let (title, name) =
+            if *dialog == Dialog::ExportPlan { ("Export the plan", "plan.toml") } else { ("Export the debrief", "debrief.md") };
+        if self.forms.dialog.is_empty() {
+            self.forms.dialog = self.spec.state_dir.join(name).display().to_string();
+        }
+        let mut done = false;
+        let left = widgets::dialog(ctx, "write", title, space::DIALOG_WIDTH, |ui| {
+            Field::new("File").mono().show(ui, &mut self.forms.dialog);
+            ui.add_space(16.0);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = space::ROW;
+                if widgets::button(ui, Look::Primary, "Write", true).clicked() {
+                    acts.push(written(dialog, self.forms.dialog.trim().into()));
+                    done = true;
+                }
+                done |= widgets::button(ui, Look::Plain, "Cancel", true).clicked();
+            });
+        });
+        done || left
+    }
+}
+
+#[cfg(feature = "lab")]
+fn written(dialog: &Dialog, path: std::path::PathBuf) -> Act {
+    if *dialog == Dialog::Debrief { Act::Lab(crate::console::lab_seam::LabCommand::ExportDebrief(path)) } else { Act::WritePlan(path) }
+}
+
+#[cfg(not(feature = "lab"))]
+fn written(_dialog: &Dialog, path: std::path::PathBuf) -> Act {
+    Act::WritePlan(path)
+}
+
+fn changes_ui(ui: &mut Ui, changes: Option<&[String]>) {
+    match changes {
+        None => drop(widgets::say(ui, &Said::muted("Asking the engine what would change…"))),
+        Some([]) => drop(widgets::say(ui, &Said::ok("✓ Nothing would change."))),
+        Some(changes) => {
+            widgets::say(ui, &Said::plain("What would change").of(Type::Heading));
+            ScrollArea::vertical().max_height(space::TREE_ROW * 10.0).show(ui, |ui| {
+                for change in changes {
+                    widgets::wrapped(ui, &[Said::muted(format!("· {change}"))]);
+                }
+            });
+        }
+    }
+    ui.add_space(space::GAP);
+}
+
+fn read(ctx: &Context, title: &str, lines: &[String]) -> bool {
+    let mut done = false;
+    let left = widgets::dialog(ctx, "read", title, space::PROMPT_WIDTH - 54.0, |ui| {
+        ScrollArea::vertical().max_height(ui.ctx().content_rect().height() - 260.0).show(ui, |ui| {
+            for line in lines {
+                widgets::wrapped(ui, &[Said::muted(line).mono()]);
+            }
+        });
+        ui.add_space(16.0);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            done = widgets::button(ui, Look::Plain, "Close", true).clicked();
+        });
+    });
+    done || left
+}
+
+fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
+    Some(match dialog {
+        Dialog::CancelRun(run) => Question {
+            title: "Cancel this run?".to_owned(),
+            text: "What it copied is dropped on both sides. The recovery point before it stays as it is. Once the run commits it can no longer be cancelled."
+                .to_owned(),
+            button: "Cancel the run".to_owned(),
+            confirm: String::new(),
+            place: Place::Cancel,
+            command: Command::CancelRun { run: *run },
+        },
+        Dialog::RemoveService(service) => Question {
+            title: format!("Remove the policy of {service}?"),
+            text: "It is backed up no longer. Its recovery points stay on the secondary until they are pruned by hand.".to_owned(),
+            button: "Remove the policy".to_owned(),
+            confirm: service.to_string(),
+            place: Place::Remove(service.clone()),
+            command: Command::RemoveService { service: service.clone() },
+        },
+        Dialog::Unpair(pair) => Question {
+            title: format!("Dissolve the pair {pair}?"),
+            text: "Understudy's snapshots are removed on both clusters, and what could not be removed is listed. Its services are protected no longer.".to_owned(),
+            button: "Dissolve the pair".to_owned(),
+            confirm: pair.to_string(),
+            place: Place::Unpair,
+            command: Command::Unpair { pair: pair.clone() },
+        },
+        Dialog::Switchover(pair) => return switchover(scene, pair),
+        Dialog::OpenPlan | Dialog::ExportPlan | Dialog::Debrief | Dialog::Read(..) => return None,
+    })
+}
+
+fn switchover(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
+    let view = scene.snapshot.pairs.iter().find(|view| view.name == *pair)?;
+    let to = view.clusters.iter().find(|cluster| Some(&cluster.name) != view.active.as_ref())?.name.clone();
+    let from = view.clusters.iter().find(|cluster| cluster.name != to)?.name.clone();
+    Some(Question {
+        title: format!("Planned switchover: make {to} primary"),
+        text: format!(
+            "Applications on {from} are held first (fence), then every service gets a final run, then {to} gets the primary identity. \
+             Nothing is lost. If anything fails before that, the fence is lifted and {from} goes on."
+        ),
+        button: format!("Make {to} primary"),
+        confirm: to.to_string(),
+        place: Place::Adjust(pair.clone()),
+        command: Command::AdjustIdentity {
+            pair: pair.clone(),
+            confirm: to.to_string(),
+            to,
+            planned: true,
+            generation: Some(scene.snapshot.generation),
+            by: person(),
+        },
+    })
+}

@@ -1,0 +1,337 @@
+//! The window's contents: polls what has come, draws the frame around the screen, the screen, what lies over it; then acts.
+
+mod acts;
+mod dialogs;
+mod prepare;
+mod replies;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use egui::{CentralPanel, Context, Frame, Margin, ScrollArea, Ui};
+use poll_promise::Promise;
+
+use super::command::{self, Act, Dialog, Screen, UiCommand};
+use super::errand::Errand;
+use super::lab_seam::{LabHandle, LabSnapshot};
+use super::link::{Link, Pending, Watched, repainter};
+use super::said::Said;
+use super::screens::{self, Scene};
+use super::shell::palette::Palette;
+use super::theme::{self, space};
+use super::{ConsoleSpec, StartLab, shell, widgets};
+use crate::controller::{EngineHandle, Snapshot};
+use crate::domain::{PairName, Plan, Trouble};
+
+type LabStart = Promise<Result<(LabHandle, EngineHandle), Trouble>>;
+
+/// The training lab, as far as it is.
+enum Lab {
+    /// Not started.
+    Absent,
+    /// Being started.
+    Starting(LabStart),
+    /// It runs, with an engine of its own.
+    Running { handle: LabHandle, news: Watched<LabSnapshot>, engine: Link },
+}
+
+/// What is typed and chosen on the screens.
+#[derive(Default)]
+struct Forms {
+    fault: screens::fault::data::Form,
+    dialog: String,
+    plan: Option<(Plan, Option<Vec<String>>)>,
+}
+
+/// A toast and when it goes, in seconds of the window's clock.
+struct Toast {
+    said: Said,
+    until: f64,
+}
+
+/// The console's state.
+pub struct App {
+    engine: Link,
+    lab: Lab,
+    inside_lab: bool,
+    start_lab: Option<StartLab>,
+    screen: Screen,
+    pair: Option<PairName>,
+    forms: Forms,
+    dialog: Option<Dialog>,
+    palette: Option<Palette>,
+    pending: Vec<Pending>,
+    errands: Vec<Errand>,
+    toasts: Vec<Toast>,
+    preference: theme::Preference,
+    spec: Fixed,
+}
+
+/// What does not change while the window is open.
+struct Fixed {
+    state_dir: std::path::PathBuf,
+    zone: super::words::Zone,
+    clock: Arc<dyn Fn() -> chrono::DateTime<chrono::Utc> + Send + Sync>,
+    sample: bool,
+}
+
+impl App {
+    /// A console in a window that was just opened; starts what it needs in the background.
+    pub fn new(ctx: &Context, spec: ConsoleSpec) -> App {
+        theme::apply(ctx, spec.theme);
+        let mut app = App {
+            engine: Link::Idle(Some(spec.engine)),
+            lab: Lab::Absent,
+            inside_lab: false,
+            start_lab: spec.start_lab,
+            screen: spec.start_screen,
+            pair: None,
+            forms: Forms::default(),
+            dialog: None,
+            palette: None,
+            pending: Vec::new(),
+            errands: Vec::new(),
+            toasts: Vec::new(),
+            preference: spec.theme,
+            spec: Fixed { state_dir: spec.state_dir, zone: spec.zone, clock: spec.clock, sample: spec.sample },
+        };
+        if spec.open_lab && app.start_lab.is_some() {
+            app.open_lab();
+        } else {
+            app.engine.start();
+        }
+        app
+    }
+
+    /// The screen shown.
+    pub fn screen(&self) -> Screen {
+        self.screen
+    }
+
+    /// Carries out a command of the list, as if it had been chosen.
+    pub fn command(&mut self, ctx: &Context, command: UiCommand) {
+        self.act(ctx, Act::Do(command));
+    }
+
+    fn open_lab(&mut self) {
+        if matches!(self.lab, Lab::Absent)
+            && let Some(start) = &self.start_lab
+        {
+            self.lab = Lab::Starting(start());
+        }
+        self.inside_lab = true;
+        self.screen = Screen::Lab;
+    }
+
+    /// The line in use: the lab's own engine inside the lab, else the engine.
+    fn link(&self) -> &Link {
+        match &self.lab {
+            Lab::Running { engine, .. } if self.inside_lab => engine,
+            _ => &self.engine,
+        }
+    }
+
+    fn handle(&self) -> Option<EngineHandle> {
+        if let Link::Running(handle, _) = self.link() { Some(handle.clone()) } else { None }
+    }
+
+    fn poll(&mut self, ctx: &Context) {
+        let waker = repainter(ctx);
+        self.engine.poll(&waker);
+        self.poll_lab(&waker);
+        for _ in 0..self.pending.len() {
+            let mut pending = self.pending.remove(0);
+            match pending.poll(&waker) {
+                Some(reply) => self.receive(ctx, pending.place, reply),
+                None => self.pending.push(pending),
+            }
+        }
+        let mut errands = std::mem::take(&mut self.errands);
+        errands.retain(|errand| match errand.ready() {
+            Some(brought) => {
+                self.take_in(brought);
+                false
+            }
+            None => true,
+        });
+        self.errands.append(&mut errands);
+        let now = ctx.input(|input| input.time);
+        self.toasts.retain(|toast| toast.until > now);
+    }
+
+    fn poll_lab(&mut self, waker: &std::task::Waker) {
+        let started = if let Lab::Starting(promise) = &self.lab { promise.ready().cloned() } else { None };
+        match started {
+            Some(Ok((handle, engine))) => {
+                let news = Watched::new(handle.snapshots());
+                self.lab = Lab::Running { handle, news, engine: Link::to(engine) };
+                self.pair = None;
+            }
+            Some(Err(trouble)) => {
+                self.lab = Lab::Absent;
+                self.inside_lab = false;
+                self.screen = Screen::Overview;
+                self.engine.start();
+                self.dialog = Some(Dialog::Read("The training lab did not start".to_owned(), vec![trouble.to_string()]));
+            }
+            None => {}
+        }
+        if let Lab::Running { news, engine, .. } = &mut self.lab {
+            news.poll(waker);
+            engine.poll(waker);
+        }
+    }
+
+    /// Asks for the next frame when something changes that wakes nobody.
+    fn schedule(&self, ctx: &Context) {
+        const LOOK_AGAIN: Duration = Duration::from_millis(50);
+        let starts = self.engine.is_starting() || matches!(self.lab, Lab::Starting(_)) || !self.errands.is_empty();
+        if starts {
+            ctx.request_repaint_after(LOOK_AGAIN);
+        } else if !self.spec.sample {
+            // For the clock in the footer, and the ages.
+            ctx.request_repaint_after(Duration::from_secs(1));
+        }
+    }
+
+    fn draw(&mut self, ui: &mut Ui, acts: &mut Vec<Act>) {
+        let snapshot = self.link().snapshot();
+        let lab = match &self.lab {
+            Lab::Running { news, .. } if self.inside_lab => Some(news.newest()),
+            _ => None,
+        };
+        let scene = snapshot.as_deref().map(|snapshot| self.scene(snapshot, lab.as_deref()));
+        let engine = self.engine_words();
+        shell::ui::navigation(ui, scene.as_ref(), self.screen, acts);
+        shell::ui::header(ui, scene.as_ref(), acts);
+        shell::ui::footer(ui, scene.as_ref(), &engine, self.spec.sample);
+        let prompts = scene.as_ref().is_some_and(|scene| self.forms.fault.change.is_none() && self.forms.fault.prompts(scene).is_some());
+        CentralPanel::no_frame().frame(Frame::NONE.fill(theme::of(ui).bg)).show(ui, |ui| {
+            ScrollArea::vertical().id_salt(self.screen).auto_shrink(false).show(ui, |ui| {
+                Frame::NONE.inner_margin(Margin::symmetric(space::MAIN_X, space::MAIN_Y)).show(ui, |ui| {
+                    ui.take_available_width();
+                    match &scene {
+                        Some(scene) => {
+                            if !prompts {
+                                shell::ui::fault_banner(ui, scene, acts);
+                            }
+                            self.screen_ui(ui, scene, acts);
+                        }
+                        None => self.no_engine(ui),
+                    }
+                });
+            });
+            if prompts {
+                screens::fault::ui::scrim(ui);
+            }
+        });
+        if let Some(scene) = &scene {
+            self.over(ui, scene, acts);
+        }
+        self.palette_ui(ui.ctx(), snapshot.as_deref(), acts);
+        let lines: Vec<_> = self.toasts.iter().map(|toast| toast.said.clone()).collect();
+        widgets::toasts(ui.ctx(), &lines);
+    }
+
+    fn scene<'a>(&self, snapshot: &'a Snapshot, lab: Option<&'a LabSnapshot>) -> Scene<'a> {
+        let chosen = self.pair.as_ref().and_then(|name| snapshot.pairs.iter().find(|pair| pair.name == *name));
+        Scene {
+            snapshot,
+            pair: chosen.or(snapshot.pairs.first()),
+            now: (self.spec.clock)(),
+            zone: self.spec.zone,
+            lab,
+            lab_there: self.start_lab.is_some(),
+            lab_starting: matches!(self.lab, Lab::Starting(_)),
+        }
+    }
+
+    fn engine_words(&self) -> Said {
+        let place = if self.inside_lab { "Engine: in the training lab" } else { "Engine: in this console" };
+        match self.link() {
+            Link::Idle(_) => Said::muted("○ Engine: not started"),
+            Link::Starting(_) => Said::muted("○ Engine: starting"),
+            Link::Running(_, news) if news.lives() => Said::ok(format!("● {place}")),
+            Link::Running(..) => Said::bad("✖ Engine: it has stopped"),
+            Link::Failed(_) => Said::bad("✖ Engine: it did not start"),
+        }
+    }
+
+    fn no_engine(&self, ui: &mut Ui) {
+        widgets::page_head(ui, self.screen.title(), |_| {}, |_| {});
+        widgets::card(ui, widgets::Surface::Plain, |ui| match self.link() {
+            Link::Failed(trouble) => {
+                widgets::wrapped(ui, &[Said::bad("✖ The engine did not start.").strong()]);
+                widgets::wrapped(ui, &[Said::plain(trouble.to_string())]);
+            }
+            _ if self.inside_lab => drop(widgets::wrapped(
+                ui,
+                &[Said::muted("Starting the training lab: two sites, an application, an engine that watches them…")],
+            )),
+            _ => drop(widgets::wrapped(ui, &[Said::muted("The engine reads its store and asks the agents…")])),
+        });
+    }
+
+    fn screen_ui(&mut self, ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
+        match (self.screen, scene.pair) {
+            (Screen::Overview, Some(pair)) => screens::overview::ui::show(ui, scene, pair, acts),
+            (_, _) => screens::welcome::ui::show(ui, scene, acts),
+        }
+    }
+
+    /// What lies over the screen: an identity change, else the fault prompt; above both a dialog.
+    fn over(&mut self, ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
+        if let Some(change) = &self.forms.fault.change {
+            if screens::fault::ui::change(ui.ctx(), scene, change) {
+                self.forms.fault.change = None;
+            }
+        } else if let Some((pair, fault)) = self.forms.fault.prompts(scene) {
+            screens::fault::ui::show(ui, scene, pair, fault, &mut self.forms.fault, acts);
+        }
+        self.dialogs(ui, scene, acts);
+    }
+
+    fn palette_ui(&mut self, ctx: &Context, snapshot: Option<&Snapshot>, acts: &mut Vec<Act>) {
+        let pair = self.pair.clone().or_else(|| snapshot.and_then(|snapshot| snapshot.pairs.first()).map(|pair| pair.name.clone()));
+        let commands = command::list(snapshot, pair.as_ref(), self.start_lab.is_some(), self.inside_lab);
+        if let Some(palette) = &mut self.palette {
+            if !shell::palette::show(ctx, palette, &commands, acts) {
+                self.palette = None;
+            }
+            return;
+        }
+        // Shortcuts must not reach through a dialog that waits for an answer.
+        if ctx.memory(|memory| memory.top_modal_layer().is_some()) {
+            return;
+        }
+        for command in commands.into_iter().chain([UiCommand::Palette]) {
+            if let Some(keys) = command.shortcut()
+                && ctx.input_mut(|input| input.consume_shortcut(&keys))
+            {
+                acts.push(Act::Do(command));
+            }
+        }
+    }
+
+    fn toast(&mut self, ctx: &Context, said: Said) {
+        const SECONDS: f64 = 6.0;
+        self.toasts.push(Toast { said, until: ctx.input(|input| input.time) + SECONDS });
+        ctx.request_repaint_after(Duration::from_secs_f64(SECONDS + 0.1));
+    }
+}
+
+impl eframe::App for App {
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        let ctx = ui.ctx().clone();
+        self.poll(&ctx);
+        let mut acts = Vec::new();
+        for file in ctx.input(|input| input.raw.dropped_files.clone()) {
+            acts.push(Act::ReadPlan(file.path().to_path_buf()));
+        }
+        self.draw(ui, &mut acts);
+        for act in acts {
+            self.act(&ctx, act);
+        }
+        self.schedule(&ctx);
+    }
+}

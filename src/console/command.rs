@@ -1,0 +1,261 @@
+//! The one command list: buttons, shortcuts and the palette all take from here. And what screens return.
+
+use std::path::PathBuf;
+
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+use super::lab_seam::LabCommand;
+use super::places::Place;
+use super::theme::Preference;
+use crate::controller::{Command, Snapshot};
+use crate::domain::{PairName, PointId, RunId, ServiceName};
+
+/// A screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Screen {
+    /// Both clusters and all services; the welcome while there is no pair.
+    #[default]
+    Overview,
+    /// Both clusters, closely.
+    Clusters,
+    /// Pair two clusters.
+    Pairing,
+    /// The services.
+    Services,
+    /// One service's policy.
+    Policy,
+    /// Recovery points.
+    Points,
+    /// The runs.
+    Runs,
+    /// One run.
+    Run,
+    /// Users, permissions, tenants.
+    Users,
+    /// Drills.
+    Drills,
+    /// What happened.
+    Activity,
+    /// The training lab.
+    Lab,
+    /// Settings.
+    Settings,
+}
+
+impl Screen {
+    /// The navigation's items; the last two stand below.
+    pub const NAVIGATION: [Screen; 10] = [
+        Screen::Overview,
+        Screen::Clusters,
+        Screen::Services,
+        Screen::Points,
+        Screen::Runs,
+        Screen::Users,
+        Screen::Drills,
+        Screen::Activity,
+        Screen::Lab,
+        Screen::Settings,
+    ];
+
+    /// Its name in the navigation.
+    pub fn title(self) -> &'static str {
+        match self {
+            Screen::Overview => "Overview",
+            Screen::Clusters => "Clusters",
+            Screen::Pairing => "Pair clusters",
+            Screen::Services => "Services",
+            Screen::Policy => "Service policy",
+            Screen::Points => "Recovery points",
+            Screen::Runs => "Runs",
+            Screen::Run => "Run",
+            Screen::Users => "User data",
+            Screen::Drills => "Drills",
+            Screen::Activity => "Activity",
+            Screen::Lab => "Training lab",
+            Screen::Settings => "Settings",
+        }
+    }
+
+    /// The navigation's item that it belongs to.
+    pub fn parent(self) -> Screen {
+        match self {
+            Screen::Pairing => Screen::Clusters,
+            Screen::Policy => Screen::Services,
+            Screen::Run => Screen::Runs,
+            other => other,
+        }
+    }
+}
+
+/// A command of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UiCommand {
+    /// Shows a screen.
+    Go(Screen),
+    /// The pairing form.
+    PairClusters,
+    /// An empty policy form.
+    NewService,
+    /// The policy form of a service.
+    EditService(ServiceName),
+    /// A run now.
+    RunService(ServiceName),
+    /// A service's recovery points.
+    ShowPoints(ServiceName),
+    /// A run.
+    ShowRun(RunId),
+    /// Brings in a plan.
+    OpenPlan,
+    /// Writes the plan.
+    ExportPlan,
+    /// Compares user data again.
+    ReadUsers,
+    /// Moves the primary identity without a fault.
+    PlannedSwitchover(PairName),
+    /// Brings the fault prompt back.
+    ShowFault(PairName),
+    /// The training lab.
+    OpenLab,
+    /// Back from it.
+    LeaveLab,
+    /// Switches the theme.
+    Theme(Preference),
+    /// The palette itself.
+    Palette,
+}
+
+impl UiCommand {
+    /// Its words.
+    pub fn title(&self) -> String {
+        match self {
+            UiCommand::Go(screen) => format!("Go to {}", screen.title()),
+            UiCommand::PairClusters => "Pair clusters…".to_owned(),
+            UiCommand::NewService => "New service policy…".to_owned(),
+            UiCommand::EditService(service) => format!("Edit the policy of {service}…"),
+            UiCommand::RunService(service) => format!("Back up {service} now"),
+            UiCommand::ShowPoints(service) => format!("Show recovery points of {service}"),
+            UiCommand::ShowRun(_) => "Open run".to_owned(),
+            UiCommand::OpenPlan => "Open a plan…".to_owned(),
+            UiCommand::ExportPlan => "Export the plan…".to_owned(),
+            UiCommand::ReadUsers => "Read both sides again".to_owned(),
+            UiCommand::PlannedSwitchover(pair) => format!("Planned switchover of {pair}…"),
+            UiCommand::ShowFault(pair) => format!("Show the fault prompt of {pair}"),
+            UiCommand::OpenLab => "Open the training lab".to_owned(),
+            UiCommand::LeaveLab => "Leave the training lab".to_owned(),
+            UiCommand::Theme(Preference::Dark) => "Dark theme".to_owned(),
+            UiCommand::Theme(Preference::Light) => "Light theme".to_owned(),
+            UiCommand::Theme(Preference::System) => "Theme as the desktop says".to_owned(),
+            UiCommand::Palette => "Search or run a command".to_owned(),
+        }
+    }
+
+    /// Its keys.
+    pub fn shortcut(&self) -> Option<KeyboardShortcut> {
+        let ctrl = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND, key));
+        match self {
+            UiCommand::Palette => ctrl(Key::K),
+            UiCommand::NewService => ctrl(Key::N),
+            UiCommand::OpenPlan => ctrl(Key::O),
+            UiCommand::Go(screen) => {
+                let keys = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8];
+                let place = Screen::NAVIGATION.iter().position(|item| item == screen)?;
+                keys.get(place).and_then(|key| ctrl(*key))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Everything that can be done now, in the palette's order.
+pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab_there: bool, inside_lab: bool) -> Vec<UiCommand> {
+    let mut all: Vec<UiCommand> = Screen::NAVIGATION.iter().map(|screen| UiCommand::Go(*screen)).collect();
+    all.push(UiCommand::PairClusters);
+    let shown = snapshot.and_then(|snapshot| snapshot.pairs.iter().find(|view| Some(&view.name) == pair));
+    if let Some(view) = shown {
+        all.extend([UiCommand::NewService, UiCommand::ReadUsers, UiCommand::PlannedSwitchover(view.name.clone())]);
+        if view.fault.is_some() {
+            all.insert(0, UiCommand::ShowFault(view.name.clone()));
+        }
+        for service in &view.services {
+            let name = &service.name;
+            all.push(UiCommand::RunService(name.clone()));
+            all.push(UiCommand::ShowPoints(name.clone()));
+            all.push(UiCommand::EditService(name.clone()));
+        }
+    }
+    all.extend([UiCommand::OpenPlan, UiCommand::ExportPlan]);
+    match (lab_there, inside_lab) {
+        (true, false) => all.push(UiCommand::OpenLab),
+        (true, true) => all.push(UiCommand::LeaveLab),
+        (false, _) => {}
+    }
+    all.extend([Preference::Dark, Preference::Light, Preference::System].map(UiCommand::Theme));
+    all
+}
+
+/// What a screen wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// A command of the list.
+    Do(UiCommand),
+    /// A question to the engine, and where the reply goes.
+    Ask(Place, Box<Command>),
+    /// A question to the lab.
+    Lab(LabCommand),
+    /// Another pair.
+    ChoosePair(PairName),
+    /// A dialog.
+    Open(Dialog),
+    /// Closes the dialog.
+    Close,
+    /// The points screen's choice.
+    ChoosePoint(PointId),
+    /// Reads a plan file.
+    ReadPlan(PathBuf),
+    /// Lets the person pick a file to read (true) or to write.
+    Pick(bool),
+    /// Writes the exported plan there.
+    WritePlan(PathBuf),
+}
+
+/// A dialog.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Dialog {
+    /// Cancel a run?
+    CancelRun(RunId),
+    /// Remove a service?
+    RemoveService(ServiceName),
+    /// Dissolve a pair?
+    Unpair(PairName),
+    /// Move the primary identity, planned.
+    Switchover(PairName),
+    /// A plan to bring in.
+    OpenPlan,
+    /// Where the plan is written.
+    ExportPlan,
+    /// Where the debrief is written.
+    Debrief,
+    /// Lines to read, for example of a diagnosis.
+    Read(String, Vec<String>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_commands_share_keys_or_words() {
+        let snapshot = crate::console::sample::snapshot();
+        let pair = snapshot.pairs[0].name.clone();
+        let all = list(Some(&snapshot), Some(&pair), true, false);
+        let mut words: Vec<_> = all.iter().map(UiCommand::title).collect();
+        words.sort();
+        words.dedup();
+        assert_eq!(words.len(), all.len());
+        let keys: Vec<_> = all.iter().filter_map(UiCommand::shortcut).map(|keys| format!("{keys:?}")).collect();
+        let mut once = keys.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), keys.len());
+    }
+}

@@ -1,0 +1,47 @@
+//! Where the reply to a command goes.
+
+use crate::domain::{ComponentName, PairName, ServiceName};
+
+/// One of the two sides of a pair to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// It gets the primary identity.
+    Primary,
+    /// It gets the secondary identity.
+    Secondary,
+}
+
+/// The part of the console that asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Pairing: test of one agent.
+    Test(Side),
+    /// Pairing: the checks.
+    PairChecks,
+    /// Pairing itself.
+    Pair,
+    /// Dissolving a pair.
+    Unpair,
+    /// The policy form's tree: a component and a place in it.
+    Catalogue(Option<ComponentName>, String),
+    /// The policy form: the check of its n-th state.
+    PolicyCheck(u64),
+    /// The policy form: saving; then perhaps a first run.
+    PolicySave(ServiceName, bool),
+    /// A run asked for.
+    Run(ServiceName),
+    /// A run's cancel.
+    Cancel,
+    /// A service's removal.
+    Remove(ServiceName),
+    /// An identity change.
+    Adjust(PairName),
+    /// User data: compare only, or apply.
+    Users(bool),
+    /// A plan's changes.
+    PlanChanges,
+    /// A plan's application.
+    PlanApply,
+    /// The plan to export.
+    PlanExport,
+}

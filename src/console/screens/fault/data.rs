@@ -1,0 +1,199 @@
+//! What the fault prompt shows, and what it may send.
+
+use chrono::{DateTime, Utc};
+
+use crate::console::said::Said;
+use crate::console::screens::Scene;
+use crate::console::theme::Tone;
+use crate::console::words;
+use crate::controller::Command;
+use crate::controller::command::{AdjustOutcome, AdjustReport};
+use crate::controller::snapshot::{FaultPrompt, PairView, ResumeView};
+use crate::domain::{ClusterName, Health, PairName, Trouble};
+
+/// What a person has done with the prompt of one pair.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Form {
+    /// What was typed to confirm.
+    pub typed: String,
+    /// The fault that was put aside with *Keep waiting*: its pair and since when it is.
+    pub waiting: Option<(PairName, DateTime<Utc>)>,
+    /// An identity change that was asked for.
+    pub change: Option<Change>,
+}
+
+/// An identity change that was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Its pair.
+    pub pair: PairName,
+    /// The new primary.
+    pub to: ClusterName,
+    /// A planned switchover, not a fault.
+    pub planned: bool,
+    /// How it ended; `None` while it goes on.
+    pub ended: Option<Result<AdjustReport, Trouble>>,
+}
+
+impl Form {
+    /// The pair whose prompt is to be shown, if any.
+    pub fn prompts<'a>(&self, scene: &Scene<'a>) -> Option<(&'a PairView, &'a FaultPrompt)> {
+        let chosen = scene.pair.into_iter().chain(&scene.snapshot.pairs);
+        let mut faulty = chosen.filter_map(|pair| pair.fault.as_ref().map(|fault| (pair, fault)));
+        faulty.find(|(pair, fault)| self.waiting.as_ref() != Some(&(pair.name.clone(), fault.since)))
+    }
+
+    /// The command, when all is given: the exact name, and a prompt that allows it.
+    pub fn command(&self, pair: &PairView, fault: &FaultPrompt, generation: u64, by: &str) -> Option<Command> {
+        (fault.can_adjust && self.typed == fault.survivor.as_str()).then(|| Command::AdjustIdentity {
+            pair: pair.name.clone(),
+            to: fault.survivor.clone(),
+            confirm: self.typed.clone(),
+            planned: false,
+            generation: Some(generation),
+            by: by.to_owned(),
+        })
+    }
+}
+
+/// The prompt's texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prompt {
+    /// Since when.
+    pub since: String,
+    /// Who saw what.
+    pub observed: Vec<(String, Said)>,
+    /// What that amounts to.
+    pub verdict: String,
+    /// Service, recovery point, data lost.
+    pub resume: Vec<[Said; 3]>,
+    /// User data.
+    pub users: String,
+    /// The steps, numbered.
+    pub will: Vec<String>,
+    /// Why the button is off; empty otherwise.
+    pub refused: String,
+    /// The button.
+    pub button: String,
+}
+
+/// The prompt of a fault.
+pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt {
+    let lasted = u64::try_from((scene.now - fault.since).num_seconds()).unwrap_or(0);
+    Prompt {
+        since: format!("since {} · {}", scene.zone.clock(fault.since), words::duration(lasted)),
+        observed: fault.observed.iter().map(|line| (line.who.clone(), saw(line.health, &line.saw))).collect(),
+        verdict: fault.verdict.clone(),
+        resume: fault.resume.iter().map(|line| resume(scene, pair, line)).collect(),
+        users: fault.users.clone(),
+        will: fault.will.iter().enumerate().map(|(place, step)| format!("{}   {step}", place + 1)).collect(),
+        refused: if fault.can_adjust { String::new() } else { fault.refused.clone() },
+        button: format!("Adjust identity: make {} primary", fault.survivor),
+    }
+}
+
+fn saw(health: Health, text: &str) -> Said {
+    words::health(health, text)
+}
+
+fn resume(scene: &Scene<'_>, pair: &PairView, line: &ResumeView) -> [Said; 3] {
+    let policy = pair.services.iter().find(|service| service.name == line.service).map(|service| &service.policy);
+    let zone = scene.zone.or(policy.and_then(|policy| policy.timezone));
+    let point = match &line.point {
+        Some(point) => Said::plain(zone.moment(point.moment, scene.now)),
+        None => Said::bad("✖ none: it would not come up"),
+    };
+    let target = policy.and_then(|policy| policy.rpo_target_minutes).map(|minutes| u64::from(minutes) * 60);
+    let lost = match (line.lost_secs, target) {
+        (Some(secs), Some(target)) if secs > target => Said::bad(format!("✖ {}", words::duration(secs))),
+        (Some(0), _) => Said::ok("none"),
+        (Some(secs), _) => Said::warn(words::duration(secs)),
+        (None, _) if line.point.is_none() => Said::bad("everything"),
+        (None, _) => Said::new("unknown", Tone::Warn),
+    };
+    [Said::plain(line.service.as_str()), point, lost]
+}
+
+/// What a change shows while it goes on and after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Its title.
+    pub title: Said,
+    /// In a sentence.
+    pub words: String,
+    /// Service, what it resumed from, data lost or why not.
+    pub services: Vec<[Said; 3]>,
+    /// Step, how it went, detail.
+    pub steps: Vec<[Said; 3]>,
+    /// It has ended: the dialog can be closed.
+    pub over: bool,
+}
+
+/// A change's texts.
+pub fn outcome(scene: &Scene<'_>, change: &Change) -> Outcome {
+    let phase = scene.snapshot.pairs.iter().find(|pair| pair.name == change.pair).map_or("", |pair| pair.phase.as_str());
+    let empty = |title, words: String, over| Outcome { title, words, services: Vec::new(), steps: Vec::new(), over };
+    match &change.ended {
+        None => empty(
+            Said::accent(format!("Making {} primary…", change.to)),
+            format!("Now: {phase}. This goes on even if the console is closed."),
+            false,
+        ),
+        Some(Err(trouble)) => empty(Said::bad("✖ Refused, nothing was changed"), trouble.to_string(), true),
+        Some(Ok(report)) => ended(scene, report),
+    }
+}
+
+fn ended(scene: &Scene<'_>, report: &AdjustReport) -> Outcome {
+    let title = match report.outcome {
+        AdjustOutcome::Promoted => Said::ok(format!("✓ {} has the primary identity", report.primary)),
+        AdjustOutcome::Aborted => Said::warn("▲ Aborted: the old primary goes on"),
+        AdjustOutcome::Refused => Said::bad("✖ Refused, nothing was changed"),
+    };
+    let words = match &report.error {
+        Some(trouble) => trouble.to_string(),
+        None => format!("Epoch {}. Applications are told to access {}.", report.epoch, report.primary),
+    };
+    let point = |id| scene.snapshot.points.iter().find(|point| Some(point.id) == id);
+    let services = report.services.iter().map(|line| {
+        let resumed = match (point(line.recovery_point), line.recovery_point) {
+            (Some(point), _) => Said::plain(scene.zone.moment(point.moment, scene.now)),
+            (None, Some(id)) => Said::plain(id.to_string()),
+            (None, None) => Said::bad("✖ not brought up"),
+        };
+        let last = match (&line.error, line.lost_secs) {
+            (Some(trouble), _) => Said::bad(trouble.to_string()),
+            (None, Some(secs)) => Said::warn(words::duration(secs)),
+            (None, None) => Said::muted("unknown"),
+        };
+        [Said::plain(line.name.as_str()), resumed, last]
+    });
+    let steps = report.steps.iter().map(|step| {
+        let state = match step.state.as_str() {
+            "done" => Said::ok("✓ done"),
+            "failed" => Said::bad("✖ failed"),
+            other => Said::muted(other),
+        };
+        [Said::plain(&step.step), state, Said::muted(&step.detail)]
+    });
+    Outcome { title, words, services: services.collect(), steps: steps.collect(), over: true }
+}
+
+/// What *Diagnostics* lists.
+pub fn diagnostics(scene: &Scene<'_>, pair: &PairView) -> Vec<String> {
+    let mut lines = vec![format!("pair {}: epoch {}, phase: {}", pair.name, pair.epoch, pair.phase)];
+    for cluster in &pair.clusters {
+        let epoch = cluster.epoch.map_or("unknown".to_owned(), |epoch| epoch.to_string());
+        lines.push(format!("{}: {} identity, epoch {epoch}, {}", cluster.name, cluster.identity, cluster.health));
+        lines.push(format!("    agent {}: {}", cluster.agent, scene.zone.last_seen(cluster.last_seen, scene.now)));
+        lines.extend(cluster.evidence.iter().map(|line| format!("    {line}")));
+        let probes = cluster.probes.iter();
+        lines.extend(probes.map(|probe| {
+            format!("    {}: {} — {} ({} ms, {})", probe.component, probe.health, probe.evidence, probe.took_ms, scene.zone.clock(probe.at))
+        }));
+    }
+    lines.push(format!("clocks: {}", pair.clock.words));
+    let newest = scene.snapshot.activity.iter().take(12);
+    lines.extend(newest.map(|line| format!("{} {}", scene.zone.clock(line.at), line.text)));
+    lines
+}

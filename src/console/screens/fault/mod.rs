@@ -1,0 +1,4 @@
+//! The fault prompt: evidence, what each service resumes from, and the one button that changes identities.
+
+pub mod data;
+pub mod ui;

@@ -1,0 +1,31 @@
+//! The screens. Each is `data` (pure: what is shown, as texts) and `ui` (draws it, returns acts).
+
+pub mod fault;
+pub mod overview;
+pub mod welcome;
+
+use chrono::{DateTime, Utc};
+
+use super::lab_seam::LabSnapshot;
+use super::words::Zone;
+use crate::controller::Snapshot;
+use crate::controller::snapshot::PairView;
+
+/// What a screen draws from.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// The engine's state.
+    pub snapshot: &'a Snapshot,
+    /// The pair chosen in the header.
+    pub pair: Option<&'a PairView>,
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// Where times are read.
+    pub zone: Zone,
+    /// The lab's state, inside the lab.
+    pub lab: Option<&'a LabSnapshot>,
+    /// A lab can be opened.
+    pub lab_there: bool,
+    /// The lab is being started.
+    pub lab_starting: bool,
+}

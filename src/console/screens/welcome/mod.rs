@@ -1,0 +1,4 @@
+//! Nothing is paired yet: three ways to begin.
+
+pub mod data;
+pub mod ui;

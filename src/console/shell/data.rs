@@ -1,0 +1,93 @@
+//! What the frame around the screens shows.
+
+use crate::console::command::Screen;
+use crate::console::said::Said;
+use crate::console::screens::Scene;
+use crate::console::theme::Tone;
+use crate::console::words;
+use crate::controller::snapshot::{PairView, ServiceState};
+use crate::domain::Health;
+
+/// The header's state chip: the worst that is true.
+pub fn state_chip(scene: &Scene<'_>) -> Said {
+    let Some(pair) = scene.pair else {
+        return if scene.snapshot.ready { Said::accent("Nothing protected yet") } else { Said::muted("Asking the agents…") };
+    };
+    if !pair.conflict.is_empty() {
+        return Said::bad("✖ Two decisions of one epoch");
+    }
+    if pair.fault.is_some() {
+        return Said::bad("✖ Primary cluster faulty");
+    }
+    if scene.lab.is_some() {
+        return Said::new("Training: nothing here is production", Tone::Secondary);
+    }
+    protection(pair)
+}
+
+fn protection(pair: &PairView) -> Said {
+    let count = |state: ServiceState| pair.services.iter().filter(|service| service.state == state).count() as u64;
+    let (unprotected, failed, behind) =
+        (count(ServiceState::Unprotected), count(ServiceState::LastRunFailed), count(ServiceState::BehindTarget));
+    let (never, unknown) = (count(ServiceState::NeverProtected), count(ServiceState::Unknown));
+    if pair.services.is_empty() {
+        Said::accent("Nothing protected yet")
+    } else if unprotected > 0 {
+        Said::bad(format!("✖ {} unprotected", words::plural(unprotected, "service")))
+    } else if failed > 0 {
+        Said::bad(format!("✖ last run of {} failed", words::plural(failed, "service")))
+    } else if unknown > 0 || pair.clusters.iter().any(|cluster| cluster.health == Health::Unknown) {
+        Said::warn("▲ State not fully known")
+    } else if behind > 0 {
+        Said::warn(format!("▲ {} behind target", words::plural(behind, "service")))
+    } else if never > 0 {
+        Said::warn(format!("▲ {} without a recovery point", words::plural(never, "service")))
+    } else {
+        Said::ok(format!("Protected · {}", worst_rpo(pair)))
+    }
+}
+
+/// The RPO of the service that is nearest to its target, or furthest behind it.
+fn worst_rpo(pair: &PairView) -> String {
+    let strain = |service: &&crate::controller::snapshot::ServiceView| {
+        let target = u64::from(service.policy.rpo_target_minutes.unwrap_or(24 * 60)) * 60;
+        service.rpo_secs.unwrap_or(u64::MAX / 1_000) * 1_000 / target.max(1)
+    };
+    match pair.services.iter().max_by_key(strain).and_then(|service| service.rpo_secs) {
+        Some(secs) => format!("worst RPO {}", words::duration(if secs < 60 { secs } else { secs / 60 * 60 })),
+        None => "RPO unknown".to_owned(),
+    }
+}
+
+/// What the pair picker shows of a pair.
+pub fn pair_words(pair: Option<&PairView>, in_lab: bool) -> String {
+    let Some(pair) = pair else { return "No clusters paired".to_owned() };
+    let names: Vec<_> = pair.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
+    let lab = if in_lab { " (lab)" } else { "" };
+    if names.len() == 2 { format!("{} ⇄ {}{lab}", names[0], names[1]) } else { format!("{}{lab}", pair.name) }
+}
+
+/// How many things wait behind a navigation item.
+pub fn badge(scene: &Scene<'_>, screen: Screen) -> usize {
+    match screen {
+        Screen::Overview => scene.snapshot.pairs.iter().filter(|pair| pair.fault.is_some() || !pair.conflict.is_empty()).count(),
+        _ => 0,
+    }
+}
+
+/// The footer's middle, from left to right.
+pub fn footer(scene: &Scene<'_>) -> Vec<Said> {
+    let Some(pair) = scene.pair else { return Vec::new() };
+    let clock = match (pair.clock.good, pair.clock.bound_ms) {
+        (true, Some(bound)) => Said::muted(format!("Clock: same source, ±{bound:.0} ms")),
+        (true, None) => Said::muted("Clock: good, bound not measured"),
+        (false, _) => Said::warn(format!("▲ Clock: {}", pair.clock.words)),
+    };
+    let connected = pair.clusters.iter().filter(|cluster| cluster.agent_answers).count();
+    let agents = if connected == pair.clusters.len() {
+        Said::muted(format!("{connected} agents connected"))
+    } else {
+        Said::warn(format!("▲ {connected} of {} agents connected", pair.clusters.len()))
+    };
+    vec![clock, Said::muted(format!("Epoch {}", pair.epoch)), agents]
+}

@@ -1,0 +1,65 @@
+//! Labels and lines of text.
+
+use egui::text::{LayoutJob, TextFormat};
+use egui::{Align, Label, Layout, Response, Ui};
+
+use crate::console::said::Said;
+use crate::console::theme::{self, Type, space};
+
+/// The texts as one line (or paragraph).
+pub fn job(ui: &Ui, spans: &[Said]) -> LayoutJob {
+    let tokens = theme::of(ui);
+    let mut job = LayoutJob::default();
+    for span in spans {
+        let format = TextFormat {
+            font_id: span.kind.font(),
+            color: tokens.colour(span.tone),
+            line_height: Some(span.kind.line_height()),
+            valign: Align::Center,
+            ..TextFormat::default()
+        };
+        job.append(&span.text, 0.0, format);
+    }
+    job
+}
+
+/// One text, cut with `…` where there is no room; the whole of it is shown on hover.
+pub fn say(ui: &mut Ui, said: &Said) -> Response {
+    line(ui, std::slice::from_ref(said))
+}
+
+/// Several texts on one line, cut where there is no room.
+pub fn line(ui: &mut Ui, spans: &[Said]) -> Response {
+    let job = job(ui, spans);
+    ui.add(Label::new(job).truncate())
+}
+
+/// Several texts as a paragraph. It can be selected and copied.
+pub fn wrapped(ui: &mut Ui, spans: &[Said]) -> Response {
+    let job = job(ui, spans);
+    ui.add(Label::new(job).wrap().selectable(true))
+}
+
+/// A card's heading, with what explains it.
+pub fn heading(ui: &mut Ui, text: &str, explains: &str) {
+    let mut spans = vec![Said::plain(text).of(Type::Heading)];
+    if !explains.is_empty() {
+        spans.push(Said::muted(format!("   {explains}")));
+    }
+    line(ui, &spans);
+    ui.add_space(space::SMALL);
+}
+
+/// A page's head: title, what explains it or how it is, and at the right what can be done (drawn from right to left).
+pub fn page_head(ui: &mut Ui, title: &str, beside: impl FnOnce(&mut Ui), actions: impl FnOnce(&mut Ui)) {
+    ui.allocate_ui_with_layout(egui::vec2(ui.available_width(), space::CONTROL_HEIGHT), Layout::left_to_right(Align::Center), |ui| {
+        ui.spacing_mut().item_spacing.x = space::ROW;
+        say(ui, &Said::plain(title).of(Type::Title));
+        beside(ui);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = space::ROW;
+            actions(ui);
+        });
+    });
+    ui.add_space(space::ROW);
+}

@@ -1,0 +1,9 @@
+//! Figures and times as people read them. Pure.
+
+mod figures;
+mod names;
+mod time;
+
+pub use figures::{bytes, bytes_of, count, duration, millis, percent, plural, rate};
+pub use names::{check_sign, component, component_name, data_set, data_sets_by_component, health, identity, short_key, short_word, stores};
+pub use time::Zone;
