@@ -1,6 +1,7 @@
 //! Vocabulary and decisions. Pure: no files, network, clock or randomness; times and ids come in as arguments.
 
 pub mod backup;
+pub mod clock;
 mod cluster;
 mod data_set;
 mod error;
@@ -8,6 +9,7 @@ mod ids;
 mod manifest;
 mod path;
 mod point;
+pub mod retention;
 mod service;
 pub mod switchover;
 pub mod user_data;
