@@ -12,3 +12,5 @@ pub mod domain;
 pub mod lab;
 pub mod protocol;
 pub mod store;
+#[cfg(feature = "agent")]
+pub mod transfer;

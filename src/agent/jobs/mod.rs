@@ -1,6 +1,18 @@
 //! Jobs: what an accepted instruction does. Every job may be run again after a crash with the effect of one run.
 
-pub mod gate;
+pub mod arm;
+mod bring_up;
+pub mod capture;
+pub mod commit;
+pub mod drop;
+mod freeze;
+mod hooks;
+mod roles;
+pub mod transfer;
+pub mod verify;
+
+pub use self::bring_up::bring_up;
+pub use crate::transfer::gate;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +25,7 @@ use crate::components::Component;
 use crate::domain::{ClusterName, ComponentName, DataSetName, Epoch, PairName, Trouble, TroubleKind};
 use crate::protocol::Progress;
 use crate::store::agent::Ledger;
+use crate::transfer::DataPlane;
 
 /// What all jobs of an agent share.
 pub struct Site {
@@ -36,6 +49,20 @@ impl Site {
             Trouble::new(TroubleKind::NotFound, set, format!("cluster {} has no component {}", self.cluster, set.component))
                 .next(format!("it has: {}", known.join(", ")))
         })
+    }
+}
+
+impl DataPlane for Site {
+    fn component_of(&self, set: &DataSetName) -> Result<Arc<dyn Component>, Trouble> {
+        self.component(set).cloned()
+    }
+
+    fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    fn gates(&self) -> &gate::Gates {
+        &self.gates
     }
 }
 

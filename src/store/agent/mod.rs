@@ -5,6 +5,9 @@
 
 mod identity;
 mod instructions;
+mod points;
+mod rows;
+mod staging;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,9 +22,12 @@ use crate::domain::{Trouble, TroubleKind};
 
 pub use identity::{CodeCheck, CodePurpose, ControllerRecord, FenceState, MAX_CODE_ATTEMPTS, PairFacts};
 pub use instructions::{Admission, AdmissionFacts, InstructionRecord, InstructionState};
+pub use points::{PointRow, StoredManifest};
+pub use staging::{ArmedRow, CaptureRow, CaptureState, PieceRow, PlanRow, StagingRow};
 
 /// Schema steps, oldest first; `user_version` counts those applied. Append only, once released: never edit or reorder a step.
-const MIGRATIONS: &[(&str, &str)] = &[("identity", identity::SCHEMA), ("instructions", instructions::SCHEMA)];
+const MIGRATIONS: &[(&str, &str)] =
+    &[("identity", identity::SCHEMA), ("instructions", instructions::SCHEMA), ("points", points::SCHEMA), ("staging", staging::SCHEMA)];
 
 /// How long a write waits for another process (`understudy-agent enrol` beside a serving agent).
 const BUSY_LIMIT: Duration = Duration::from_secs(5);

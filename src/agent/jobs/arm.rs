@@ -1,0 +1,129 @@
+//! Getting ready for a run: the slow part of a capture at the source, the proof of the targets at the target.
+
+use std::collections::BTreeSet;
+
+use super::{Job, capture, commit, drop, roles};
+use crate::domain::{DataSet, DataSetName, Identity, PointId, RecoveryPoint, Trouble, TroubleKind};
+use crate::protocol::{ArmOrder, ArmReport, Outcome};
+use crate::store::agent::{ArmedRow, CaptureState};
+use crate::transfer::{blocking, load_manifest};
+
+/// Carries the order out, according to this agent's identity.
+pub async fn run(job: &Job, order: ArmOrder) -> Result<Outcome, Trouble> {
+    if order.data_sets.is_empty() {
+        return Err(Trouble::new(TroubleKind::Invalid, format!("service {}", order.service), "it has no data sets"));
+    }
+    if job.site.ledger.is_run_dropped(order.run)? {
+        return Err(Trouble::new(TroubleKind::Refused, format!("run {}", order.run), "it was dropped").next("start a new run"));
+    }
+    let report = match roles::identity(job)? {
+        Identity::Primary => source(job, &order).await?,
+        Identity::Secondary => target(job, &order).await?,
+        Identity::Unknown => {
+            let reason = "its identity is not confirmed since it started";
+            return Err(Trouble::new(TroubleKind::Refused, format!("agent {}", job.site.cluster), reason));
+        }
+    };
+    Ok(Outcome::Armed(report))
+}
+
+async fn source(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
+    let mut warnings = Vec::new();
+    for set in &order.data_sets {
+        warnings.extend(job.site.component(&set.from)?.arm(&set.from.path).await?);
+    }
+    warnings.extend(sweep(job, order).await?);
+    let held_points = held_points(job, order).await?;
+    Ok(ArmReport { last_point: None, held_points, drift: Vec::new(), warnings })
+}
+
+/// Releases what earlier runs of the service could not: this service has no two runs at once.
+async fn sweep(job: &Job, order: &ArmOrder) -> Result<Vec<String>, Trouble> {
+    let mut leftovers = Vec::new();
+    for row in job.site.ledger.captures_of(&job.pair, &order.service)? {
+        if row.run != order.run && !matches!(row.state, CaptureState::Done(_)) {
+            leftovers.extend(capture::release(&job.site, &row).await?);
+        }
+    }
+    Ok(leftovers)
+}
+
+/// Points of the service that are captured here with all of its data sets, and whose captures the components still have.
+async fn held_points(job: &Job, order: &ArmOrder) -> Result<Vec<PointId>, Trouble> {
+    let names: Vec<&DataSetName> = order.data_sets.iter().map(|set| &set.from).collect();
+    let mut there: BTreeSet<(DataSetName, PointId)> = BTreeSet::new();
+    for (name, component) in &job.site.components {
+        if names.iter().any(|set| set.component == *name) {
+            let own = component.snapshots().await?;
+            there.extend(own.into_iter().map(|own| (DataSetName { component: own.component, path: own.path }, own.point)));
+        }
+    }
+    let captures = job.site.ledger.captures_of(&job.pair, &order.service)?;
+    let held = captures.into_iter().filter(|row| {
+        row.run != order.run
+            && matches!(row.state, CaptureState::Done(_))
+            && names.iter().all(|set| row.data_sets.contains(set) && there.contains(&((*set).clone(), row.point)))
+    });
+    Ok(held.map(|row| row.point).collect())
+}
+
+async fn target(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
+    let site = &job.site;
+    let mut warnings = sweep(job, order).await?;
+    // The last point first: nothing is told about a live tree that is on its way.
+    for row in site.ledger.points_of(&job.pair, &order.service)?.into_iter().filter(|row| !row.sealed) {
+        commit::finish(site, row.record.id, &job.progress).await?;
+    }
+    for row in site.ledger.stagings_of(&job.pair, &order.service)? {
+        if row.armed.run != order.run && site.ledger.point(row.point)?.is_none() {
+            warnings.extend(drop::discard(site, &row).await?);
+        }
+    }
+    let last = site.ledger.newest_sealed(&job.pair, &order.service)?;
+    let drift = prove(job, &order.data_sets, last.as_ref()).await?;
+    site.ledger.note_armed(&ArmedRow {
+        run: order.run,
+        pair: job.pair.clone(),
+        service: order.service.clone(),
+        data_sets: order.data_sets.clone(),
+    })?;
+    let last_point = last.filter(|point| order.data_sets.iter().all(|set| covers(point, set))).map(|point| point.id);
+    Ok(ArmReport { last_point, held_points: Vec::new(), drift, warnings })
+}
+
+/// A point is no base for a service that has got other data sets since.
+fn covers(point: &RecoveryPoint, set: &DataSet) -> bool {
+    point.data_sets.iter().any(|known| known.name == set.from && known.to == set.to)
+}
+
+/// Fences the targets and tells where they are not what the last point left. What is not ours is refused before it is touched.
+async fn prove(job: &Job, sets: &[DataSet], last: Option<&RecoveryPoint>) -> Result<Vec<String>, Trouble> {
+    let mut drift = Vec::new();
+    for set in sets {
+        let component = job.site.component(&set.to)?;
+        let expected = expected(job, &set.to, last).await?;
+        match &expected {
+            None => {
+                drift.extend(component.drift(&set.to.path, None).await?);
+                component.fence(&set.to.path).await?;
+            }
+            Some((point, manifest)) => {
+                component.fence(&set.to.path).await?;
+                drift.extend(component.drift(&set.to.path, Some((*point, manifest))).await?);
+            }
+        }
+    }
+    Ok(drift)
+}
+
+/// What the live data set should be: the last sealed point's manifest of it.
+pub(super) async fn expected(
+    job: &Job,
+    set: &DataSetName,
+    last: Option<&RecoveryPoint>,
+) -> Result<Option<(PointId, crate::domain::Manifest)>, Trouble> {
+    let Some(point) = last.map(|last| last.id) else { return Ok(None) };
+    let (ledger, set) = (job.site.ledger.clone(), set.clone());
+    let manifest = blocking(move || load_manifest(&ledger, point, &set)).await?;
+    Ok(manifest.map(|manifest| (point, manifest)))
+}

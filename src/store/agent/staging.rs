@@ -1,0 +1,459 @@
+//! What runs under way have made at this agent: captures at the source, staging at the target, and the plans of both.
+//!
+//! A row is written before the first effect it stands for, so that whatever a crash leaves behind has a name here and can
+//! be removed. A dropped point leaves a tombstone: a delayed instruction for it changes nothing.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::Ledger;
+use super::rows::{collect, json, parse};
+use super::{StoreError, to_json};
+use crate::domain::backup::machine::CaptureReport;
+use crate::domain::{DataSet, DataSetName, Digest, PairName, PointId, RunId, Service, ServiceName, Trouble};
+
+/// The tables of this page.
+pub(super) const SCHEMA: &str = "
+    CREATE TABLE captures (
+        point TEXT PRIMARY KEY,
+        run TEXT NOT NULL,
+        pair TEXT NOT NULL,
+        service TEXT NOT NULL,
+        data_sets TEXT NOT NULL,
+        state TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE freezes (point TEXT PRIMARY KEY, policy TEXT NOT NULL) STRICT;
+    CREATE TABLE armed (
+        pair TEXT NOT NULL,
+        service TEXT NOT NULL,
+        run TEXT NOT NULL,
+        data_sets TEXT NOT NULL,
+        PRIMARY KEY (pair, service)
+    ) STRICT;
+    CREATE TABLE staging (
+        point TEXT PRIMARY KEY,
+        run TEXT NOT NULL UNIQUE,
+        pair TEXT NOT NULL,
+        service TEXT NOT NULL,
+        data_sets TEXT NOT NULL,
+        verified INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE plans (
+        point TEXT NOT NULL,
+        data_set TEXT NOT NULL,
+        base TEXT,
+        body BLOB NOT NULL,
+        PRIMARY KEY (point, data_set)
+    ) STRICT;
+    CREATE TABLE pieces (
+        point TEXT NOT NULL,
+        data_set TEXT NOT NULL,
+        file INTEGER NOT NULL,
+        piece INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        PRIMARY KEY (point, data_set, file, piece)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE held (
+        point TEXT NOT NULL,
+        data_set TEXT NOT NULL,
+        file INTEGER NOT NULL,
+        PRIMARY KEY (point, data_set, file)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE dropped (point TEXT PRIMARY KEY) STRICT;
+    CREATE TABLE dropped_runs (run TEXT PRIMARY KEY) STRICT;
+";
+
+/// One capture of a service at this agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaptureRow {
+    /// The point it is for.
+    pub point: PointId,
+    /// Its run.
+    pub run: RunId,
+    /// The pair.
+    pub pair: PairName,
+    /// The service.
+    pub service: ServiceName,
+    /// The data sets, by their names here.
+    pub data_sets: Vec<DataSetName>,
+    /// How far it came.
+    pub state: CaptureState,
+}
+
+/// How far a capture came.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is", content = "with")]
+pub enum CaptureState {
+    /// Begun: halves of it may exist.
+    Taking,
+    /// Whole, with its report.
+    Done(CaptureReport),
+    /// To be released; what could not be is tried again when the service is armed next.
+    Leftover,
+}
+
+/// A service armed at the target: whose staging is let in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArmedRow {
+    /// The run.
+    pub run: RunId,
+    /// The pair.
+    pub pair: PairName,
+    /// The service.
+    pub service: ServiceName,
+    /// Its data sets.
+    pub data_sets: Vec<DataSet>,
+}
+
+/// Staging of one point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StagingRow {
+    /// The point.
+    pub point: PointId,
+    /// Whose it is.
+    pub armed: ArmedRow,
+    /// Every piece of every data set was read back and is right.
+    pub verified: bool,
+}
+
+/// The plan of a data set's transfer, as text (see `transfer::changes`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRow {
+    /// The point whose state the changes are told against.
+    pub base: Option<PointId>,
+    /// The change set.
+    pub body: Vec<u8>,
+}
+
+/// A piece in staging, with the digest of what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PieceRow {
+    /// File number.
+    pub file: u32,
+    /// Piece number.
+    pub piece: u32,
+    /// Of what was written.
+    pub digest: Digest,
+}
+
+impl Ledger {
+    // ---- source ----
+
+    /// Notes that a capture begins, or how far it is now.
+    pub fn note_capture(&self, row: &CaptureRow) -> Result<(), Trouble> {
+        self.write(|transaction| upsert_capture(transaction, row))
+    }
+
+    /// A capture.
+    pub fn capture(&self, point: PointId) -> Result<Option<CaptureRow>, Trouble> {
+        let found = self.capture_rows("WHERE point = ?1", &[&point.to_string()])?;
+        Ok(found.into_iter().next())
+    }
+
+    /// All captures of a service, oldest first.
+    pub fn captures_of(&self, pair: &PairName, service: &ServiceName) -> Result<Vec<CaptureRow>, Trouble> {
+        self.capture_rows("WHERE pair = ?1 AND service = ?2", &[pair.as_str(), service.as_str()])
+    }
+
+    /// All captures of all services, oldest first.
+    pub fn all_captures(&self) -> Result<Vec<CaptureRow>, Trouble> {
+        self.capture_rows("", &[])
+    }
+
+    /// Forgets a capture that is released, and its plans.
+    pub fn forget_capture(&self, point: PointId) -> Result<(), Trouble> {
+        self.write(|transaction| {
+            for table in ["captures", "plans"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE point = ?1"), [point.to_string()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes, before a freeze hook runs, that the writers will have to be thawed.
+    pub fn note_freeze(&self, point: PointId, policy: &Service) -> Result<(), Trouble> {
+        self.write(|t| {
+            t.execute("INSERT OR REPLACE INTO freezes (point, policy) VALUES (?1, ?2)", params![point.to_string(), to_json(policy)?])?;
+            Ok(())
+        })
+    }
+
+    /// Freezes nobody is known to have lifted.
+    pub fn freezes(&self) -> Result<Vec<(PointId, Service)>, Trouble> {
+        self.read(|connection| {
+            let mut select = connection.prepare("SELECT point, policy FROM freezes ORDER BY point")?;
+            let rows = select.query_map([], |row| Ok((parse(row, 0, str::parse)?, json(row, 1)?)))?;
+            collect(rows)
+        })
+    }
+
+    /// Notes that they were thawed.
+    pub fn forget_freeze(&self, point: PointId) -> Result<(), Trouble> {
+        self.write(|t| {
+            t.execute("DELETE FROM freezes WHERE point = ?1", [point.to_string()])?;
+            Ok(())
+        })
+    }
+
+    // ---- plans, at both ends ----
+
+    /// Keeps the plan of a data set; another one than before forgets what was staged for it and that it was verified.
+    pub fn keep_plan(&self, point: PointId, set: &DataSetName, plan: &PlanRow) -> Result<(), Trouble> {
+        self.write(|transaction| {
+            let (id, name) = (point.to_string(), set.to_string());
+            transaction.execute(
+                "INSERT OR REPLACE INTO plans (point, data_set, base, body) VALUES (?1, ?2, ?3, ?4)",
+                params![id, name, plan.base.map(|base| base.to_string()), plan.body],
+            )?;
+            for table in ["pieces", "held"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE point = ?1 AND data_set = ?2"), [&id, &name])?;
+            }
+            transaction.execute("UPDATE staging SET verified = 0 WHERE point = ?1", [&id])?;
+            Ok(())
+        })
+    }
+
+    /// The plan of a data set.
+    pub fn plan(&self, point: PointId, set: &DataSetName) -> Result<Option<PlanRow>, Trouble> {
+        self.read(|c| {
+            Ok(c.query_row(
+                "SELECT base, body FROM plans WHERE point = ?1 AND data_set = ?2",
+                [point.to_string(), set.to_string()],
+                |row| {
+                    let base = row.get::<_, Option<String>>(0)?.map(|_| parse(row, 0, str::parse)).transpose()?;
+                    Ok(PlanRow { base, body: row.get(1)? })
+                },
+            )
+            .optional()?)
+        })
+    }
+
+    // ---- target ----
+
+    /// Notes which run of a service is let in; an earlier one no longer is.
+    pub fn note_armed(&self, row: &ArmedRow) -> Result<(), Trouble> {
+        self.write(|t| {
+            t.execute(
+                "INSERT OR REPLACE INTO armed (pair, service, run, data_sets) VALUES (?1, ?2, ?3, ?4)",
+                params![row.pair.as_str(), row.service.as_str(), row.run.to_string(), to_json(&row.data_sets)?],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The service a run is armed for.
+    pub fn armed(&self, run: RunId) -> Result<Option<ArmedRow>, Trouble> {
+        self.read(|c| {
+            Ok(c.query_row("SELECT pair, service, run, data_sets FROM armed WHERE run = ?1", [run.to_string()], |row| armed_row(row, 0))
+                .optional()?)
+        })
+    }
+
+    /// Opens staging for a point of an armed run. Well when it is open; a run has one point.
+    pub fn open_staging(&self, point: PointId, armed: &ArmedRow) -> Result<(), Trouble> {
+        self.write(|t| {
+            t.execute(
+                "INSERT INTO staging (point, run, pair, service, data_sets) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (point) DO NOTHING",
+                params![point.to_string(), armed.run.to_string(), armed.pair.as_str(), armed.service.as_str(), to_json(&armed.data_sets)?],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Staging of a point.
+    pub fn staging(&self, point: PointId) -> Result<Option<StagingRow>, Trouble> {
+        Ok(self.staging_rows("WHERE point = ?1", &[&point.to_string()])?.into_iter().next())
+    }
+
+    /// All staging of a service, oldest first.
+    pub fn stagings_of(&self, pair: &PairName, service: &ServiceName) -> Result<Vec<StagingRow>, Trouble> {
+        self.staging_rows("WHERE pair = ?1 AND service = ?2", &[pair.as_str(), service.as_str()])
+    }
+
+    /// All staging at this agent, oldest first.
+    pub fn all_staging(&self) -> Result<Vec<StagingRow>, Trouble> {
+        self.staging_rows("", &[])
+    }
+
+    /// Notes that all of a point's staging was read back and is right, or that this no longer holds.
+    pub fn note_verified(&self, point: PointId, verified: bool) -> Result<(), Trouble> {
+        self.write(|t| {
+            t.execute("UPDATE staging SET verified = ?2 WHERE point = ?1", params![point.to_string(), verified])?;
+            Ok(())
+        })
+    }
+
+    /// Notes pieces as staged, in one transaction.
+    pub fn note_pieces(&self, point: PointId, set: &DataSetName, pieces: &[PieceRow]) -> Result<(), Trouble> {
+        self.write(|transaction| {
+            let (id, name) = (point.to_string(), set.to_string());
+            let mut insert =
+                transaction.prepare("INSERT OR REPLACE INTO pieces (point, data_set, file, piece, digest) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            for piece in pieces {
+                insert.execute(params![id, name, piece.file, piece.piece, piece.digest.0])?;
+            }
+            drop(insert);
+            Ok(())
+        })
+    }
+
+    /// The pieces staged.
+    pub fn pieces(&self, point: PointId, set: &DataSetName) -> Result<Vec<PieceRow>, Trouble> {
+        self.read(|connection| {
+            let mut select = connection.prepare("SELECT file, piece, digest FROM pieces WHERE point = ?1 AND data_set = ?2")?;
+            let rows = select.query_map([point.to_string(), set.to_string()], |row| {
+                Ok(PieceRow { file: row.get(0)?, piece: row.get(1)?, digest: Digest(row.get(2)?) })
+            })?;
+            collect(rows)
+        })
+    }
+
+    /// Whether one piece is staged, with its digest.
+    pub fn piece(&self, point: PointId, set: &DataSetName, file: u32, piece: u32) -> Result<Option<Digest>, Trouble> {
+        self.read(|c| {
+            Ok(c.query_row(
+                "SELECT digest FROM pieces WHERE point = ?1 AND data_set = ?2 AND file = ?3 AND piece = ?4",
+                params![point.to_string(), set.to_string(), file, piece],
+                |row| Ok(Digest(row.get(0)?)),
+            )
+            .optional()?)
+        })
+    }
+
+    /// Forgets a piece that did not stand being read back; it is wanted again, and the point is not verified.
+    pub fn forget_piece(&self, point: PointId, set: &DataSetName, file: u32, piece: u32) -> Result<(), Trouble> {
+        self.write(|connection| {
+            connection.execute(
+                "DELETE FROM pieces WHERE point = ?1 AND data_set = ?2 AND file = ?3 AND piece = ?4",
+                params![point.to_string(), set.to_string(), file, piece],
+            )?;
+            connection.execute("UPDATE staging SET verified = 0 WHERE point = ?1", [point.to_string()])?;
+            Ok(())
+        })
+    }
+
+    /// Notes which files of a plan are held already, instead of what was noted before.
+    pub fn note_held(&self, point: PointId, set: &DataSetName, files: &[u32]) -> Result<(), Trouble> {
+        self.write(|transaction| {
+            let (id, name) = (point.to_string(), set.to_string());
+            transaction.execute("DELETE FROM held WHERE point = ?1 AND data_set = ?2", [&id, &name])?;
+            let mut insert = transaction.prepare("INSERT INTO held (point, data_set, file) VALUES (?1, ?2, ?3)")?;
+            for file in files {
+                insert.execute(params![id, name, file])?;
+            }
+            drop(insert);
+            Ok(())
+        })
+    }
+
+    /// The files of a plan that are held already.
+    pub fn held(&self, point: PointId, set: &DataSetName) -> Result<Vec<u32>, Trouble> {
+        self.read(|connection| {
+            let mut select = connection.prepare("SELECT file FROM held WHERE point = ?1 AND data_set = ?2")?;
+            let rows = select.query_map([point.to_string(), set.to_string()], |row| row.get(0))?;
+            collect(rows)
+        })
+    }
+
+    /// Whether any run under way here counts on content that is held already.
+    pub fn any_held(&self) -> Result<bool, Trouble> {
+        self.read(|c| Ok(c.query_row("SELECT EXISTS (SELECT 1 FROM held)", [], |row| row.get(0))?))
+    }
+
+    /// Forgets staging that was discarded.
+    pub fn forget_staging(&self, point: PointId) -> Result<(), Trouble> {
+        self.write(|transaction| {
+            delete_staging(transaction, &point.to_string())?;
+            Ok(())
+        })
+    }
+
+    // ---- both ----
+
+    /// From now on nothing of this run and point is let in.
+    pub fn note_dropped(&self, run: RunId, point: PointId) -> Result<(), Trouble> {
+        self.write(|transaction| {
+            transaction.execute("INSERT OR IGNORE INTO dropped (point) VALUES (?1)", [point.to_string()])?;
+            transaction.execute("INSERT OR IGNORE INTO dropped_runs (run) VALUES (?1)", [run.to_string()])?;
+            transaction.execute("DELETE FROM armed WHERE run = ?1", [run.to_string()])?;
+            Ok(())
+        })
+    }
+
+    /// Whether a point was dropped.
+    pub fn is_dropped(&self, point: PointId) -> Result<bool, Trouble> {
+        self.exists("SELECT 1 FROM dropped WHERE point = ?1", &point.to_string())
+    }
+
+    /// Whether a run was dropped.
+    pub fn is_run_dropped(&self, run: RunId) -> Result<bool, Trouble> {
+        self.exists("SELECT 1 FROM dropped_runs WHERE run = ?1", &run.to_string())
+    }
+
+    fn exists(&self, select: &str, value: &str) -> Result<bool, Trouble> {
+        self.read(|c| Ok(c.query_row(select, [value], |_| Ok(())).optional()?.is_some()))
+    }
+
+    fn capture_rows(&self, filter: &str, values: &[&str]) -> Result<Vec<CaptureRow>, Trouble> {
+        self.read(|connection| {
+            let text = format!("SELECT point, run, pair, service, data_sets, state FROM captures {filter} ORDER BY point");
+            let mut select = connection.prepare(&text)?;
+            let rows = select.query_map(rusqlite::params_from_iter(values), |row| {
+                Ok(CaptureRow {
+                    point: parse(row, 0, str::parse)?,
+                    run: parse(row, 1, str::parse)?,
+                    pair: parse(row, 2, str::parse)?,
+                    service: parse(row, 3, str::parse)?,
+                    data_sets: json(row, 4)?,
+                    state: json(row, 5)?,
+                })
+            })?;
+            collect(rows)
+        })
+    }
+
+    fn staging_rows(&self, filter: &str, values: &[&str]) -> Result<Vec<StagingRow>, Trouble> {
+        self.read(|connection| {
+            let text = format!("SELECT pair, service, run, data_sets, point, verified FROM staging {filter} ORDER BY point");
+            let mut select = connection.prepare(&text)?;
+            let rows = select.query_map(rusqlite::params_from_iter(values), |row| {
+                Ok(StagingRow { point: parse(row, 4, str::parse)?, armed: armed_row(row, 0)?, verified: row.get(5)? })
+            })?;
+            collect(rows)
+        })
+    }
+}
+
+/// Writes a capture's row, or how far it is now.
+pub(super) fn upsert_capture(connection: &Connection, row: &CaptureRow) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO captures (point, run, pair, service, data_sets, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (point) DO UPDATE SET state = excluded.state",
+        params![
+            row.point.to_string(),
+            row.run.to_string(),
+            row.pair.as_str(),
+            row.service.as_str(),
+            to_json(&row.data_sets)?,
+            to_json(&row.state)?
+        ],
+    )?;
+    Ok(())
+}
+
+/// Deletes all that staging of a point left in the ledger.
+pub(super) fn delete_staging(connection: &Connection, point: &str) -> Result<(), StoreError> {
+    for table in ["staging", "plans", "pieces", "held"] {
+        connection.execute(&format!("DELETE FROM {table} WHERE point = ?1"), [point])?;
+    }
+    Ok(())
+}
+
+fn armed_row(row: &Row<'_>, first: usize) -> rusqlite::Result<ArmedRow> {
+    Ok(ArmedRow {
+        pair: parse(row, first, str::parse)?,
+        service: parse(row, first + 1, str::parse)?,
+        run: parse(row, first + 2, str::parse)?,
+        data_sets: json(row, first + 3)?,
+    })
+}

@@ -1,0 +1,181 @@
+//! The peer's transfer endpoints, as a client. Every call ends in time: the copying above watches that bytes move, and short
+//! questions have a limit of their own.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Body, RequestBuilder, Response};
+use serde::{Deserialize, Serialize};
+
+use super::changes::{self, ChangesDecoder};
+use super::limits::Meter;
+use super::stream::Framed;
+use crate::components::Slot;
+use crate::domain::{ChangeSet, ClusterName, DataSetName, PointId, RunId, Trouble, TroubleKind};
+use crate::protocol::SetCounts;
+
+/// The longest answer to a short question: a list of wanted pieces.
+const MAX_REPLY_BYTES: usize = 512 << 20;
+/// The longest error.
+const MAX_TROUBLE_BYTES: usize = 64 << 10;
+/// What a short question may take. Telling whether all is there folds a whole manifest, so it is not that short.
+const QUESTION_LIMIT: Duration = Duration::from_secs(300);
+
+/// Which pieces are wanted, as `[file, piece]`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WantedReply {
+    /// In plan order.
+    pub wanted: Vec<(u32, u32)>,
+}
+
+/// The other agent.
+#[derive(Clone)]
+pub struct Remote {
+    /// Its cluster, for people.
+    pub cluster: ClusterName,
+    /// `https://host:port`.
+    pub base: String,
+    /// A client that shows our certificate and knows its key.
+    pub http: reqwest::Client,
+}
+
+impl Remote {
+    /// The change set of a data set captured there.
+    pub async fn changes(&self, point: PointId, set: &DataSetName, base: Option<PointId>, meter: &Meter) -> Result<ChangeSet, Trouble> {
+        let request = self.http.get(self.url("captures", point, set, "changes"));
+        let request = if let Some(base) = base { request.query(&[("base", base.to_string())]) } else { request };
+        let mut response = self.send(request, set).await?;
+        let mut decoder = ChangesDecoder::new(&set.to_string());
+        while let Some(portion) = response.chunk().await.map_err(|e| self.broken(set, e))? {
+            meter.add(portion.len());
+            decoder.feed(&portion)?;
+        }
+        decoder.end()
+    }
+
+    /// The framed bytes of a piece captured there.
+    pub async fn piece(&self, point: PointId, set: &DataSetName, slot: Slot) -> Result<Framed, Trouble> {
+        let request = self.http.get(self.url("captures", point, set, "piece")).query(&[("file", slot.file), ("piece", slot.piece)]);
+        let response = self.send(request, set).await?;
+        let (remote, set) = (self.clone(), set.clone());
+        Ok(response.bytes_stream().map(move |portion| portion.map_err(|e| remote.broken(&set, e))).boxed())
+    }
+
+    /// Gives it the plan of a data set; it tells what it wants.
+    pub async fn put_changes(
+        &self,
+        run: RunId,
+        point: PointId,
+        set: &DataSetName,
+        base: Option<PointId>,
+        changes: Arc<ChangeSet>,
+        meter: Arc<Meter>,
+    ) -> Result<Vec<Slot>, Trouble> {
+        let mut request = self.http.put(self.url("staging", point, set, "changes")).query(&[("run", run.to_string())]);
+        if let Some(base) = base {
+            request = request.query(&[("base", base.to_string())]);
+        }
+        let request = request.header(reqwest::header::CONTENT_TYPE, changes::MEDIA_TYPE).body(changes_body(changes, meter));
+        wanted_of(self.answer(request, set).await?)
+    }
+
+    /// What it still wants of a data set whose plan it has.
+    pub async fn wanted(&self, point: PointId, set: &DataSetName) -> Result<Vec<Slot>, Trouble> {
+        wanted_of(self.answer(self.http.get(self.url("staging", point, set, "wanted")), set).await?)
+    }
+
+    /// Gives it one piece.
+    pub async fn put_piece(&self, point: PointId, set: &DataSetName, slot: Slot, framed: Framed) -> Result<(), Trouble> {
+        let request = self.http.put(self.url("staging", point, set, "piece")).query(&[("file", slot.file), ("piece", slot.piece)]);
+        self.send(request.body(Body::wrap_stream(framed)), set).await.map(drop)
+    }
+
+    /// Asks whether everything is there.
+    pub async fn done(&self, point: PointId, set: &DataSetName) -> Result<SetCounts, Trouble> {
+        self.answer(self.http.post(self.url("staging", point, set, "done")), set).await
+    }
+
+    fn url(&self, room: &str, point: PointId, set: &DataSetName, what: &str) -> String {
+        format!("{}/v1/{room}/{point}/{}/{what}", self.base, utf8_percent_encode(&set.to_string(), NON_ALPHANUMERIC))
+    }
+
+    async fn answer<T: serde::de::DeserializeOwned>(&self, request: RequestBuilder, set: &DataSetName) -> Result<T, Trouble> {
+        let answer = async {
+            let response = self.send(request, set).await?;
+            self.body(response, set, MAX_REPLY_BYTES).await
+        };
+        let limit =
+            || Trouble::new(TroubleKind::Unreachable, self.name(), format!("it did not answer within {} s", QUESTION_LIMIT.as_secs()));
+        let body = tokio::time::timeout(QUESTION_LIMIT, answer).await.map_err(|_| limit())??;
+        serde_json::from_slice(&body).map_err(|e| Trouble::new(TroubleKind::Failed, self.name(), format!("its answer cannot be read: {e}")))
+    }
+
+    /// Sends; an answer that is no success is the trouble it tells.
+    async fn send(&self, request: RequestBuilder, set: &DataSetName) -> Result<Response, Trouble> {
+        let response = request.send().await.map_err(|e| self.broken(set, e))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body = self.body(response, set, MAX_TROUBLE_BYTES).await?;
+        Err(serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Trouble::new(TroubleKind::Failed, self.name(), format!("it answered {status}"))))
+    }
+
+    async fn body(&self, mut response: Response, set: &DataSetName, limit: usize) -> Result<Bytes, Trouble> {
+        let mut body = BytesMut::new();
+        while let Some(portion) = response.chunk().await.map_err(|e| self.broken(set, e))? {
+            if body.len() + portion.len() > limit {
+                return Err(Trouble::new(TroubleKind::Failed, self.name(), "its answer is too long"));
+            }
+            body.extend_from_slice(&portion);
+        }
+        Ok(body.freeze())
+    }
+
+    fn name(&self) -> String {
+        format!("agent {}", self.cluster)
+    }
+
+    /// A connection that could not be made, or broke.
+    fn broken(&self, set: &DataSetName, error: reqwest::Error) -> Trouble {
+        let error = error.without_url();
+        let mut reason = format!("{set} with {}: {error}", self.name());
+        let mut source = error.source();
+        while let Some(cause) = source {
+            // Writing to a String cannot fail.
+            write!(reason, ": {cause}").ok();
+            source = cause.source();
+        }
+        Trouble::new(TroubleKind::Unreachable, self.name(), reason).next("look at that agent and at the network between the sites")
+    }
+}
+
+fn wanted_of(reply: WantedReply) -> Result<Vec<Slot>, Trouble> {
+    Ok(reply.wanted.into_iter().map(|(file, piece)| Slot { file, piece }).collect())
+}
+
+/// The plan as a body. It is made portion by portion on a blocking thread that the connection slows down.
+pub(super) fn changes_body(changes: Arc<ChangeSet>, meter: Arc<Meter>) -> Body {
+    Body::wrap_stream(changes_stream(changes, meter))
+}
+
+/// The text of a change set as a stream; an error ends it, and the last line will be missing.
+pub(super) fn changes_stream(changes: Arc<ChangeSet>, meter: Arc<Meter>) -> Framed {
+    let (portions, incoming) = tokio::sync::mpsc::channel(4);
+    tokio::task::spawn_blocking(move || {
+        for portion in changes::encode(&changes) {
+            if portions.blocking_send(portion.map(Bytes::from)).is_err() {
+                return;
+            }
+        }
+    });
+    let portions = stream::unfold(incoming, |mut incoming| async move { Some((incoming.recv().await?, incoming)) });
+    portions.inspect(move |portion| meter.add(portion.as_ref().map_or(0, Bytes::len))).boxed()
+}
