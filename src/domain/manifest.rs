@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::RelPath;
+use super::{RelPath, Trouble, TroubleKind};
 
 /// The unit of transfer and of digesting: 64 MiB. Part of format version 1, never changed.
 pub const PIECE_BYTES: u64 = 64 << 20;
@@ -182,4 +182,102 @@ pub struct ChangeSet {
 pub struct Manifest {
     /// Every entry, the root included.
     pub entries: BTreeMap<RelPath, Entry>,
+}
+
+impl Manifest {
+    /// The manifest of these entries; of two with one path, the later counts.
+    pub fn from_entries(entries: impl IntoIterator<Item = Entry>) -> Manifest {
+        Manifest { entries: entries.into_iter().map(|entry| (entry.path.clone(), entry)).collect() }
+    }
+
+    /// How many regular files it has.
+    pub fn files(&self) -> u64 {
+        self.entries.values().filter(|entry| entry.is_file()).count() as u64
+    }
+
+    /// Bytes of all its files.
+    pub fn bytes(&self) -> u64 {
+        self.entries.values().map(Entry::bytes).sum()
+    }
+
+    /// One JSON line an entry, with its line end, by path: what is stored, sent and hashed.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.entries.values().map(|entry| {
+            // An entry is texts, numbers and maps with text keys: JSON has all of them.
+            let mut line = serde_json::to_string(entry).unwrap_or_else(|error| unreachable!("entry {}: {error}", entry.path));
+            line.push('\n');
+            line
+        })
+    }
+
+    /// All lines together.
+    pub fn to_json_lines(&self) -> Vec<u8> {
+        self.lines().flat_map(String::into_bytes).collect()
+    }
+
+    /// From its lines; `Corrupt` names the first line that is no entry or not in order.
+    pub fn from_json_lines(bytes: &[u8]) -> Result<Manifest, Trouble> {
+        let mut manifest = Manifest::default();
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+            let bad = |reason: String| {
+                Trouble::new(TroubleKind::Corrupt, "manifest", format!("line {} {reason}", index + 1))
+                    .next("the recovery point cannot be used; keep it for a look, and make a new one")
+            };
+            let entry: Entry = serde_json::from_slice(line).map_err(|error| bad(format!("is no entry: {error}")))?;
+            if manifest.entries.last_key_value().is_some_and(|(last, _)| *last >= entry.path) {
+                return Err(bad(format!("({}) is out of order", entry.path)));
+            }
+            manifest.entries.insert(entry.path.clone(), entry);
+        }
+        Ok(manifest)
+    }
+
+    /// BLAKE3 of its lines.
+    pub fn digest(&self) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        for line in self.lines() {
+            hasher.update(line.as_bytes());
+        }
+        Digest(*hasher.finalize().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Manifest {
+        let path = |text: &str| RelPath::new(text).expect("a good path");
+        let meta = Metadata { mode: 0o1750, owner: "ana".into(), acl: vec!["user:ben:r-x".into()], ..Metadata::default() };
+        Manifest::from_entries([
+            Entry { path: path(""), node: Node::Directory, meta: meta.clone() },
+            Entry {
+                path: path("b/発 \"票\"\n%"), node: Node::File { bytes: 7, digest: Some(Digest::of_bytes(b"x")) }, meta: meta.clone()
+            },
+            Entry { path: path("a"), node: Node::Link { target: "../b".into() }, meta: meta.clone() },
+            Entry { path: path("b"), node: Node::Directory, meta },
+        ])
+    }
+
+    #[test]
+    fn lines_lead_back_to_the_same_manifest_and_digest() {
+        let manifest = sample();
+        let read = Manifest::from_json_lines(&manifest.to_json_lines()).expect("its own lines");
+        assert_eq!(read, manifest);
+        assert_eq!(read.digest(), manifest.digest());
+        assert_eq!(manifest.digest(), Digest::of_bytes(&manifest.to_json_lines()));
+        assert_eq!((manifest.files(), manifest.bytes()), (1, 7));
+    }
+
+    #[test]
+    fn an_altered_manifest_is_refused_or_has_another_digest() {
+        let manifest = sample();
+        let lines: Vec<String> = manifest.lines().collect();
+        let swapped = [lines[1].clone(), lines[0].clone()].concat();
+        assert_eq!(Manifest::from_json_lines(swapped.as_bytes()).expect_err("out of order").kind, TroubleKind::Corrupt);
+        assert_eq!(Manifest::from_json_lines(b"{\"path\":\"..\"}\n").expect_err("no entry").kind, TroubleKind::Corrupt);
+        let mut other = manifest.clone();
+        other.entries.remove(&RelPath::root());
+        assert_ne!(other.digest(), manifest.digest());
+    }
 }
