@@ -3,7 +3,8 @@
 //!
 //! What a report means (seen on Hadoop 3.4.2): every path is the older snapshot's, except the target of a rename, which is
 //! the newer one's. What is new inside a renamed directory is told under the directory's *old* path. Below something new or
-//! deleted nothing is told, except renames into or out of it. A move across the root is a creation or a deletion.
+//! deleted nothing is told, except renames into something new; what moved out of a deleted directory is told as new.
+//! A move across the root is a creation or a deletion. The order says nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -178,3 +179,6 @@ pub fn back<'a>(moves: &Moves, wrong: &[(RelPath, bool)], sealed: impl Fn(&RelPa
     changes.extend(meta.into_values().cloned().map(Change::Meta));
     ChangeSet { changes }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+"""Two real HDFS clusters on this machine, for the tests: a NameNode and a DataNode each, on 127.0.0.1.
+
+    cluster.py up                                   start both; fetches the jars the first time (JDK 17, Maven 3)
+    cluster.py status                               what runs
+    eval "$(cluster.py env)"                        HADOOP_LAB_PRIMARY_WEBHDFS and so on, which the tests look for
+    cluster.py fault primary namenode kill|hang|resume|start|safemode-enter|safemode-leave
+    cluster.py run secondary dfs -ls -R /           a Hadoop tool: dfs, dfsadmin, fsck, snapshotDiff
+    cluster.py down [--purge]                       stop both; --purge also removes their data
+
+State is in --state, else $HADOOP_LAB_STATE, else `understudy-hdfs` in the user's cache directory, where the jars always are.
+--port-shift N lets two of these run side by side. Whoever runs it is the HDFS superuser.
+"""
+
+import argparse
+import getpass
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+HERE = Path(__file__).resolve().parent
+HOST = "127.0.0.1"
+CLUSTERS = {"primary": 0, "secondary": 10000}
+PORTS = {"rpc": 9820, "web": 9870, "data": 9866, "data_web": 9864, "data_ipc": 9867}
+DAEMONS = {
+    "namenode": "org.apache.hadoop.hdfs.server.namenode.NameNode",
+    "datanode": "org.apache.hadoop.hdfs.server.datanode.DataNode",
+}
+TOOLS = {
+    "dfs": "org.apache.hadoop.fs.FsShell",
+    "dfsadmin": "org.apache.hadoop.hdfs.tools.DFSAdmin",
+    "fsck": "org.apache.hadoop.hdfs.tools.DFSck",
+    "snapshotDiff": "org.apache.hadoop.hdfs.tools.snapshot.SnapshotDiff",
+}
+OPENED = ("java.io", "java.lang", "java.lang.reflect", "java.net", "java.nio", "java.util", "java.util.concurrent",
+          "java.util.concurrent.atomic", "sun.nio.ch")
+# Small on purpose: both clusters take about 800 MiB.
+JVM = ["-Xmx160m", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=64m", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true",
+       *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED)]
+START_LIMIT, STOP_LIMIT = 120, 15  # seconds
+
+
+def fail(message):
+    sys.exit(f"cluster.py: {message}")
+
+
+def cache():
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "understudy-hdfs"
+
+
+def java():
+    home = os.environ.get("JAVA_HOME")
+    found = f"{home}/bin/java" if home else shutil.which("java")
+    return found or fail("no java: install JDK 17 or set JAVA_HOME")
+
+
+def jars():
+    """The jars, fetched once: into a passing directory, then renamed, so that a broken fetch leaves nothing."""
+    target = cache() / "jars"
+    if target.is_dir():
+        return target
+    if not shutil.which("mvn"):
+        fail("no mvn: install Maven 3 to fetch Hadoop from Maven Central")
+    passing = cache() / f"jars.{os.getpid()}"
+    print("fetching Hadoop's jars from Maven Central ...", file=sys.stderr)
+    subprocess.run(["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies",
+                    f"-DoutputDirectory={passing}", "-DincludeScope=runtime"], check=True, stdout=sys.stderr)
+    passing.rename(target)
+    return target
+
+
+class Cluster:
+    def __init__(self, name, state, shift):
+        self.name, self.root, self.shift = name, state / name, shift
+        self.ports = {service: port + CLUSTERS[name] + shift for service, port in PORTS.items()}
+        self.conf, self.logs = self.root / "conf", self.root / "logs"
+
+    def at(self, service):
+        return f"{HOST}:{self.ports[service]}"
+
+    def write_conf(self):
+        user = getpass.getuser()
+        core = {"fs.defaultFS": f"hdfs://{self.at('rpc')}", "hadoop.tmp.dir": self.root / "tmp", "hadoop.http.staticuser.user": user}
+        hdfs = {
+            "dfs.namenode.rpc-address": self.at("rpc"), "dfs.namenode.http-address": self.at("web"),
+            "dfs.namenode.name.dir": (self.root / "name").as_uri(), "dfs.datanode.data.dir": (self.root / "blocks").as_uri(),
+            "dfs.datanode.address": self.at("data"), "dfs.datanode.http.address": self.at("data_web"),
+            "dfs.datanode.ipc.address": self.at("data_ipc"), "dfs.datanode.hostname": HOST,
+            "dfs.namenode.datanode.registration.ip-hostname-check": "false",
+            "dfs.replication": 1, "dfs.permissions.enabled": "true", "dfs.namenode.acls.enabled": "true",
+            "dfs.namenode.snapshot.capture.openfiles": "true",
+            "dfs.namenode.safemode.extension": 0, "dfs.namenode.fs-limits.min-block-size": 4096,
+            # A dead DataNode is told after about 15 s instead of 10 minutes.
+            "dfs.heartbeat.interval": 1, "dfs.namenode.heartbeat.recheck-interval": 2000,
+            "dfs.namenode.handler.count": 8, "dfs.datanode.handler.count": 4,
+        }
+        # The NameNode and DataNode want the directory of their web pages, which Maven Central does not have: empty will do.
+        for directory in (self.logs, self.conf / "webapps" / "hdfs", self.conf / "webapps" / "datanode"):
+            directory.mkdir(parents=True, exist_ok=True)
+        for name, settings in (("core-site.xml", core), ("hdfs-site.xml", hdfs)):
+            lines = (f"<property><name>{k}</name><value>{escape(str(v))}</value></property>" for k, v in settings.items())
+            (self.conf / name).write_text("<configuration>\n" + "\n".join(lines) + "\n</configuration>\n")
+        (self.conf / "log4j.properties").write_text(
+            "log4j.rootLogger=WARN, A\nlog4j.appender.A=org.apache.log4j.ConsoleAppender\n"
+            "log4j.appender.A.layout=org.apache.log4j.PatternLayout\nlog4j.appender.A.layout.ConversionPattern=%d %p %c: %m%n\n")
+
+    def command(self, main, *args):
+        return [java(), *JVM, "-cp", os.pathsep.join([str(self.conf), f"{jars()}/*"]), main, *args]
+
+    def environment(self):
+        return {**os.environ, "HADOOP_CONF_DIR": str(self.conf)}
+
+    # ---- daemons
+
+    def pid(self, daemon):
+        """Its process, if it is alive and really this daemon: a number may have been given to another process."""
+        try:
+            pid = int((self.root / f"{daemon}.pid").read_text())
+            told = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            return pid if DAEMONS[daemon].encode() in told and any(str(self.conf).encode() in word for word in told) else None
+        except (OSError, ValueError):
+            return None
+
+    def start(self, daemon):
+        if self.pid(daemon):
+            return
+        if daemon == "namenode" and not (self.root / "name" / "current").exists():
+            with open(self.logs / "format.log", "wb") as log:
+                subprocess.run(self.command(DAEMONS[daemon], "-format", "-nonInteractive"), env=self.environment(), stdout=log,
+                               stderr=log, check=True)
+        with open(self.logs / f"{daemon}.log", "ab") as log:
+            process = subprocess.Popen(self.command(DAEMONS[daemon]), env=self.environment(), stdin=subprocess.DEVNULL, stdout=log,
+                                       stderr=log, start_new_session=True)
+        (self.root / f"{daemon}.pid").write_text(str(process.pid))
+
+    def stop(self, daemon, sig=signal.SIGTERM):
+        pid = self.pid(daemon)
+        if not pid:
+            return
+        os.kill(pid, sig)
+        os.kill(pid, signal.SIGCONT)  # one that hangs could not hear the first
+        deadline = time.monotonic() + STOP_LIMIT
+        while self.pid(daemon) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if self.pid(daemon):
+            os.kill(pid, signal.SIGKILL)
+
+    def jmx(self, bean, attribute):
+        url = f"http://{self.at('web')}/jmx?get=Hadoop:service=NameNode,name={bean}::{attribute}"
+        try:
+            with urllib.request.urlopen(url, timeout=3) as answer:
+                return json.load(answer)["beans"][0][attribute]
+        except (OSError, ValueError, LookupError):
+            return None
+
+    def ready(self, daemon):
+        if not self.pid(daemon):
+            return False
+        if daemon == "namenode":
+            return self.jmx("NameNodeStatus", "State") == "active"
+        return (self.jmx("FSNamesystemState", "NumLiveDataNodes") or 0) > 0 and self.jmx("NameNodeInfo", "Safemode") == ""
+
+    def wait(self, daemon):
+        deadline = time.monotonic() + START_LIMIT
+        while not self.ready(daemon):
+            if not self.pid(daemon):
+                fail(f"{self.name} {daemon} ended: see {self.logs / daemon}.log")
+            if time.monotonic() > deadline:
+                fail(f"{self.name} {daemon} is not ready after {START_LIMIT} s: see {self.logs / daemon}.log")
+            time.sleep(0.2)
+        print(f"{self.name}: {daemon} ready", file=sys.stderr)
+
+    def addresses(self):
+        return {"FS": f"hdfs://{self.at('rpc')}", "WEBHDFS": f"http://{self.at('web')}/webhdfs/v1",
+                "DATANODE_HTTP": f"http://{self.at('data_web')}", "CONF": self.conf, "USER": getpass.getuser()}
+
+
+# ---- verbs
+
+def up(clusters):
+    for cluster in clusters:
+        cluster.write_conf()
+        for daemon in DAEMONS:
+            cluster.start(daemon)
+    for cluster in clusters:
+        for daemon in DAEMONS:
+            cluster.wait(daemon)
+
+
+def status(clusters):
+    for cluster in clusters:
+        for daemon in DAEMONS:
+            pid = cluster.pid(daemon)
+            print(f"{cluster.name:10} {daemon:9} {'ready' if cluster.ready(daemon) else 'up, not ready' if pid else 'down':14} {pid or ''}")
+
+
+def env(clusters):
+    for cluster in clusters:
+        for key, value in cluster.addresses().items():
+            print(f"export HADOOP_LAB_{cluster.name.upper()}_{key}={value}")
+    # The tests break daemons with this, followed by CLUSTER DAEMON WHAT.
+    print(f"export HADOOP_LAB_FAULT='{Path(__file__).resolve()} --state {cluster.root.parent} --port-shift {cluster.shift} fault'")
+
+
+def fault(cluster, daemon, what):
+    signals = {"hang": signal.SIGSTOP, "resume": signal.SIGCONT}
+    if what == "kill":
+        cluster.stop(daemon, signal.SIGKILL)
+    elif what == "start":
+        cluster.start(daemon)
+        cluster.wait(daemon)
+    elif what in signals:
+        os.kill(cluster.pid(daemon) or fail(f"{cluster.name} {daemon} is not running"), signals[what])
+    else:
+        verb = what.removeprefix("safemode-")
+        subprocess.run(cluster.command(TOOLS["dfsadmin"], "-safemode", verb), env=cluster.environment(), check=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--state", type=Path, default=os.environ.get("HADOOP_LAB_STATE"))
+    parser.add_argument("--port-shift", type=int, default=int(os.environ.get("HADOOP_LAB_PORT_SHIFT", 0)))
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb in ("up", "status", "env"):
+        verbs.add_parser(verb)
+    verbs.add_parser("down").add_argument("--purge", action="store_true")
+    one = verbs.add_parser("fault")
+    one.add_argument("cluster", choices=CLUSTERS)
+    one.add_argument("daemon", choices=DAEMONS)
+    one.add_argument("what", choices=["kill", "hang", "resume", "start", "safemode-enter", "safemode-leave"])
+    run = verbs.add_parser("run")
+    run.add_argument("cluster", choices=CLUSTERS)
+    run.add_argument("tool", choices=TOOLS)
+    run.add_argument("args", nargs=argparse.REMAINDER)
+    asked = parser.parse_args()
+
+    state = Path(asked.state or cache() / "clusters").resolve()
+    clusters = {name: Cluster(name, state, asked.port_shift) for name in CLUSTERS}
+    if asked.verb == "up":
+        up(clusters.values())
+    elif asked.verb == "status":
+        status(clusters.values())
+    elif asked.verb == "env":
+        env(clusters.values())
+    elif asked.verb == "fault":
+        fault(clusters[asked.cluster], asked.daemon, asked.what)
+    elif asked.verb == "run":
+        cluster = clusters[asked.cluster]
+        sys.exit(subprocess.run(cluster.command(TOOLS[asked.tool], *asked.args), env=cluster.environment()).returncode)
+    else:
+        for cluster in clusters.values():
+            for daemon in reversed(DAEMONS):
+                cluster.stop(daemon)
+            if asked.purge:
+                shutil.rmtree(cluster.root, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
