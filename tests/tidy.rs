@@ -24,7 +24,18 @@ const ARROWS: &[(&str, &[&str])] = &[
 const AGENT_FOR_JOBS: &str = "agent::jobs::";
 
 /// What the console may know of the engine and the lab: data and handles.
-const CONSOLE_MAY: &[&str] = &["controller::command", "controller::snapshot", "controller::{", "controller::Command", "controller::EngineHandle", "controller::Reply", "controller::Snapshot", "lab::view", "lab::{Lab", "lab::Lab"];
+const CONSOLE_MAY: &[&str] = &[
+    "controller::command",
+    "controller::snapshot",
+    "controller::{",
+    "controller::Command",
+    "controller::EngineHandle",
+    "controller::Reply",
+    "controller::Snapshot",
+    "lab::view",
+    "lab::{Lab",
+    "lab::Lab",
+];
 
 /// Files above the size that needs a reason. This list only gets shorter.
 const LONG_FILES: &[&str] = &[];
@@ -76,7 +87,9 @@ fn sources() -> Vec<Source> {
 fn code(source: &Source) -> impl Iterator<Item = (usize, &str)> {
     let is_test_file = source.path.ends_with("tests.rs") || source.path.contains("/tests/");
     let lines = source.text.lines().enumerate().map(|(n, line)| (n + 1, line));
-    lines.take_while(move |(_, line)| !is_test_file && line.trim() != "#[cfg(test)]").filter(|(_, line)| !line.trim_start().starts_with("//"))
+    lines
+        .take_while(move |(_, line)| !is_test_file && line.trim() != "#[cfg(test)]")
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
 fn report(broken: Vec<String>, rule: &str) {
@@ -98,7 +111,12 @@ fn rooms_import_only_along_the_arrows() {
                 let narrow = (job_room && !used.starts_with(AGENT_FOR_JOBS) && !used.starts_with("agent::clock"))
                     || (console && !CONSOLE_MAY.iter().any(|may| used.starts_with(may)));
                 if known && room != source.room && (!allowed.contains(room.as_str()) || narrow) {
-                    broken.push(format!("src/{}:{line}: {} may not use {}", source.path, source.room, used.split([';', ' ']).next().unwrap_or(used)));
+                    broken.push(format!(
+                        "src/{}:{line}: {} may not use {}",
+                        source.path,
+                        source.room,
+                        used.split([';', ' ']).next().unwrap_or(used)
+                    ));
                 }
             }
         }
@@ -108,7 +126,8 @@ fn rooms_import_only_along_the_arrows() {
 
 #[test]
 fn the_domain_knows_no_effects() {
-    let banned = ["tokio", "std::fs", "std::net", "std::env", "Utc::now", "SystemTime::now", "Instant::now", "now_v7", "reqwest", "rusqlite"];
+    let banned =
+        ["tokio", "std::fs", "std::net", "std::env", "Utc::now", "SystemTime::now", "Instant::now", "now_v7", "reqwest", "rusqlite"];
     let mut broken = Vec::new();
     for source in sources().iter().filter(|s| s.room == "domain") {
         for (line, text) in code(source) {
@@ -120,7 +139,8 @@ fn the_domain_knows_no_effects() {
 
 #[test]
 fn every_module_says_what_flows_through_it() {
-    let quiet = sources().into_iter().filter(|s| !s.text.starts_with("//!") && !s.text.starts_with("#![doc")).map(|s| format!("src/{}", s.path));
+    let quiet =
+        sources().into_iter().filter(|s| !s.text.starts_with("//!") && !s.text.starts_with("#![doc")).map(|s| format!("src/{}", s.path));
     report(quiet.collect(), "A module has no head: start it with //! and what flows through it.");
 }
 

@@ -3,6 +3,7 @@
 //! One SQLite file, `ledger.db` in the agent's state directory. Each submodule owns its tables and adds methods to
 //! [`Ledger`] through [`Ledger::read`] and [`Ledger::write`]; its schema is one line in [`MIGRATIONS`].
 
+mod captures;
 mod identity;
 mod instructions;
 mod points;
@@ -20,14 +21,20 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::{Trouble, TroubleKind};
 
+pub use captures::{CaptureRow, CaptureState};
 pub use identity::{CodeCheck, CodePurpose, ControllerRecord, FenceState, MAX_CODE_ATTEMPTS, PairFacts};
 pub use instructions::{Admission, AdmissionFacts, InstructionRecord, InstructionState};
 pub use points::{PointRow, StoredManifest};
-pub use staging::{ArmedRow, CaptureRow, CaptureState, PieceRow, PlanRow, StagingRow};
+pub use staging::{ArmedRow, PieceRow, PlanRow, StagingRow};
 
 /// Schema steps, oldest first; `user_version` counts those applied. Append only, once released: never edit or reorder a step.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("identity", identity::SCHEMA), ("instructions", instructions::SCHEMA), ("points", points::SCHEMA), ("staging", staging::SCHEMA)];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("identity", identity::SCHEMA),
+    ("instructions", instructions::SCHEMA),
+    ("points", points::SCHEMA),
+    ("captures", captures::SCHEMA),
+    ("staging", staging::SCHEMA),
+];
 
 /// How long a write waits for another process (`understudy-agent enrol` beside a serving agent).
 const BUSY_LIMIT: Duration = Duration::from_secs(5);

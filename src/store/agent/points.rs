@@ -6,8 +6,8 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::Ledger;
+use super::captures::CaptureRow;
 use super::rows::{collect, json, parse};
-use super::staging::CaptureRow;
 use super::{StoreError, to_json};
 use crate::domain::{DataSetName, Digest, PairName, PointId, RecoveryPoint, Service, ServiceName, Trouble};
 
@@ -193,7 +193,7 @@ impl Ledger {
     /// Takes a point off the list and notes its snapshots as leftovers to be released, all at once.
     pub fn retire_point(&self, leftover: &CaptureRow) -> Result<(), Trouble> {
         self.write(|transaction| {
-            super::staging::upsert_capture(transaction, leftover)?;
+            super::captures::upsert_capture(transaction, leftover)?;
             for table in ["manifests", "phases", "points"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE point = ?1"), [leftover.point.to_string()])?;
             }
