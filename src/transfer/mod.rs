@@ -24,7 +24,6 @@ mod copy;
 pub mod frame;
 pub mod gate;
 mod limits;
-pub mod manifest_text;
 pub mod plan;
 mod remote;
 mod router;

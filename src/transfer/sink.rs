@@ -11,7 +11,7 @@ use super::gate::Gate;
 use super::limits::Meter;
 use super::plan::{self, Inventory};
 use super::stream::unframed;
-use super::{DataPlane, blocking, changes, manifest_text};
+use super::{DataPlane, blocking, changes};
 use crate::components::{Component, Slot};
 use crate::domain::backup::plan::fold;
 use crate::domain::{ChangeSet, DataSetName, Digest, Entry, Manifest, Node, PointId, RunId, Trouble, TroubleKind};
@@ -292,8 +292,8 @@ pub fn load_manifest(ledger: &Ledger, point: PointId, set: &DataSetName) -> Resu
     let altered = |reason: String| {
         Trouble::new(TroubleKind::Corrupt, set, format!("its manifest in point {point} {reason}")).next("choose another recovery point")
     };
-    let (manifest, digest) = manifest_text::from_text(&stored.body).map_err(|e| altered(format!("cannot be read: {e}")))?;
-    if digest != stored.digest {
+    let manifest = Manifest::from_json_lines(&stored.body).map_err(|e| altered(format!("cannot be read: {e}")))?;
+    if manifest.digest() != stored.digest {
         return Err(altered("was altered since it was committed".into()));
     }
     Ok(Some(manifest))

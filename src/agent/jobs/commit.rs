@@ -16,10 +16,10 @@ use tokio::sync::watch;
 use super::{Job, Site, freeze, roles, verify};
 use crate::components::PhaseJournal;
 use crate::domain::backup::plan::{ApplyPlan, fold, plan_apply};
-use crate::domain::{DataSetName, Digest, Grade, Identity, Manifest, PointDataSet, PointId, RecoveryPoint, Service, Trouble, TroubleKind};
+use crate::domain::{DataSetName, Grade, Identity, Manifest, PointDataSet, PointId, RecoveryPoint, Service, Trouble, TroubleKind};
 use crate::protocol::{CommitOrder, Outcome, Progress};
 use crate::store::agent::{Ledger, StagingRow, StoredManifest};
-use crate::transfer::{blocking, changes, load_base, load_inventory, load_manifest, manifest_text, plan};
+use crate::transfer::{blocking, changes, load_base, load_inventory, load_manifest, plan};
 
 /// Carries the order out; repeated it finishes what is left and returns the same point.
 pub async fn run(job: &Job, order: CommitOrder) -> Result<Outcome, Trouble> {
@@ -101,8 +101,7 @@ async fn new_manifest(
         }
         let manifest = fold(&load_base(&ledger, base, &set)?, &kept.changes)?;
         let counts = plan::counts(&manifest, &kept.changes, &load_inventory(&ledger, point, &set)?);
-        let body = manifest_text::to_text(&manifest)?;
-        Ok((StoredManifest { digest: Digest::of_bytes(&body), body }, counts))
+        Ok((StoredManifest { digest: manifest.digest(), body: manifest.to_json_lines() }, counts))
     })
     .await?;
     (told.files, told.bytes, told.manifest) = (counts.files, counts.bytes, Some(manifest.digest));
