@@ -5,6 +5,7 @@ pub mod clock;
 mod cluster;
 mod data_set;
 mod error;
+pub mod grade;
 mod ids;
 mod manifest;
 mod path;

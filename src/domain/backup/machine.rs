@@ -13,6 +13,10 @@ use crate::domain::{
     CapturedSpan, ClusterName, Epoch, InstructionId, PointDataSet, PointId, RecoveryPoint, RunId, Service, Timings, Trouble, Window,
 };
 
+mod fold;
+
+pub use fold::{apply, next};
+
 /// A step of a run. `Commit` covers apply and seal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -260,12 +264,5 @@ pub struct IllegalEvent {
     pub phase: Option<Phase>,
 }
 
-/// Folds one event. The first must be `Started` on `None`; a cancel at or after `Commit` is illegal (the engine refuses it first).
-pub fn apply(_state: Option<&RunState>, _event: &Event) -> Result<RunState, IllegalEvent> {
-    unimplemented!("helper: domain")
-}
-
-/// What to do now; empty when the run has ended. Decides, never acts.
-pub fn next(_state: &RunState, _now: DateTime<Utc>) -> Vec<Effect> {
-    unimplemented!("helper: domain")
-}
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{ClusterName, DecisionId, Epoch, InstructionId, PointId, RunId, ServiceName, Trouble};
 
+mod fold;
+
+pub use fold::{apply, next};
+
 /// A person's decision to change identities, with what they were shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -218,12 +222,5 @@ pub struct IllegalEvent {
     pub phase: &'static str,
 }
 
-/// Folds one event.
-pub fn apply(_state: Option<&PairState>, _event: &Event) -> Result<PairState, IllegalEvent> {
-    unimplemented!("helper: domain")
-}
-
-/// What to do now. Decides, never acts.
-pub fn next(_state: &PairState) -> Vec<Effect> {
-    unimplemented!("helper: domain")
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! What a run promises, whatever happens to it.

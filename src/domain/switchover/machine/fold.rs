@@ -1,0 +1,154 @@
+//! The rules of identity: an event folded into a pair's state, a state turned into the next effects.
+
+use std::collections::BTreeMap;
+
+use super::{Decision, DecisionOutcome, Effect, Event, IllegalEvent, PairPhase, PairState};
+use crate::domain::{PointId, RunId, ServiceName};
+
+/// Folds one event. `Paired` comes first and only once; a decision is illegal while another is carried out.
+pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, IllegalEvent> {
+    let illegal = || IllegalEvent { event: event.name(), phase: state.map_or("nothing", |state| state.phase.name()) };
+    let Some(state) = state else {
+        return match event {
+            Event::Paired { primary, secondary, epoch } if primary != secondary => Ok(PairState {
+                primary: primary.clone(),
+                secondary: secondary.clone(),
+                epoch: *epoch,
+                phase: PairPhase::Replicating,
+                last_outcome: None,
+            }),
+            _ => Err(illegal()),
+        };
+    };
+    let mut new = state.clone();
+    match (&state.phase, event) {
+        (PairPhase::Replicating, Event::Suspected { at }) => new.phase = PairPhase::Suspect { since: *at },
+        (PairPhase::Replicating | PairPhase::Suspect { .. }, Event::FaultDeclared { at }) => {
+            new.phase = PairPhase::AwaitingDecision { since: *at };
+        }
+        (PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, Event::Recovered { .. }) => new.phase = PairPhase::Replicating,
+        (_, Event::Decided { decision }) if may_decide(state, decision) => new.decided(decision),
+        (PairPhase::Fencing { decision }, Event::Fenced { final_runs, .. }) => new.await_runs(decision.clone(), final_runs.clone()),
+        (PairPhase::FinalRuns { decision, waiting }, Event::FinalRunSealed { service, point }) if waiting.contains_key(service) => {
+            new.final_run_sealed(decision.clone(), waiting.clone(), service, *point);
+        }
+        (PairPhase::Fencing { decision } | PairPhase::FinalRuns { decision, .. }, Event::PlannedFailed { trouble }) => {
+            new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone() };
+        }
+        (PairPhase::Unfencing { trouble, .. }, Event::Unfenced { .. }) => {
+            new.phase = PairPhase::Replicating;
+            new.last_outcome = Some(DecisionOutcome::Aborted { trouble: trouble.clone() });
+        }
+        (PairPhase::Promoting { decision }, Event::Promoted { at, failed }) => {
+            new.primary = decision.to.clone();
+            new.secondary = decision.from.clone();
+            new.last_outcome = Some(DecisionOutcome::Promoted);
+            new.phase =
+                PairPhase::ActiveAlone { decision: decision.clone(), since: *at, old_primary_fenced: false, failed: failed.clone() };
+        }
+        (PairPhase::ActiveAlone { old_primary_fenced: false, .. }, Event::OldPrimaryFenced { .. }) => {
+            if let PairPhase::ActiveAlone { old_primary_fenced, .. } = &mut new.phase {
+                *old_primary_fenced = true;
+            }
+        }
+        _ => return Err(illegal()),
+    }
+    Ok(new)
+}
+
+/// What to do now; empty while only a person, or a cluster that is not seen, can move the pair on. Decides, never acts.
+pub fn next(state: &PairState) -> Vec<Effect> {
+    match &state.phase {
+        PairPhase::Replicating | PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. } => Vec::new(),
+        PairPhase::Fencing { decision } => vec![Effect::Demote(decision.clone())],
+        PairPhase::FinalRuns { waiting, .. } => vec![Effect::WatchFinalRuns(waiting.clone())],
+        PairPhase::Unfencing { decision, .. } => vec![Effect::Unfence(decision.clone())],
+        PairPhase::Promoting { decision } => vec![Effect::Promote(decision.clone())],
+        PairPhase::ActiveAlone { decision, old_primary_fenced: false, .. } => vec![Effect::Demote(decision.clone())],
+        PairPhase::ActiveAlone { old_primary_fenced: true, .. } => Vec::new(),
+    }
+}
+
+/// A decision turns the pair round, under an epoch above every one known here. (The engine asks the agents too, and may know a
+/// higher one.) A healthy primary loses its identity by a planned switchover only.
+fn may_decide(state: &PairState, decision: &Decision) -> bool {
+    let undecided = match state.phase {
+        PairPhase::Replicating => decision.planned,
+        PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. } => true,
+        _ => false,
+    };
+    undecided && decision.epoch > state.epoch && decision.to == state.secondary && decision.from == state.primary
+}
+
+impl PairState {
+    fn decided(&mut self, decision: &Decision) {
+        self.last_outcome = None;
+        let decision = Box::new(decision.clone());
+        if decision.planned {
+            self.phase = PairPhase::Fencing { decision };
+        } else {
+            self.promote(decision);
+        }
+    }
+
+    /// From here there is no way back: the secondary may have made the new epoch durable.
+    fn promote(&mut self, decision: Box<Decision>) {
+        self.epoch = decision.epoch;
+        self.phase = PairPhase::Promoting { decision };
+    }
+
+    fn await_runs(&mut self, decision: Box<Decision>, waiting: BTreeMap<ServiceName, RunId>) {
+        if waiting.is_empty() {
+            self.promote(decision);
+        } else {
+            self.phase = PairPhase::FinalRuns { decision, waiting };
+        }
+    }
+
+    fn final_run_sealed(
+        &mut self,
+        mut decision: Box<Decision>,
+        mut waiting: BTreeMap<ServiceName, RunId>,
+        service: &ServiceName,
+        point: PointId,
+    ) {
+        waiting.remove(service);
+        decision.points.insert(service.clone(), point);
+        self.await_runs(decision, waiting);
+    }
+}
+
+impl PairPhase {
+    /// Its name for people, without what it carries.
+    pub fn name(&self) -> &'static str {
+        match self {
+            PairPhase::Replicating => "replicating",
+            PairPhase::Suspect { .. } => "suspect",
+            PairPhase::AwaitingDecision { .. } => "awaiting decision",
+            PairPhase::Fencing { .. } => "fencing",
+            PairPhase::FinalRuns { .. } => "final runs",
+            PairPhase::Unfencing { .. } => "lifting the fence",
+            PairPhase::Promoting { .. } => "promoting",
+            PairPhase::ActiveAlone { .. } => "active alone",
+        }
+    }
+}
+
+impl Event {
+    /// Its name, as it is stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Paired { .. } => "paired",
+            Event::Suspected { .. } => "suspected",
+            Event::FaultDeclared { .. } => "fault-declared",
+            Event::Recovered { .. } => "recovered",
+            Event::Decided { .. } => "decided",
+            Event::Fenced { .. } => "fenced",
+            Event::FinalRunSealed { .. } => "final-run-sealed",
+            Event::PlannedFailed { .. } => "planned-failed",
+            Event::Unfenced { .. } => "unfenced",
+            Event::Promoted { .. } => "promoted",
+            Event::OldPrimaryFenced { .. } => "old-primary-fenced",
+        }
+    }
+}
