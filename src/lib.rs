@@ -14,3 +14,5 @@ pub mod protocol;
 pub mod store;
 #[cfg(feature = "agent")]
 pub mod transfer;
+#[cfg(feature = "agent")]
+pub mod users;

@@ -4,7 +4,11 @@
 //! Everything it makes is named after the recovery point, so that every call may be repeated. It keeps no state of its
 //! own beside what it stores in its cluster or its store directory; the agent's ledger remembers the rest.
 
+mod depot;
+pub mod diff;
 pub mod hdfs;
+mod objects;
+pub mod tables;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

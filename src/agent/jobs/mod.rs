@@ -9,6 +9,7 @@ mod freeze;
 mod hooks;
 mod roles;
 pub mod transfer;
+pub mod users;
 pub mod verify;
 
 pub use self::bring_up::bring_up;

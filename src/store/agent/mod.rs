@@ -9,6 +9,7 @@ mod instructions;
 mod points;
 mod rows;
 mod staging;
+mod users;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("points", points::SCHEMA),
     ("captures", captures::SCHEMA),
     ("staging", staging::SCHEMA),
+    ("users", users::SCHEMA),
 ];
 
 /// How long a write waits for another process (`understudy-agent enrol` beside a serving agent).

@@ -1,0 +1,485 @@
+//! A SQLite database; its tables are its data sets.
+//!
+//! ```text
+//! capture   one read transaction for all tables of a point: they are cut at the very same instant
+//! changes   each table dumped from that transaction into the store (`dump`), compared with the base
+//! apply     one write transaction a table, fence included (`load`, `fence`)
+//! ```
+//! The read transaction ends when its last table is dumped or released. After a crash in between it is gone: `changes` says
+//! so, and the run fails cleanly instead of showing another moment.
+
+mod cut;
+mod dump;
+mod fence;
+mod load;
+#[cfg(test)]
+mod tests;
+mod users;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use chrono::Utc;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::depot::{Captured, Depot, Seen, blocking, limited, read_file};
+use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
+use crate::domain::backup::plan::{self, ApplyPlan, Detach};
+use crate::domain::user_data::{UserDataChange, UserDataKey};
+use crate::domain::{
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Health, Manifest, Node, PointId, ProbeReport, Trouble,
+    TroubleKind, piece_range,
+};
+use crate::protocol::{CatalogueItem, OwnSnapshot};
+
+use cut::Cuts;
+use dump::Shape;
+
+/// Our triggers start with this.
+const FENCE: &str = "understudy_fence_";
+/// A look at the database takes no longer than this.
+const LOOK: Duration = Duration::from_secs(5);
+/// Work on a whole table takes no longer than this.
+const WORK: Duration = Duration::from_secs(4 * 3600);
+/// How long SQLite waits for another writer.
+const BUSY: Duration = Duration::from_secs(10);
+/// Lines of drift told.
+const DRIFT_LINES: usize = 20;
+
+/// The component. Clones are the same one.
+#[derive(Clone)]
+pub struct Tables {
+    name: ComponentName,
+    database: Arc<PathBuf>,
+    depot: Depot,
+    cuts: Arc<Cuts>,
+}
+
+impl Tables {
+    /// The tables of the database file `database`, with the component's store below `store`.
+    pub fn new(name: ComponentName, database: PathBuf, store: PathBuf) -> Tables {
+        let depot = Depot::new(name.clone(), &store);
+        Tables { name, database: Arc::new(database), depot, cuts: Arc::default() }
+    }
+
+    /// Runs blocking work with the component at hand, and gives up on it after `limit`.
+    async fn work<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        set: &str,
+        work: impl FnOnce(&Tables, &str) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let (this, owned) = (self.clone(), set.to_owned());
+        let object = self.depot.object(set);
+        let named = object.clone();
+        let done = limited(limit, &object, blocking(move || work(&this, &owned))).await;
+        // Inside, a trouble names the table; outside people call it by its data set.
+        done.map_err(|trouble| if trouble.object == set { Trouble { object: named, ..trouble } } else { trouble })
+    }
+
+    /// For reading only.
+    fn reader(&self) -> Result<Connection, Trouble> {
+        open(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    }
+
+    /// As an ordinary application has it: triggers on.
+    fn ordinary(&self) -> Result<Connection, Trouble> {
+        open(&self.database, OpenFlags::default())
+    }
+
+    /// For our own writing: neither the application's triggers nor our fence react to it.
+    fn writer(&self) -> Result<Connection, Trouble> {
+        let connection = self.ordinary()?;
+        let set_up = || {
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            connection.pragma_update(None, "synchronous", "full")
+        };
+        set_up().map_err(|e| sql(&self.database.display().to_string(), "prepare it for writing", e))?;
+        Ok(connection)
+    }
+
+    /// The dump of a captured table, made from the point's read transaction when it is not there yet.
+    fn captured(&self, set: &str, point: PointId) -> Result<Captured, Trouble> {
+        let lock = self.depot.lock(set);
+        let _own = lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(captured) = self.depot.capture(set, point)? {
+            return Ok(captured);
+        }
+        let connection = self.cuts.connection(point, set).ok_or_else(|| {
+            Trouble::new(
+                TroubleKind::Refused,
+                self.depot.object(set),
+                format!("its capture for point {point} is gone: the agent was restarted"),
+            )
+            .next("start a new run")
+        })?;
+        let manifest = {
+            let _all = self.depot.objects.keep_all();
+            let connection = connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let manifest = dump::dump(&connection, set, &mut |content| self.depot.objects.put(&mut &content[..]))?;
+            self.depot.keep_capture(set, point, &seen(&manifest))?;
+            manifest
+        };
+        self.depot.settle(set, point)?;
+        self.cuts.end(point, set);
+        Ok(seen(&manifest))
+    }
+
+    fn load(&self, set: &str, work: &load::Work, manifest: &Manifest) -> Result<(), Trouble> {
+        let open = |digest: &Digest| Ok(Box::new(self.depot.objects.open(digest)?) as Box<dyn std::io::Read>);
+        load::load(&mut self.writer()?, set, work, manifest, &open)
+    }
+}
+
+/// Opens the database; a missing file is `NotFound` unless it may be created.
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Trouble> {
+    let object = path.display().to_string();
+    if flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) && !path.exists() {
+        return Err(Trouble::new(TroubleKind::NotFound, object, "there is no such database").next("check `database` in agent.toml"));
+    }
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| sql(&object, "open it", e))?;
+    connection.busy_timeout(BUSY).map_err(|e| sql(&object, "open it", e))?;
+    Ok(connection)
+}
+
+/// An error of SQLite in words.
+fn sql(object: &str, doing: &str, error: rusqlite::Error) -> Trouble {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied, ReadOnly};
+    let (kind, next) = match error.sqlite_error_code() {
+        Some(DiskFull) => (TroubleKind::Exhausted, "free space there, then try again"),
+        Some(DatabaseCorrupt | NotADatabase) => (TroubleKind::Corrupt, "check the database file"),
+        Some(PermissionDenied | ReadOnly) => (TroubleKind::Refused, "give the agent's user the right to do so"),
+        Some(DatabaseBusy | DatabaseLocked) => (TroubleKind::Failed, "another program holds the database; try again"),
+        _ => (TroubleKind::Failed, ""),
+    };
+    Trouble::new(kind, object, format!("cannot {doing}: {error}")).next(next)
+}
+
+/// A name as SQL quotes it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn seen(manifest: &Manifest) -> Captured {
+    let seen = |entry: &Entry| Seen { entry: entry.clone(), inode: 0, changed_ns: 0 };
+    manifest.entries.iter().map(|(path, entry)| (path.clone(), seen(entry))).collect()
+}
+
+fn manifest_of(captured: Captured) -> Manifest {
+    Manifest { entries: captured.into_iter().map(|(path, seen)| (path, seen.entry)).collect() }
+}
+
+#[async_trait]
+impl Component for Tables {
+    fn name(&self) -> &ComponentName {
+        &self.name
+    }
+
+    fn kind(&self) -> ComponentKind {
+        ComponentKind::Tables
+    }
+
+    async fn describe(&self) -> Result<ComponentInfo, Trouble> {
+        self.work(LOOK, "", |this, _| {
+            let folder = this.database.parent().unwrap_or(&this.database);
+            let space = rustix::fs::statvfs(folder).ok();
+            let missing = if this.database.exists() && this.ordinary().is_err() {
+                vec!["the database cannot be opened for writing".into()]
+            } else {
+                Vec::new()
+            };
+            Ok(ComponentInfo {
+                name: this.name.clone(),
+                kind: ComponentKind::Tables,
+                version: format!("SQLite {}", rusqlite::version()),
+                address: this.database.display().to_string(),
+                probe_addresses: Vec::new(),
+                free_bytes: space.map(|space| space.f_bavail.saturating_mul(space.f_frsize)),
+                used_bytes: std::fs::metadata(&*this.database).ok().map(|found| found.len()),
+                kerberos: false,
+                missing_rights: missing,
+            })
+        })
+        .await
+    }
+
+    async fn probe(&self) -> ProbeReport {
+        let began = Instant::now();
+        let looked = self
+            .work(LOOK, "", |this, _| {
+                let version = this.reader()?.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0));
+                version.map_err(|e| sql(&this.database.display().to_string(), "read it", e))
+            })
+            .await;
+        let (health, evidence) = match looked {
+            Ok(_) => (Health::Healthy, "the database answers".to_owned()),
+            Err(trouble) => (Health::Faulty, trouble.to_string()),
+        };
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        ProbeReport { component: self.name.clone(), at: Utc::now(), health, evidence, took_ms }
+    }
+
+    async fn catalogue(&self, path: &str) -> Result<Vec<CatalogueItem>, Trouble> {
+        if !path.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.work(LOOK, "", |this, _| {
+            let object = this.database.display().to_string();
+            let failed = |e| sql(&object, "list its tables", e);
+            let connection = this.reader()?;
+            let mut query = connection
+                .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")
+                .map_err(failed)?;
+            let names = query.query_map([], |row| row.get::<_, String>(0)).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+            let item = |name: String| {
+                let rows = connection.query_row(&format!("SELECT count(*) FROM main.{}", quoted(&name)), [], |row| row.get::<_, i64>(0));
+                CatalogueItem {
+                    component: this.name.clone(),
+                    label: name.clone(),
+                    path: name,
+                    selectable: true,
+                    expandable: false,
+                    bytes: None,
+                    files: rows.ok().and_then(|rows| u64::try_from(rows).ok()),
+                }
+            };
+            Ok(names.into_iter().map(item).collect())
+        })
+        .await
+    }
+
+    async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
+        self.work(LOOK, set, |this, set| {
+            let connection = this.reader()?;
+            if Shape::read(&connection, set)?.is_none() {
+                return Err(Trouble::new(TroubleKind::NotFound, set, "there is no such table")
+                    .next("name a table that exists, or remove it from the service"));
+            }
+            let mode: String =
+                connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(|e| sql(set, "read the journal mode", e))?;
+            let holds_writers = format!(
+                "{}: its database is in {mode} mode, so that writers wait while it is dumped; WAL avoids that",
+                this.depot.object(set)
+            );
+            Ok(if mode == "wal" { Vec::new() } else { vec![holds_writers] })
+        })
+        .await
+    }
+
+    async fn capture(&self, set: &str, point: PointId) -> Result<Capture, Trouble> {
+        self.work(LOOK + BUSY, set, move |this, set| {
+            if this.depot.capture(set, point)?.is_some() {
+                return Err(cut::twice(set, point));
+            }
+            let (lo, hi) = this.cuts.take(point, set, || this.reader())?;
+            Ok(Capture { lo, hi, server_time: None, open_files: Vec::new() })
+        })
+        .await
+    }
+
+    async fn changes(&self, set: &str, point: PointId, base: Option<PointId>) -> Result<ChangeSet, Trouble> {
+        self.work(WORK, set, move |this, set| {
+            let now = manifest_of(this.captured(set, point)?);
+            let base = base.map(|base| this.depot.base(set, base)).transpose()?.map(manifest_of).unwrap_or_default();
+            Ok(plan::diff(&base, &now))
+        })
+        .await
+    }
+
+    async fn read(&self, set: &str, point: PointId, entry: &Entry, piece: u32) -> Result<ByteStream, Trouble> {
+        let entry = entry.clone();
+        self.work(WORK, set, move |this, set| {
+            let captured = this.captured(set, point)?;
+            let object = format!("{}/{}", this.depot.object(set), entry.path);
+            match captured.get(&entry.path).map(|seen| &seen.entry.node) {
+                Some(Node::File { bytes, digest: Some(digest) }) => {
+                    let (start, length) = piece_range(*bytes, piece);
+                    Ok(read_file(this.depot.objects.open(digest)?, start, length, object))
+                }
+                _ => Err(Trouble::new(TroubleKind::NotFound, object, format!("point {point} has no such part"))),
+            }
+        })
+        .await
+    }
+
+    async fn release(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        self.cuts.end(point, set);
+        self.work(WORK, set, move |this, set| this.depot.release(set, point)).await
+    }
+
+    async fn snapshots(&self) -> Result<Vec<OwnSnapshot>, Trouble> {
+        self.work(LOOK, "", |this, _| this.depot.snapshots()).await
+    }
+
+    async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
+        let expected = expected.map(|(_, manifest)| manifest.clone());
+        self.work(WORK, set, move |this, set| match expected {
+            Some(manifest) => this.differences(set, &manifest),
+            None => this.refuse_foreign(set).map(|()| Vec::new()),
+        })
+        .await
+    }
+
+    async fn holds(&self, digest: &Digest) -> Result<bool, Trouble> {
+        let digest = *digest;
+        self.work(LOOK, "", move |this, _| this.depot.objects.pin(&digest)).await
+    }
+
+    async fn stage(&self, set: &str, point: PointId, slot: Slot, entry: &Entry, bytes: ByteStream) -> Result<Digest, Trouble> {
+        self.depot.stage(set, point, slot, entry, bytes).await
+    }
+
+    async fn read_staged(&self, set: &str, point: PointId, slot: Slot, entry: &Entry) -> Result<ByteStream, Trouble> {
+        self.depot.read_staged(set, point, slot, entry).await
+    }
+
+    async fn sync_staging(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        self.work(WORK, set, move |this, set| this.depot.sync_staging(set, point)).await
+    }
+
+    async fn keep_record(&self, set: &str, point: PointId, record: &str) -> Result<(), Trouble> {
+        let record = record.to_owned();
+        self.work(WORK, set, move |this, set| this.depot.keep_record(set, point, &record)).await
+    }
+
+    async fn apply(
+        &self,
+        set: &str,
+        point: PointId,
+        plan: &ApplyPlan,
+        manifest: &Manifest,
+        journal: &dyn PhaseJournal,
+    ) -> Result<(), Trouble> {
+        // One transaction is one phase.
+        if journal.done()? > 0 {
+            return Ok(());
+        }
+        let (plan, manifest) = (plan.clone(), manifest.clone());
+        self.work(WORK, set, move |this, set| {
+            this.depot.take_staged(set, point, &plan.place)?;
+            let gone = plan.detach.iter().map(Detach::path).cloned();
+            let changed = gone.chain(plan.place.iter().map(|(_, entry)| entry.path.clone()));
+            let exists = this.database.exists() && Shape::read(&this.reader()?, set)?.is_some();
+            this.load(set, &load::work(changed, exists), &manifest)
+        })
+        .await?;
+        journal.advance(1)
+    }
+
+    async fn seal(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        let manifest = manifest.clone();
+        self.work(WORK, set, move |this, set| {
+            this.depot.keep_sealed(set, point, &manifest)?;
+            this.depot.drop_staging(set, point)?;
+            let held = manifest.entries.values().filter_map(|entry| match &entry.node {
+                Node::File { digest, .. } => digest.as_ref(),
+                _ => None,
+            });
+            this.depot.objects.unpin(held)
+        })
+        .await
+    }
+
+    async fn discard(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        self.work(WORK, set, move |this, set| this.depot.drop_staging(set, point)).await
+    }
+
+    async fn restore(&self, set: &str, _point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        let manifest = manifest.clone();
+        self.work(WORK, set, move |this, set| this.load(set, &load::Work::Whole, &manifest)).await
+    }
+
+    async fn fence(&self, set: &str) -> Result<String, Trouble> {
+        self.work(LOOK + BUSY, set, |this, set| {
+            if this.database.exists() {
+                fence::raise(&this.writer()?, set)?;
+            }
+            match this.read_fence(set)? {
+                (true, evidence) => Ok(evidence),
+                (false, evidence) => Err(Trouble::new(TroubleKind::Failed, set, format!("its fence does not hold: {evidence}"))),
+            }
+        })
+        .await
+    }
+
+    async fn unfence(&self, set: &str, _root: Option<&Entry>) -> Result<(), Trouble> {
+        self.work(LOOK + BUSY, set, |this, set| if this.database.exists() { fence::lower(&this.writer()?, set) } else { Ok(()) }).await
+    }
+
+    async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
+        self.work(LOOK + BUSY, set, |this, set| this.read_fence(set)).await
+    }
+
+    async fn read_users(&self, _sets: &[String], _sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {
+        self.work(LOOK, "", |this, _| if this.database.exists() { users::read(&this.name, &this.reader()?) } else { Ok(BTreeMap::new()) })
+            .await
+    }
+
+    async fn adjust_user(&self, change: &UserDataChange) -> Result<Vec<(String, Entry)>, Trouble> {
+        let change = change.clone();
+        self.work(LOOK + BUSY, "", move |this, _| users::adjust(&mut this.writer()?, &change)).await?;
+        Ok(Vec::new())
+    }
+}
+
+impl Tables {
+    /// Where the live table is not what the manifest says, in words.
+    fn differences(&self, set: &str, manifest: &Manifest) -> Result<Vec<String>, Trouble> {
+        let live = match self
+            .reader()
+            .and_then(|connection| dump::dump(&connection, set, &mut |content| Ok((digest_of(content), content.len() as u64))))
+        {
+            Ok(live) => live,
+            Err(trouble) if trouble.kind == TroubleKind::NotFound => {
+                return Ok(vec![format!("{}: the table is gone", self.depot.object(set))]);
+            }
+            Err(trouble) => return Err(trouble),
+        };
+        let paths: BTreeSet<_> = live.entries.keys().chain(manifest.entries.keys()).filter(|path| path.as_str() != "sequence").collect();
+        let differs =
+            paths.into_iter().filter(|path| live.entries.get(*path).map(|e| &e.node) != manifest.entries.get(*path).map(|e| &e.node));
+        let words = differs.map(|path| match dump::chunk_range(path) {
+            Some((first, last)) => format!("{}: rows {first} to {last} were changed", self.depot.object(set)),
+            None => format!("{}: {path} was changed", self.depot.object(set)),
+        });
+        Ok(words.take(DRIFT_LINES).collect())
+    }
+
+    /// A first target must not hold rows that are somebody else's.
+    fn refuse_foreign(&self, set: &str) -> Result<(), Trouble> {
+        if !self.database.exists() {
+            return Ok(());
+        }
+        let connection = self.reader()?;
+        if Shape::read(&connection, set)?.is_none() || self.depot.newest_sealed(set)?.is_some() {
+            return Ok(());
+        }
+        let empty = connection
+            .query_row(&format!("SELECT NOT EXISTS (SELECT 1 FROM main.{})", quoted(set)), [], |row| row.get::<_, bool>(0))
+            .map_err(|e| sql(set, "look into it", e))?;
+        if empty {
+            return Ok(());
+        }
+        Err(Trouble::new(TroubleKind::Refused, set, "the target table has rows that are not ours")
+            .next("move it away, or choose another target with { from, to }"))
+    }
+
+    fn read_fence(&self, set: &str) -> Result<(bool, String), Trouble> {
+        if !self.database.exists() {
+            return Ok((true, "there is no database yet: nothing can be written to it".into()));
+        }
+        fence::read_back(&mut self.ordinary()?, set)
+    }
+}
+
+/// The digest under which the store would keep content.
+fn digest_of(content: &[u8]) -> Digest {
+    let pieces: Vec<_> = content.chunks(usize::try_from(crate::domain::PIECE_BYTES).unwrap_or(usize::MAX)).map(Digest::of_bytes).collect();
+    if pieces.is_empty() { Digest::of_bytes(&[]) } else { Digest::of_pieces(&pieces) }
+}

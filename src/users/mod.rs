@@ -1,0 +1,111 @@
+//! User data: users, groups, permissions and tenants, collected from the components, compared, adjusted at the secondary.
+//!
+//! ```text
+//! fourth instruction:  primary reads its own → asks the peer for its side → compares (pure, domain) → has the peer adjust
+//! by the controller:   ReadUsers at both → compares → AdjustUsers at the secondary
+//! ```
+//! Both ways end in [`adjust`] at the secondary: removals first, additions last, so that at no time does the secondary
+//! allow more than the primary. Permissions of a sealed data set are the manifest's, not the fenced live tree's.
+
+mod collect;
+mod peer;
+
+use std::collections::BTreeMap;
+
+use crate::agent::jobs::Site;
+use crate::domain::user_data::{UserData, UserDataAction, UserDataChange, UserDataKind};
+use crate::domain::{DataSetName, Entry, PairName, Service, ServiceName, Trouble, TroubleKind};
+use crate::store::agent::StoredManifest;
+
+pub use collect::{Side, read, read_manifest};
+pub use peer::{PeerUsers, ask_peer, have_peer_adjust, router};
+
+/// What adjusting did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adjusted {
+    /// Changes carried out.
+    pub applied: u64,
+    /// Changes that could not be, in words.
+    pub failed: Vec<String>,
+}
+
+/// Carries the changes out at this (secondary) cluster and remembers what now counts as last applied: the primary's user data,
+/// less what failed, so that the next comparison finds the failed ones again.
+pub async fn adjust(site: &Site, pair: &PairName, changes: &[UserDataChange], primary: &UserData) -> Result<Adjusted, Trouble> {
+    let services = site.ledger.policies(pair)?;
+    let mut adjusted = Adjusted::default();
+    let mut applied = primary.clone();
+    let mut amended: BTreeMap<(ServiceName, DataSetName), Vec<Entry>> = BTreeMap::new();
+    for change in changes {
+        let here = collect::to_side(change, &services, Side::Secondary);
+        let Some(component) = site.components.get(&here.key.component) else {
+            let trouble = Trouble::new(TroubleKind::NotFound, &here.key.object, format!("there is no component {}", here.key.component));
+            note_failure(&mut adjusted, &mut applied, change, &trouble);
+            continue;
+        };
+        match component.adjust_user(&here).await {
+            Ok(entries) => {
+                adjusted.applied += 1;
+                for (set, entry) in entries {
+                    if let Some((service, name)) = collect::owner(&services, &here.key.component, &set) {
+                        amended.entry((service, name)).or_default().push(entry);
+                    }
+                }
+            }
+            Err(trouble) => note_failure(&mut adjusted, &mut applied, change, &trouble),
+        }
+    }
+    for ((service, set), entries) in amended {
+        amend(site, pair, &service, &set, entries)?;
+    }
+    site.ledger.note_applied_users(pair, &applied)?;
+    Ok(adjusted)
+}
+
+/// A failed change is not applied: it keeps its former value as the last applied one.
+fn note_failure(adjusted: &mut Adjusted, applied: &mut UserData, change: &UserDataChange, trouble: &Trouble) {
+    adjusted.failed.push(format!("{} {}: {trouble}", verb(change.action), change.key.object));
+    match &change.last_applied {
+        Some(value) => applied.items.insert(change.key.clone(), value.clone()),
+        None => applied.items.remove(&change.key),
+    };
+}
+
+fn verb(action: UserDataAction) -> &'static str {
+    match action {
+        UserDataAction::Remove => "remove",
+        UserDataAction::Change => "change",
+        UserDataAction::Add => "add",
+    }
+}
+
+/// Keeps new metadata with the newest sealed manifest, so that the live tree stays what the manifest says.
+fn amend(site: &Site, pair: &PairName, service: &ServiceName, set: &DataSetName, entries: Vec<Entry>) -> Result<(), Trouble> {
+    let Some(mut record) = site.ledger.newest_sealed(pair, service)? else { return Ok(()) };
+    let Some(stored) = site.ledger.manifest(record.id, set)? else { return Ok(()) };
+    let mut manifest = read_manifest(set, &stored)?;
+    for entry in entries {
+        manifest.entries.insert(entry.path.clone(), entry);
+    }
+    let digest = manifest.digest();
+    for part in record.data_sets.iter_mut().filter(|part| part.to == *set) {
+        part.manifest = Some(digest);
+    }
+    let body = manifest.to_json_lines();
+    site.ledger.amend_manifest(&record, set, &StoredManifest { digest, body })
+}
+
+/// How many users, groups, permissions and tenants there are, for people.
+pub fn counts(users: &UserData) -> [u64; 4] {
+    let count = |kind| users.items.keys().filter(|key| key.kind == kind).count() as u64;
+    [count(UserDataKind::User), count(UserDataKind::Group), count(UserDataKind::Permission), count(UserDataKind::Tenant)]
+}
+
+/// The data sets of all services, as this side calls them.
+pub(crate) fn sets_of(services: &[Service], side: Side) -> Vec<(ServiceName, DataSetName)> {
+    let name = |service: &Service, set: &crate::domain::DataSet| {
+        (service.name.clone(), if side == Side::Primary { set.from.clone() } else { set.to.clone() })
+    };
+    services.iter().flat_map(|service| service.data_sets.iter().map(move |set| name(service, set))).collect()
+}
