@@ -11,6 +11,7 @@ pub mod domain;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod protocol;
+pub mod route;
 pub mod store;
 #[cfg(feature = "agent")]
 pub mod transfer;

@@ -2,5 +2,24 @@
 //!
 //! HTTPS server → instruction ledger (epoch, term, id checked; durable) → jobs → components.
 
+mod accept;
+mod check;
 pub mod clock;
+pub mod config;
+mod enrolment;
+pub mod guard;
 pub mod jobs;
+mod links;
+mod local;
+mod manager;
+mod open;
+pub mod peer;
+mod route;
+mod serve;
+mod server;
+mod status;
+mod views;
+
+pub use check::{CheckLine, check};
+pub use enrolment::{CODE_MINUTES, issue_code, ledger_path};
+pub use serve::{RunningAgent, serve};

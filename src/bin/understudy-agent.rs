@@ -1,3 +1,140 @@
 //! The agent program: wiring only.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use chrono::{DateTime, Local, Utc};
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use understudy::agent::clock::HostClock;
+use understudy::agent::config::AgentConfig;
+use understudy::agent::{CODE_MINUTES, check, issue_code, ledger_path, serve};
+use understudy::domain::{PairName, Trouble, TroubleKind};
+use understudy::protocol::tls::{OwnKey, install_provider};
+use understudy::store::agent::{CodePurpose, Ledger};
+
+/// The agent beside a cluster: the only program that touches it.
+#[derive(Parser)]
+#[command(name = "understudy-agent", version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves until it is told to stop (SIGTERM or Ctrl-C).
+    Serve(ConfigArg),
+    /// Prints a single-use code with which a controller enrols here; works while the agent serves.
+    Enrol(ConfigArg),
+    /// Prints a single-use code with which a new controller takes over the pairs that are here; the former one loses them.
+    Adopt(ConfigArg),
+    /// Looks at configuration, components, rights and space.
+    Check(ConfigArg),
+    /// Confirms, as the person on this host, that the identity of this agent in a pair is the right one.
+    Confirm {
+        /// The pair.
+        pair: PairName,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+#[derive(clap::Args)]
+struct ConfigArg {
+    /// The agent's configuration.
+    #[arg(long, default_value = "agent.toml")]
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_env("UNDERSTUDY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    install_provider();
+    let done = match &args.command {
+        Command::Serve(arg) => run_serve(arg),
+        Command::Enrol(arg) => print_code(arg, CodePurpose::Enrol),
+        Command::Adopt(arg) => print_code(arg, CodePurpose::Adopt),
+        Command::Check(arg) => run_check(arg),
+        Command::Confirm { pair, config } => confirm(config, pair),
+    };
+    match done {
+        Ok(code) => code,
+        Err(trouble) => {
+            eprintln!("understudy-agent: {trouble}");
+            ExitCode::from(match trouble.kind {
+                TroubleKind::Invalid => 2,
+                TroubleKind::Refused | TroubleKind::Outdated => 3,
+                _ => 1,
+            })
+        }
+    }
+}
+
+fn read(arg: &ConfigArg) -> Result<AgentConfig, Trouble> {
+    AgentConfig::read(&arg.config)
+}
+
+#[tokio::main]
+async fn run_serve(arg: &ConfigArg) -> Result<ExitCode, Trouble> {
+    let failed = |e: std::io::Error| Trouble::new(TroubleKind::Failed, "signals", e);
+    let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
+    let agent = serve(read(arg)?, Arc::new(HostClock)).await?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    tracing::info!("stopping");
+    agent.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The code alone on the first line of standard output; everything else for people, on standard error.
+fn print_code(arg: &ConfigArg, purpose: CodePurpose) -> Result<ExitCode, Trouble> {
+    let config = read(arg)?;
+    config.prepare_state()?;
+    let now = Utc::now();
+    let own = OwnKey::load_or_create(&config.state, config.name.as_str(), now)?;
+    let (code, expires_at) = issue_code(&config.state, purpose, now)?;
+    println!("{}", code.reveal());
+    let until: DateTime<Local> = expires_at.into();
+    eprintln!("single use, valid {CODE_MINUTES} minutes, until {}", until.format("%H:%M:%S"));
+    eprintln!("agent {} at {}", config.name, config.listen);
+    eprintln!("fingerprint {}", own.fingerprint());
+    if purpose == CodePurpose::Adopt {
+        eprintln!("the controller that enrols with it takes over the pairs of this agent; the former one loses them");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[tokio::main]
+async fn run_check(arg: &ConfigArg) -> Result<ExitCode, Trouble> {
+    let config = read(arg)?;
+    let lines = check(&config).await;
+    for line in &lines {
+        println!("{} {}", if line.well { "ok  " } else { "FAIL" }, line.text);
+    }
+    Ok(if lines.iter().all(|line| line.well) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn confirm(arg: &ConfigArg, pair: &PairName) -> Result<ExitCode, Trouble> {
+    let config = read(arg)?;
+    let path = ledger_path(&config.state);
+    if !path.exists() {
+        return Err(Trouble::new(TroubleKind::NotFound, path.display(), "this agent has never served").next("check `state` in agent.toml"));
+    }
+    let ledger = Ledger::open(&path)?;
+    let facts = ledger.member(pair)?;
+    if let Some(conflict) = facts.conflict {
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), conflict)
+            .next("decide at the controller which cluster is primary; that makes a new epoch"));
+    }
+    ledger.confirm(pair)?;
+    println!("{}: confirmed as {} at epoch {}", pair, facts.claim.identity, facts.claim.epoch);
+    Ok(ExitCode::SUCCESS)
+}

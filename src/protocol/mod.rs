@@ -16,11 +16,15 @@
 mod api;
 mod client;
 pub mod enrol;
+pub mod host;
 pub mod http;
 mod instruction;
 pub mod route;
 mod status;
 pub mod tls;
+
+/// The version of everything in this room.
+pub const PROTOCOL_VERSION: u32 = 1;
 
 pub use api::AgentApi;
 pub use client::{AgentClient, ConnectSpec, enrol, learn_key};

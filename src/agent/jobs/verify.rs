@@ -71,7 +71,9 @@ async fn read_back(job: &Job, point: PointId, set: &DataSetName, number: usize) 
     let (changes, inventory) = plan_of(job, point, set).await?;
     plan::with_digests(&changes, &inventory)?;
     check_held(component, set, &changes, &inventory).await?;
-    let pieces: Vec<(Slot, &Entry, u64)> = plan::pieces(&changes, &inventory).collect();
+    // Owned, so that the futures of the stream below borrow nothing that a spawned task could not name.
+    let pieces: Vec<(Slot, Entry, u64)> =
+        plan::pieces(&changes, &inventory).map(|(slot, entry, bytes)| (slot, entry.clone(), bytes)).collect();
     let total: u64 = pieces.iter().map(|(.., bytes)| bytes).sum();
     tell(job, number, 0, total);
     let budget = Arc::new(Semaphore::new(BUDGET_BYTES as usize));
@@ -80,7 +82,7 @@ async fn read_back(job: &Job, point: PointId, set: &DataSetName, number: usize) 
         async move {
             // The semaphore is never closed; a share is given back when the piece is over.
             let _share = budget.acquire_many(plan::weight(bytes)).await;
-            let read = hash_piece(component, set, point, slot, entry, bytes).await?;
+            let read = hash_piece(component, set, point, slot, &entry, bytes).await?;
             if Some(read) == noted {
                 return Ok(bytes);
             }

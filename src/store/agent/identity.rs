@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::switchover::machine::Decision;
-use crate::domain::{Claim, DecisionId, Epoch, Identity, PairName, PointId, Service, ServiceName, Term, Trouble, TroubleKind};
+use crate::domain::{Claim, DataSetName, DecisionId, Epoch, Identity, PairName, PointId, Service, ServiceName, Term, Trouble, TroubleKind};
 use crate::protocol::PeerSpec;
 
 use super::{Ledger, StoreError, from_json, from_micros, to_json, to_micros};
@@ -68,6 +68,8 @@ pub struct ControllerRecord {
 pub struct FenceState {
     /// It should be on; kept before the first data set is fenced.
     pub wanted: bool,
+    /// The data sets it is on.
+    pub sets: Vec<DataSetName>,
     /// It was read back as on, everywhere.
     pub held: bool,
     /// What the read-back said, data set by data set.
@@ -151,10 +153,16 @@ impl Ledger {
         })
     }
 
-    /// Forgets a pair and what belongs to it. Its decisions stay as a record.
+    /// Forgets a pair and everything noted for it. Its decisions stay as a record.
     pub fn forget_pair(&self, pair: &PairName) -> Result<(), Trouble> {
         self.write(|t| {
-            t.execute("DELETE FROM pairs WHERE pair = ?1", [pair.as_str()])?;
+            for table in ["plans", "pieces", "held"] {
+                let sql = format!("DELETE FROM {table} WHERE point IN (SELECT point FROM staging WHERE pair = ?1)");
+                t.execute(&sql, [pair.as_str()])?;
+            }
+            for table in ["staging", "armed", "captures", "applied", "points", "pairs"] {
+                t.execute(&format!("DELETE FROM {table} WHERE pair = ?1"), [pair.as_str()])?;
+            }
             Ok(())
         })
     }

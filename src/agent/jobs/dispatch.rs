@@ -1,0 +1,27 @@
+//! From an accepted order to the job that carries it out.
+
+use super::{Job, arm, capture, commit, drop, identity, membership, transfer, verify};
+use crate::domain::{Trouble, TroubleKind};
+use crate::protocol::{Order, Outcome};
+
+/// Carries out an order of the controller with the key `caller`. Run again after a crash it has the effect of one run.
+pub async fn carry_out(job: &Job, order: Order, caller: &str) -> Result<Outcome, Trouble> {
+    match order {
+        Order::Join(order) => membership::join(job, order, caller).await,
+        Order::Leave => membership::leave(job).await,
+        Order::StorePolicies(order) => membership::store_policies(job, order).await,
+        Order::Arm(order) => arm::run(job, order).await,
+        Order::Capture(order) => capture::run(job, order).await,
+        Order::Push(order) | Order::Pull(order) => transfer::run(job, order).await,
+        Order::Verify(order) => verify::run(job, order).await,
+        Order::Commit(order) => commit::run(job, order).await,
+        Order::Abort(order) => drop::abort(job, order).await,
+        Order::Prune(order) => drop::prune(job, order).await,
+        Order::SyncUsers(_) | Order::ReadUsers | Order::AdjustUsers(_) => {
+            Err(Trouble::new(TroubleKind::Refused, format!("agent {}", job.site.cluster), "user data is not synced by this version"))
+        }
+        Order::Promote(order) => identity::promote(job, order).await,
+        Order::Demote(order) => identity::demote(job, order).await,
+        Order::Unfence(order) => identity::unfence(job, order).await,
+    }
+}

@@ -1,0 +1,96 @@
+//! The fence of a pair's data sets at this cluster: put on, read back, lifted. What was read back is kept with the pair.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::Site;
+use crate::domain::{DataSetName, Entry, Identity, PairName, PointId, RecoveryPoint, RelPath, Trouble, TroubleKind};
+use crate::store::agent::{FenceState, PairFacts};
+use crate::transfer::load_manifest;
+
+/// How long one data set's fence may take; beyond it the component hangs.
+const FENCE_LIMIT: Duration = Duration::from_secs(30);
+
+/// The pair's data sets as they are called here: those the fence was put on, else those of the policies.
+pub fn sets_here(site: &Site, facts: &PairFacts) -> Result<Vec<DataSetName>, Trouble> {
+    if !facts.fence.sets.is_empty() {
+        return Ok(facts.fence.sets.clone());
+    }
+    let primary = facts.claim.identity == Identity::Primary;
+    let services = site.ledger.policies(&facts.pair)?;
+    let mut sets: Vec<_> =
+        services.into_iter().flat_map(|service| service.data_sets).map(|set| if primary { set.from } else { set.to }).collect();
+    sets.sort();
+    sets.dedup();
+    Ok(sets)
+}
+
+/// Fences the data sets and reads it back; the intention is durable first. All are tried; the evidence tells each. An error says which
+/// could not be fenced.
+pub async fn put_on(site: &Site, pair: &PairName, sets: &[DataSetName]) -> Result<Vec<String>, Trouble> {
+    site.ledger.set_fence(pair, &FenceState { wanted: true, sets: sets.to_vec(), held: false, evidence: Vec::new() })?;
+    let results = join_all(sets.iter().map(|set| async move {
+        let fenced = async { site.component(set)?.fence(&set.path).await };
+        (set, limited(set, fenced).await)
+    }))
+    .await;
+    let evidence = results
+        .iter()
+        .map(|(set, result)| match result {
+            Ok(seen) => format!("{set}: {seen}"),
+            Err(trouble) => format!("{set}: NOT fenced: {}", trouble.reason),
+        })
+        .collect::<Vec<_>>();
+    let failed = results.into_iter().find_map(|(_, result)| result.err());
+    let state = FenceState { wanted: true, sets: sets.to_vec(), held: failed.is_none(), evidence: evidence.clone() };
+    site.ledger.set_fence(pair, &state)?;
+    failed.map_or(Ok(evidence), Err)
+}
+
+/// Reads the fence back without changing it: whether all data sets are fenced, and the evidence. Without data sets nothing is fenced.
+pub async fn read_back(site: &Site, sets: &[DataSetName]) -> (bool, Vec<String>) {
+    let results = join_all(sets.iter().map(|set| async move {
+        let asked = async { site.component(set)?.fenced(&set.path).await };
+        match limited(set, asked).await {
+            Ok((held, seen)) => (held, format!("{set}: {seen}")),
+            Err(trouble) => (false, format!("{set}: not known: {}", trouble.reason)),
+        }
+    }))
+    .await;
+    (!results.is_empty() && results.iter().all(|(held, _)| *held), results.into_iter().map(|(_, seen)| seen).collect())
+}
+
+/// Lifts the fence: each data set's root becomes the entry given, or what it was before the fence. Returns what could not be lifted.
+pub async fn lift(site: &Site, sets: &[(DataSetName, Option<Entry>)]) -> Vec<String> {
+    let results = join_all(sets.iter().map(|(set, root)| {
+        let lifted = async { site.component(set)?.unfence(&set.path, root.as_ref()).await };
+        limited(set, lifted)
+    }))
+    .await;
+    results.into_iter().filter_map(Result::err).map(|trouble| trouble.to_string()).collect()
+}
+
+/// The data sets with their roots as the newest point made here says they are; nothing for those that never were targets.
+pub fn with_true_roots(site: &Site, pair: &PairName, sets: Vec<DataSetName>) -> Result<Vec<(DataSetName, Option<Entry>)>, Trouble> {
+    let rows = site.ledger.points_of_pair(pair)?;
+    let root_of = |set: &DataSetName| {
+        let holds = |record: &RecoveryPoint| record.to == site.cluster && record.data_sets.iter().any(|own| own.to == *set);
+        match rows.iter().rev().find(|row| holds(&row.record)) {
+            Some(row) => root_in(site, row.record.id, set),
+            None => Ok(None),
+        }
+    };
+    sets.into_iter().map(|set| root_of(&set).map(|root| (set, root))).collect()
+}
+
+/// A data set's root in a point.
+pub fn root_in(site: &Site, point: PointId, set: &DataSetName) -> Result<Option<Entry>, Trouble> {
+    let manifest = load_manifest(&site.ledger, point, set)?;
+    Ok(manifest.and_then(|manifest| manifest.entries.get(&RelPath::root()).cloned()))
+}
+
+async fn limited<T>(set: &DataSetName, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    let late = || Trouble::new(TroubleKind::Unreachable, set, "the component did not answer within the time limit");
+    tokio::time::timeout(FENCE_LIMIT, work).await.unwrap_or_else(|_| Err(late()))
+}

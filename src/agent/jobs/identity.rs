@@ -1,0 +1,148 @@
+//! Changes of identity, each by a person's decision: promotion, demotion, and taking a planned demotion's fence back.
+//!
+//! The claim is durable before any effect (invariant 2): a promotion that is cut short anywhere is carried on with by the
+//! same decision, and a demoted cluster has closed its route before its fence goes up.
+
+use std::collections::BTreeMap;
+
+use super::{Job, Site, bring_up, commit, fence};
+use crate::domain::switchover::machine::Decision;
+use crate::domain::{Claim, DataSetName, Identity, PairName, PointId, Service, Trouble, TroubleKind};
+use crate::protocol::{DemoteOrder, Outcome, PromoteOrder, PromoteReport};
+use crate::store::agent::FenceState;
+
+/// Takes the primary identity and brings each service to its point. A service that cannot be brought up stays closed and does not hold
+/// the others; sent again with the same decision, only those are tried again.
+pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble> {
+    let site = &job.site;
+    let decision = order.decision;
+    let claim = Claim { identity: Identity::Primary, epoch: decision.epoch, decision: decision.id };
+    site.ledger.set_claim(&job.pair, claim, Some(&decision), site.clock.now())?;
+    tracing::warn!(pair = %job.pair, epoch = %decision.epoch, by = %decision.by, "primary identity taken");
+    if let Err(trouble) = commit::resume(site).await {
+        // Told service by service below, where it matters.
+        tracing::error!(%trouble, "a committed point could not be finished");
+    }
+    let mut report = PromoteReport { epoch: decision.epoch, services: BTreeMap::new(), failed: BTreeMap::new() };
+    let active = site.ledger.member(&job.pair)?.active;
+    for service in site.ledger.policies(&job.pair)? {
+        tell(job, format!("bringing up {}", service.name));
+        if let Some(point) = active.get(&service.name) {
+            // It was in use here before; its data is the newest there is.
+            point.or_else(|| decision.points.get(&service.name).copied()).map(|point| report.services.insert(service.name, point));
+            continue;
+        }
+        match start_service(job, &decision, &service).await {
+            Ok(point) => drop(report.services.insert(service.name, point)),
+            Err(trouble) => {
+                tracing::error!(service = %service.name, %trouble, "service not brought up");
+                report.failed.insert(service.name, trouble);
+            }
+        }
+    }
+    keep_fence_of(job, &report)?;
+    Ok(Outcome::Promoted(report))
+}
+
+/// What could not be brought up stays fenced; the rest no longer is.
+fn keep_fence_of(job: &Job, report: &PromoteReport) -> Result<(), Trouble> {
+    let ledger = &job.site.ledger;
+    let services = ledger.policies(&job.pair)?;
+    let failed = services.iter().filter(|service| report.failed.contains_key(&service.name));
+    let sets: Vec<_> = failed.flat_map(|service| &service.data_sets).map(|set| set.to.clone()).collect();
+    ledger.set_fence(&job.pair, &FenceState { wanted: !sets.is_empty(), sets, held: false, evidence: Vec::new() })
+}
+
+async fn start_service(job: &Job, decision: &Decision, service: &Service) -> Result<PointId, Trouble> {
+    let site = &job.site;
+    let point = decision.points.get(&service.name).copied().ok_or_else(|| {
+        Trouble::new(TroubleKind::Refused, format!("service {}", service.name), "the decision names no recovery point for it")
+            .next("it was never sealed here, or was left out; decide again with a point for it")
+    })?;
+    if let Some(row) = site.ledger.point(point)?
+        && row.record.pair != job.pair
+    {
+        return Err(Trouble::new(TroubleKind::Refused, format!("point {point}"), format!("it belongs to pair {}", row.record.pair)));
+    }
+    let record = bring_up(site, &service.name, point).await?;
+    let sets = record.data_sets.iter().map(|set| fence::root_in(site, point, &set.to).map(|root| (set.to.clone(), root)));
+    let sets = sets.collect::<Result<Vec<_>, _>>()?;
+    if let Some(why) = fence::lift(site, &sets).await.into_iter().next() {
+        return Err(Trouble::new(
+            TroubleKind::Failed,
+            format!("service {}", service.name),
+            format!("its fence could not be lifted: {why}"),
+        ));
+    }
+    site.ledger.activate(&job.pair, decision.epoch, &service.name, Some(point))?;
+    tracing::warn!(service = %service.name, %point, "service active here");
+    Ok(point)
+}
+
+/// Fences all data sets and reads that back; unless it is only the fence of a planned switchover, takes the secondary identity first.
+pub async fn demote(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> {
+    let site = &job.site;
+    // As they are called while this cluster is still primary.
+    let sets = fence::sets_here(site, &site.ledger.member(&job.pair)?)?;
+    if order.fence_only {
+        site.ledger.keep_decision(&job.pair, &order.decision, site.clock.now())?;
+    } else {
+        step_down(&job.site, &job.pair, &order.decision, &sets)?;
+    }
+    tell(job, "fencing".into());
+    fence::put_on(site, &job.pair, &sets).await.map(Outcome::Fenced)
+}
+
+/// The fence's intention first, so that a crash in between does not forget which data sets it was for.
+fn step_down(site: &Site, pair: &PairName, decision: &Decision, sets: &[DataSetName]) -> Result<(), Trouble> {
+    keep_intention(site, pair, sets)?;
+    let claim = Claim { identity: Identity::Secondary, epoch: decision.epoch, decision: decision.id };
+    site.ledger.set_claim(pair, claim, Some(decision), site.clock.now())?;
+    tracing::warn!(%pair, epoch = %decision.epoch, by = %decision.by, "secondary identity taken");
+    Ok(())
+}
+
+/// The other cluster holds the primary identity of a higher epoch: this one stands back and fences its data, without being told to.
+pub async fn give_way(site: &Site, pair: &PairName, theirs: Claim) -> Result<(), Trouble> {
+    let facts = site.ledger.member(pair)?;
+    let was_primary = facts.claim.identity == Identity::Primary;
+    let sets = fence::sets_here(site, &facts)?;
+    if was_primary {
+        keep_intention(site, pair, &sets)?;
+    }
+    let claim = Claim { identity: Identity::Secondary, ..theirs };
+    site.ledger.set_claim(pair, claim, None, site.clock.now())?;
+    tracing::warn!(%pair, epoch = %theirs.epoch, "the other cluster is primary of a higher epoch: secondary identity taken");
+    if was_primary { fence::put_on(site, pair, &sets).await.map(drop) } else { Ok(()) }
+}
+
+fn keep_intention(site: &Site, pair: &PairName, sets: &[DataSetName]) -> Result<(), Trouble> {
+    let mut fence = site.ledger.member(pair)?.fence;
+    fence.wanted = true;
+    fence.sets = sets.to_vec();
+    site.ledger.set_fence(pair, &fence)
+}
+
+/// Lifts the fence of a planned switchover that failed before its promotion.
+pub async fn unfence(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> {
+    let site = &job.site;
+    let facts = site.ledger.member(&job.pair)?;
+    if order.decision.from != site.cluster || facts.claim.identity != Identity::Primary {
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {}", job.pair), "only a primary's own fence is lifted this way"));
+    }
+    tell(job, "lifting the fence".into());
+    let sets = fence::with_true_roots(site, &job.pair, fence::sets_here(site, &facts)?)?;
+    if let Some(why) = fence::lift(site, &sets).await.into_iter().next() {
+        return Err(Trouble::new(TroubleKind::Failed, pair_text(&job.pair), format!("the fence could not be lifted: {why}")));
+    }
+    site.ledger.set_fence(&job.pair, &FenceState::default())?;
+    Ok(Outcome::Done)
+}
+
+fn pair_text(pair: &PairName) -> String {
+    format!("pair {pair}")
+}
+
+fn tell(job: &Job, doing: String) {
+    job.progress.send_modify(|progress| progress.doing = doing);
+}

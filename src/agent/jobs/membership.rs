@@ -1,0 +1,101 @@
+//! Membership of a pair: joining it, keeping its policies, leaving it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Job, Site, drop, fence};
+use crate::agent::guard;
+use crate::domain::{Identity, PointId, ServiceName, Trouble};
+use crate::protocol::{JoinOrder, LeaveReport, Outcome, OwnSnapshot, StorePoliciesOrder};
+use crate::store::agent::PairFacts;
+
+/// Becomes a member, or renews the membership.
+pub async fn join(job: &Job, order: JoinOrder, controller: &str) -> Result<Outcome, Trouble> {
+    let claim = guard::founding_claim(&job.pair, job.epoch, &job.site.cluster, &order);
+    job.site.ledger.join(&job.pair, claim, &order.peer, controller)?;
+    tracing::info!(pair = %job.pair, identity = %claim.identity, epoch = %claim.epoch, peer = %order.peer.cluster, "joined");
+    Ok(Outcome::Done)
+}
+
+/// Keeps the policies. A service that is new at the primary may be used here at once; one that a promotion could not bring
+/// up stays closed.
+pub async fn store_policies(job: &Job, order: StorePoliciesOrder) -> Result<Outcome, Trouble> {
+    let ledger = &job.site.ledger;
+    let facts = ledger.member(&job.pair)?;
+    let known: BTreeSet<ServiceName> = ledger.policies(&job.pair)?.into_iter().map(|service| service.name).collect();
+    // Activated first: after a crash in between they are still new, and activating again changes nothing.
+    if facts.claim.identity == Identity::Primary {
+        for service in order.services.iter().filter(|service| !known.contains(&service.name)) {
+            ledger.activate(&job.pair, facts.claim.epoch, &service.name, None)?;
+        }
+    }
+    ledger.store_policies(&job.pair, &order.services)?;
+    Ok(Outcome::Done)
+}
+
+/// Leaves: lifts our fence, removes our snapshots, tells what could not be removed, forgets the pair.
+pub async fn leave(job: &Job) -> Result<Outcome, Trouble> {
+    let facts = job.site.ledger.member(&job.pair)?;
+    let mut report = LeaveReport { removed: 0, leftovers: Vec::new() };
+    lift_fence(job, &facts, &mut report).await;
+    for row in job.site.ledger.all_staging()?.into_iter().filter(|row| row.armed.pair == job.pair) {
+        match drop::discard(&job.site, &row).await {
+            Ok(leftovers) => report.leftovers.extend(leftovers),
+            Err(trouble) => report.leftovers.push(format!("staging {}: {trouble}", row.point)),
+        }
+    }
+    let ours = Belongings::of(&job.site, &job.pair)?;
+    for (name, component) in &job.site.components {
+        let snapshots = match component.snapshots().await {
+            Ok(snapshots) => snapshots,
+            Err(trouble) => {
+                report.leftovers.push(format!("snapshots in {name} could not be listed: {trouble}"));
+                continue;
+            }
+        };
+        for snapshot in snapshots.into_iter().filter(|snapshot| ours.hold(snapshot)) {
+            match component.release(&snapshot.path, snapshot.point).await {
+                Ok(()) => report.removed += 1,
+                Err(trouble) => report.leftovers.push(format!("snapshot {} of {name}:{}: {trouble}", snapshot.point, snapshot.path)),
+            }
+        }
+    }
+    job.site.ledger.forget_pair(&job.pair)?;
+    tracing::info!(pair = %job.pair, removed = report.removed, leftovers = report.leftovers.len(), "left");
+    Ok(Outcome::Left(report))
+}
+
+/// A data set that nobody backs up any more must not stay fenced by us.
+async fn lift_fence(job: &Job, facts: &PairFacts, report: &mut LeaveReport) {
+    if facts.claim.identity == Identity::Primary && !facts.fence.wanted {
+        return;
+    }
+    let sets = fence::sets_here(&job.site, facts).and_then(|sets| fence::with_true_roots(&job.site, &job.pair, sets));
+    let lifted = match sets {
+        Ok(sets) => fence::lift(&job.site, &sets).await,
+        Err(trouble) => vec![trouble.to_string()],
+    };
+    report.leftovers.extend(lifted.into_iter().map(|why| format!("fence: {why}")));
+}
+
+/// What on this cluster belongs to a pair.
+struct Belongings {
+    points: BTreeSet<PointId>,
+    places: BTreeSet<(String, String)>,
+}
+
+impl Belongings {
+    fn of(site: &Arc<Site>, pair: &crate::domain::PairName) -> Result<Belongings, Trouble> {
+        let rows = site.ledger.points_of_pair(pair)?;
+        let points = rows.iter().map(|row| row.record.id).collect();
+        let in_points = rows.iter().flat_map(|row| &row.record.data_sets).map(|set| set.to.clone());
+        let services = site.ledger.policies(pair)?;
+        let in_policies = services.iter().flat_map(|service| &service.data_sets).flat_map(|set| [set.from.clone(), set.to.clone()]);
+        let places = in_points.chain(in_policies).map(|set| (set.component.to_string(), set.path)).collect();
+        Ok(Belongings { points, places })
+    }
+
+    fn hold(&self, snapshot: &OwnSnapshot) -> bool {
+        self.points.contains(&snapshot.point) || self.places.contains(&(snapshot.component.to_string(), snapshot.path.clone()))
+    }
+}

@@ -1,0 +1,216 @@
+//! The watch of the other side: its agent's status and clock, its components as far as they can be probed from here, and what its
+//! claim means for ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use super::jobs::{Site, identity};
+use super::links::Links;
+use super::views::Views;
+use crate::components::hdfs::probe::probe_addresses;
+use crate::domain::clock::Sample;
+use crate::domain::{Claim, ComponentInfo, Identity, PairName, ProbeReport, Trouble, TroubleKind};
+use crate::protocol::{AgentApi, AgentClient, AgentStatus, PeerView};
+use crate::store::agent::PairFacts;
+
+/// Between two looks at the other side.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long its agent may take to tell its status.
+const STATUS_LIMIT: Duration = Duration::from_secs(3);
+/// How long one of its components may take to be probed.
+const PROBE_LIMIT: Duration = Duration::from_secs(3);
+
+/// What the other side's claim means for ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lesson {
+    /// Nothing.
+    Nothing,
+    /// It agrees with ours: ours is confirmed.
+    Confirms,
+    /// It is primary of a higher epoch: we give way.
+    GiveWay(Claim),
+    /// Two decisions made one epoch: nothing is done until a person decides.
+    Conflict(String),
+}
+
+/// Only evidence of a primary of a higher epoch changes us; a lower one says that ours is the newer (there are but two of us).
+pub fn learn(ours: &Claim, theirs: &Claim) -> Lesson {
+    use std::cmp::Ordering;
+    match theirs.epoch.cmp(&ours.epoch) {
+        Ordering::Less => Lesson::Confirms,
+        Ordering::Greater if theirs.identity == Identity::Primary => Lesson::GiveWay(*theirs),
+        // It has stepped back for a decision that we are still to be told.
+        Ordering::Greater => Lesson::Nothing,
+        Ordering::Equal if theirs.decision != ours.decision => {
+            Lesson::Conflict(format!("two decisions made epoch {}: {} here, {} there", ours.epoch, ours.decision, theirs.decision))
+        }
+        Ordering::Equal if theirs.identity == ours.identity => {
+            Lesson::Conflict(format!("both clusters say that they are {} of epoch {}", ours.identity, ours.epoch))
+        }
+        Ordering::Equal => Lesson::Confirms,
+    }
+}
+
+/// Looks at all pairs' other sides until `stop`.
+pub async fn watch(site: Arc<Site>, links: Arc<Links>, views: Arc<Views>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let ledger = site.ledger.clone();
+        let pairs = match spawn_blocking(move || ledger.pairs()).await {
+            Ok(Ok(pairs)) => pairs,
+            Ok(Err(trouble)) => {
+                tracing::error!(%trouble, "pairs cannot be read");
+                continue;
+            }
+            Err(_) => return,
+        };
+        views.keep_only(pairs.iter().map(|facts| &facts.pair));
+        tokio::select! {
+            _ = join_all(pairs.iter().map(|facts| look(&site, &links, &views, facts))) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn look(site: &Arc<Site>, links: &Links, views: &Views, facts: &PairFacts) {
+    let (status, probes) = tokio::join!(ask(site, links, views, facts), probe(facts));
+    let now = site.clock.now();
+    views.update_peer(facts, |view| {
+        view.probes = probes;
+        match &status {
+            Ok((status, claim)) => {
+                view.agent_seen = Some(now);
+                view.agent_failures = 0;
+                view.claim = claim.or(view.claim);
+                tracing::trace!(peer = %status.cluster, "seen");
+            }
+            Err(trouble) => {
+                view.agent_failures = view.agent_failures.saturating_add(1);
+                tracing::debug!(%trouble, failures = view.agent_failures, "the other agent does not answer");
+            }
+        }
+    });
+    if let Ok((_, Some(claim))) = status
+        && let Err(trouble) = apply_lesson(site, facts, claim).await
+    {
+        tracing::error!(pair = %facts.pair, %trouble, "cannot follow what the other side tells");
+    }
+}
+
+/// Its status, with its claim in this pair, and a clock sample on the way.
+async fn ask(site: &Site, links: &Links, views: &Views, facts: &PairFacts) -> Result<(AgentStatus, Option<Claim>), Trouble> {
+    let client = links.client(&facts.peer)?;
+    let late = || Trouble::new(TroubleKind::Unreachable, format!("agent {}", facts.peer.address), "it did not answer in time");
+    let status = tokio::time::timeout(STATUS_LIMIT, client.status()).await.unwrap_or_else(|_| Err(late()))?;
+    if status.cluster != facts.peer.cluster {
+        let reason = format!("it calls itself {}, not {}", status.cluster, facts.peer.cluster);
+        return Err(Trouble::new(TroubleKind::Refused, format!("agent {}", facts.peer.address), reason));
+    }
+    if let Ok(Ok(sample)) = tokio::time::timeout(STATUS_LIMIT, sample_clock(site, views, &client)).await {
+        views.add_clock_sample(&facts.pair, sample);
+    }
+    // Where it can be probed may have changed since we were paired.
+    if !status.components.is_empty() && status.components.iter().any(|c| !facts.peer.components.contains(c)) {
+        let mut peer = facts.peer.clone();
+        peer.components = status.components.clone();
+        if differs_in_addresses(&peer.components, &facts.peer.components) {
+            site.ledger.set_peer(&facts.pair, &peer)?;
+        }
+    }
+    let claim = status.pairs.iter().find(|pair| pair.pair == facts.pair && pair.peer.cluster == site.cluster).map(|pair| pair.claim);
+    Ok((status, claim))
+}
+
+/// Space and rights change all the time; only where to probe is worth a write.
+fn differs_in_addresses(new: &[ComponentInfo], old: &[ComponentInfo]) -> bool {
+    let addresses = |infos: &[ComponentInfo]| infos.iter().map(|i| (i.name.clone(), i.probe_addresses.clone())).collect::<Vec<_>>();
+    addresses(new) != addresses(old)
+}
+
+async fn sample_clock(site: &Site, views: &Views, client: &AgentClient) -> Result<Sample, Trouble> {
+    let nanos = |at: chrono::DateTime<chrono::Utc>| at.timestamp_nanos_opt().unwrap_or_default();
+    let t1 = nanos(site.clock.now());
+    let reply = client.clock().await?;
+    let t4 = nanos(site.clock.now());
+    Ok(Sample { t1, t2: reply.received_ns, t3: reply.sent_ns, t4, taken_ns: views.monotonic_ns() })
+}
+
+/// Our own probes of its components: the second vantage point.
+async fn probe(facts: &PairFacts) -> Vec<ProbeReport> {
+    let reachable = facts.peer.components.iter().filter(|component| !component.probe_addresses.is_empty());
+    join_all(reachable.map(|component| probe_addresses(&component.name, &component.probe_addresses, PROBE_LIMIT))).await
+}
+
+async fn apply_lesson(site: &Arc<Site>, facts: &PairFacts, theirs: Claim) -> Result<(), Trouble> {
+    match learn(&facts.claim, &theirs) {
+        Lesson::Nothing => Ok(()),
+        Lesson::Confirms if facts.confirmed => Ok(()),
+        Lesson::Confirms => {
+            tracing::info!(pair = %facts.pair, epoch = %facts.claim.epoch, "the other agent confirms our identity");
+            // Confirms the claim it was compared with, not one that came meanwhile: that one is confirmed anyway.
+            site.ledger.confirm(&facts.pair)
+        }
+        Lesson::GiveWay(claim) => identity::give_way(site, &facts.pair, claim).await,
+        Lesson::Conflict(_) if facts.conflict.is_some() => Ok(()),
+        Lesson::Conflict(why) => note_conflict(site, &facts.pair, facts.claim, &why),
+    }
+}
+
+fn note_conflict(site: &Site, pair: &PairName, compared: Claim, why: &str) -> Result<(), Trouble> {
+    // A decision may have come while the other side was asked; then the comparison is stale.
+    if site.ledger.member(pair)?.claim != compared {
+        return Ok(());
+    }
+    tracing::error!(%pair, why, "conflict: refusing until a person decides");
+    site.ledger.set_conflict(pair, why)
+}
+
+/// A view of a peer that was not looked at yet.
+pub fn unseen(facts: &PairFacts) -> PeerView {
+    PeerView {
+        cluster: facts.peer.cluster.clone(),
+        address: facts.peer.address.clone(),
+        agent_seen: None,
+        agent_failures: 0,
+        claim: None,
+        probes: Vec::new(),
+        clock_offset_ms: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{DecisionId, Epoch};
+    use uuid::Uuid;
+
+    fn claim(identity: Identity, epoch: u64, decision: u64) -> Claim {
+        Claim { identity, epoch: Epoch(epoch), decision: DecisionId(Uuid::from_u64_pair(1, decision)) }
+    }
+
+    /// Invariants 1 and 3.
+    #[test]
+    fn only_a_primary_of_a_higher_epoch_makes_us_give_way() {
+        use Identity::{Primary, Secondary};
+        for ours in [Primary, Secondary] {
+            let mine = claim(ours, 5, 5);
+            assert_eq!(learn(&mine, &claim(Primary, 6, 6)), Lesson::GiveWay(claim(Primary, 6, 6)));
+            assert_eq!(learn(&mine, &claim(Secondary, 6, 6)), Lesson::Nothing);
+            for theirs in [Primary, Secondary] {
+                assert_eq!(learn(&mine, &claim(theirs, 4, 4)), Lesson::Confirms);
+                assert!(matches!(learn(&mine, &claim(theirs, 5, 6)), Lesson::Conflict(_)));
+            }
+            assert!(matches!(learn(&mine, &mine), Lesson::Conflict(_)));
+        }
+        assert_eq!(learn(&claim(Primary, 5, 5), &claim(Secondary, 5, 5)), Lesson::Confirms);
+    }
+}

@@ -1,0 +1,159 @@
+//! Starting and stopping an agent: as a library function, so that the training lab runs the very same agent.
+//!
+//! ```text
+//! state folder → key → ledger (nothing confirmed, nothing running) → components → finish committed points → listen → watch
+//! ```
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use hyper_util::rt::TokioTimer;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::accept::PinAcceptor;
+use super::clock::Clock;
+use super::config::AgentConfig;
+use super::jobs::{Site, commit, gate};
+use super::links::Links;
+use super::manager::Manager;
+use super::server::{self, App};
+use super::status::Facts;
+use super::views::Views;
+use super::{enrolment, local, open, peer, route};
+use crate::domain::{Trouble, TroubleKind};
+use crate::protocol::host;
+use crate::protocol::tls::{self, OwnKey};
+use crate::store::agent::Ledger;
+
+/// How long a peer may take for the head of a request.
+const HEADER_LIMIT: Duration = Duration::from_secs(10);
+/// A silent HTTP/2 connection is asked this often whether it is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// How long requests under way may take when the agent stops.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// An agent that serves. Dropped, it goes on serving; [`RunningAgent::stop`] ends it.
+pub struct RunningAgent {
+    address: SocketAddr,
+    route_address: SocketAddr,
+    own: Arc<OwnKey>,
+    manager: Arc<Manager>,
+    handle: Handle<SocketAddr>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl RunningAgent {
+    /// Where it listens for the controller and its peer.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it answers the route.
+    pub fn route_address(&self) -> SocketAddr {
+        self.route_address
+    }
+
+    /// Its key: SHA-256 of the SubjectPublicKeyInfo, hex.
+    pub fn fingerprint(&self) -> &str {
+        self.own.fingerprint()
+    }
+
+    /// Ends it: jobs are interrupted, requests under way get a few seconds.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.handle.graceful_shutdown(Some(STOP_LIMIT));
+        self.manager.stopped().await;
+        for task in self.tasks {
+            // A task that ended early has said why in the log.
+            drop(tokio::time::timeout(STOP_LIMIT * 2, task).await);
+        }
+    }
+}
+
+/// Starts an agent on the current tokio runtime and returns once it listens.
+pub async fn serve(config: AgentConfig, clock: Arc<dyn Clock>) -> Result<RunningAgent, Trouble> {
+    tls::install_provider();
+    config.prepare_state()?;
+    let own = OwnKey::load_or_create(&config.state, config.name.as_str(), clock.now())?;
+    let ledger = Ledger::open(&enrolment::ledger_path(&config.state))?;
+    ledger.begin_start()?;
+    let interrupted = ledger.interrupt_running(clock.now())?;
+    let components = open::components(&config)?;
+    let site = Arc::new(Site { cluster: config.name.clone(), components, ledger: Arc::new(ledger), clock, gates: gate::Gates::default() });
+    tracing::info!(cluster = %site.cluster, fingerprint = own.fingerprint(), interrupted, "starting; no identity is confirmed yet");
+
+    // Both ports before anything else, so that a second agent on the same state does no harm.
+    let listener = listen(config.listen)?;
+    let route_listener = listen(config.route_listen()?)?;
+    let (address, route_address) = (bound(&listener)?, bound(&route_listener)?);
+    if let Err(trouble) = commit::resume(&site).await {
+        tracing::error!(%trouble, "a committed point could not be finished yet; it is tried again when the service is next armed or promoted");
+    }
+
+    let stop = CancellationToken::new();
+    let links = Arc::new(Links::new(own.clone()));
+    let views = Arc::new(Views::default());
+    let manager = Manager::new(site.clone(), links.clone(), stop.child_token());
+    let facts = Facts {
+        site: config.site.clone(),
+        host: host::marks(),
+        peer_address: config.advertise.clone().unwrap_or_default(),
+        route_address: config.advertise_route.clone().unwrap_or_else(|| route_address.to_string()),
+    };
+    let app = Arc::new(App { site: site.clone(), manager: manager.clone(), views: views.clone(), own: own.clone(), facts });
+    let handle = Handle::new();
+    let tasks = vec![
+        tokio::spawn(https(listener, app.clone(), handle.clone())?),
+        tokio::spawn(plain(route_listener, app, stop.clone())?),
+        tokio::spawn(local::watch(site.clone(), own.clone(), views.clone(), stop.clone())),
+        tokio::spawn(peer::watch(site, links, views, stop.clone())),
+    ];
+    tracing::info!(%address, %route_address, "serving");
+    Ok(RunningAgent { address, route_address, own, manager, handle, stop, tasks })
+}
+
+fn listen(at: SocketAddr) -> Result<TcpListener, Trouble> {
+    let failed = |e: std::io::Error| {
+        Trouble::new(TroubleKind::Failed, at, format!("cannot listen there: {e}"))
+            .next("is another agent running? see `listen` and `route` in agent.toml")
+    };
+    let listener = TcpListener::bind(at).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+fn bound(listener: &TcpListener) -> Result<SocketAddr, Trouble> {
+    listener.local_addr().map_err(|e| Trouble::new(TroubleKind::Failed, "listener", e))
+}
+
+fn https(listener: TcpListener, app: Arc<App>, handle: Handle<SocketAddr>) -> Result<impl Future<Output = ()>, Trouble> {
+    let config = RustlsConfig::from_config(Arc::new(tls::server_config(app.own.clone())?));
+    let acceptor = PinAcceptor::new(RustlsAcceptor::new(config).handshake_timeout(HEADER_LIMIT));
+    let mut server =
+        axum_server::from_tcp(listener).map_err(|e| Trouble::new(TroubleKind::Failed, "listener", e))?.acceptor(acceptor).handle(handle);
+    let http = server.http_builder();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
+    http.http2().timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(HEADER_LIMIT);
+    let service = server::router(app).into_make_service();
+    Ok(async move {
+        if let Err(e) = server.serve(service).await {
+            tracing::error!(error = %e, "the agent's server ended");
+        }
+    })
+}
+
+fn plain(listener: TcpListener, app: Arc<App>, stop: CancellationToken) -> Result<impl Future<Output = ()>, Trouble> {
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(|e| Trouble::new(TroubleKind::Failed, "route listener", e))?;
+    let service = route::router(app);
+    Ok(async move {
+        let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
+        if let Err(e) = served {
+            tracing::error!(error = %e, "the route's server ended");
+        }
+    })
+}

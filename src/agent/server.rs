@@ -1,0 +1,242 @@
+//! The agent's HTTPS server: who asks, what they may ask, how much and how long.
+//!
+//! ```text
+//! TLS (key proven) ─ connection limit ─ role (controller, peer) ─ body limit ─ handler ─ ledger, views, manager
+//! ```
+//! Every refusal is a `Trouble` with the status of its kind, and changes nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Extension, FromRequest, Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::task::spawn_blocking;
+
+use super::accept::Caller;
+use super::enrolment;
+use super::jobs::Site;
+use super::manager::Manager;
+use super::status::{self, Facts};
+use super::views::Views;
+use crate::domain::{ComponentName, DataSetName, InstructionId, Trouble, TroubleKind};
+use crate::protocol::http::http_status;
+use crate::protocol::tls::OwnKey;
+use crate::protocol::{AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records};
+use crate::transfer::{self, PeerOf};
+
+/// How long a request may take, long polls and catalogues included.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+/// The longest long poll.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// What the handlers share.
+pub struct App {
+    /// The site.
+    pub site: Arc<Site>,
+    /// The jobs.
+    pub manager: Arc<Manager>,
+    /// What was seen last.
+    pub views: Arc<Views>,
+    /// Our key.
+    pub own: Arc<OwnKey>,
+    /// What never changes.
+    pub facts: Facts,
+}
+
+type Shared = State<Arc<App>>;
+type Told<T> = Result<Json<T>, Refusal>;
+
+/// All endpoints.
+pub fn router(app: Arc<App>) -> Router {
+    let role = |allowed| middleware::from_fn_with_state((app.clone(), allowed), check_role);
+    let controller = Router::new()
+        .route("/v1/instructions", post(instruct))
+        .route("/v1/instructions/{id}", get(answer))
+        .route("/v1/catalogue", get(catalogue))
+        .route("/v1/records", get(records))
+        .layer(role(Allowed::Controller));
+    let both = Router::new().route("/v1/status", get(tell_status)).route("/v1/clock", get(clock)).layer(role(Allowed::Both));
+    let small = Router::new()
+        .route("/v1/enrol", post(enrol))
+        .merge(controller)
+        .merge(both)
+        .layer(middleware::from_fn(limit_time))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(app.clone());
+    // Streams have their own limits.
+    let peer = transfer::router(app.site.clone()).layer(role(Allowed::Peer));
+    small.merge(peer).fallback(async || Refusal(Trouble::new(TroubleKind::NotFound, "request", "there is no such endpoint")))
+}
+
+/// A trouble as an answer.
+pub struct Refusal(Trouble);
+
+impl From<Trouble> for Refusal {
+    fn from(trouble: Trouble) -> Refusal {
+        Refusal(trouble)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(http_status(self.0.kind)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, Json(self.0)).into_response()
+    }
+}
+
+/// Who may use an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Controller,
+    Peer,
+    Both,
+}
+
+/// The key of an enrolled controller that asks.
+#[derive(Clone)]
+struct ControllerKey(String);
+
+async fn check_role(
+    State((app, allowed)): State<(Arc<App>, Allowed)>,
+    Extension(caller): Extension<Caller>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let object = format!("agent {}", app.site.cluster);
+    let key = caller
+        .key()
+        .ok_or_else(|| Trouble::new(TroubleKind::Refused, &object, "the caller shows no certificate").next("enrol with a code first"))?;
+    let key = key.to_owned();
+    let (controller, peer) = off_thread({
+        let (site, key) = (app.site.clone(), key.clone());
+        move || {
+            let controller = site.ledger.controllers()?.iter().any(|known| known.key == key);
+            let pairs = site.ledger.pairs()?.into_iter().filter(|pair| pair.peer.key == key).collect::<Vec<_>>();
+            let peer = pairs.first().map(|first| first.peer.cluster.clone());
+            let peer = peer.map(|cluster| PeerOf {
+                pairs: pairs.into_iter().filter(|pair| pair.peer.cluster == cluster).map(|pair| pair.pair).collect(),
+                cluster,
+            });
+            Ok((controller, peer))
+        }
+    })
+    .await?;
+    let may = match allowed {
+        Allowed::Controller => controller,
+        Allowed::Peer => peer.is_some(),
+        Allowed::Both => controller || peer.is_some(),
+    };
+    if !may {
+        let reason = match allowed {
+            Allowed::Peer => "the caller's key is not that of a pair's other agent",
+            Allowed::Controller | Allowed::Both => "the caller's key is not enrolled here",
+        };
+        return Err(Trouble::new(TroubleKind::Refused, object, reason)
+            .next("pair with a code from `understudy-agent enrol`, or take over with one from `understudy-agent adopt`")
+            .into());
+    }
+    if controller {
+        request.extensions_mut().insert(ControllerKey(key));
+    }
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(peer);
+    }
+    Ok(next.run(request).await)
+}
+
+async fn limit_time(request: Request, next: Next) -> Result<Response, Refusal> {
+    let late = || Refusal(Trouble::new(TroubleKind::Unreachable, "request", "it took longer than its time limit"));
+    tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await.map_err(|_| late())
+}
+
+/// Ledger work off the async threads.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
+    spawn_blocking(work).await.map_err(|e| Trouble::new(TroubleKind::Failed, "agent", format!("a piece of work ended early: {e}")))?
+}
+
+/// A JSON body within its limit; unknown fields are refused by its type.
+struct Body<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let body = Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
+            let reason = match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => format!("the body is larger than {MAX_BODY_BYTES} bytes"),
+                _ => "the body could not be read".to_owned(),
+            };
+            Trouble::new(TroubleKind::Invalid, "request", reason)
+        })?;
+        serde_json::from_slice(&body)
+            .map(Body)
+            .map_err(|e| Refusal(Trouble::new(TroubleKind::Invalid, "request", format!("the body is not understood: {e}"))))
+    }
+}
+
+async fn enrol(State(app): Shared, Extension(caller): Extension<Caller>, Body(request): Body<EnrolRequest>) -> Told<EnrolReply> {
+    let shown = caller.key().map(str::to_owned).ok_or_else(|| {
+        Trouble::new(TroubleKind::Refused, format!("agent {}", app.site.cluster), "the caller shows no certificate to enrol")
+    })?;
+    let reply = off_thread(move || enrolment::enrol(&app.site, &app.facts.site, app.own.fingerprint(), &shown, &request)).await?;
+    Ok(Json(reply))
+}
+
+async fn instruct(
+    State(app): Shared,
+    Extension(ControllerKey(key)): Extension<ControllerKey>,
+    Body(instruction): Body<Instruction>,
+) -> Told<Answer> {
+    Ok(Json(app.manager.instruct(instruction, key).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WaitQuery {
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+async fn answer(State(app): Shared, Path(id): Path<InstructionId>, Query(query): Query<WaitQuery>) -> Told<Answer> {
+    Ok(Json(app.manager.answer(id, Duration::from_millis(query.wait_ms).min(MAX_WAIT)).await?))
+}
+
+async fn tell_status(State(app): Shared) -> Told<AgentStatus> {
+    Ok(Json(off_thread(move || status::status(&app.site, &app.views, &app.own, &app.facts)).await?))
+}
+
+async fn clock(State(app): Shared) -> Told<ClockReply> {
+    let nanos = || app.site.clock.now().timestamp_nanos_opt().unwrap_or_default();
+    Ok(Json(ClockReply { received_ns: nanos(), sent_ns: nanos() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CatalogueQuery {
+    component: ComponentName,
+    #[serde(default)]
+    path: String,
+}
+
+async fn catalogue(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<Vec<CatalogueItem>> {
+    let path = if query.path.is_empty() || query.path == "/" {
+        query.path
+    } else {
+        // The same rules as for a data set: no way out of the component.
+        format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path
+    };
+    let component = app.site.components.get(&query.component).cloned();
+    let component = component.ok_or_else(|| Trouble::new(TroubleKind::NotFound, &query.component, "this cluster has no such component"))?;
+    Ok(Json(component.catalogue(&path).await?))
+}
+
+async fn records(State(app): Shared, Extension(ControllerKey(key)): Extension<ControllerKey>) -> Told<Records> {
+    Ok(Json(off_thread(move || status::records(&app.site, &key)).await?))
+}

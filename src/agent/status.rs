@@ -1,0 +1,143 @@
+//! What the agent answers about itself: status, records, the route. From the ledger and from what it saw last; never from a component
+//! that may hang.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::jobs::Site;
+use super::views::Views;
+use crate::domain::{DataSet, Identity, PairName, Service, ServiceName, Trouble};
+use crate::protocol::route::RouteReply;
+use crate::protocol::tls::OwnKey;
+use crate::protocol::{AgentStatus, PROTOCOL_VERSION, PairRecord, PairStatus, Records, ServiceStatus};
+use crate::store::agent::PairFacts;
+
+/// What is told of the agent that never changes while it runs.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Its site.
+    pub site: String,
+    /// This host's marks.
+    pub host: Vec<String>,
+    /// See [`AgentStatus::peer_address`].
+    pub peer_address: String,
+    /// See [`AgentStatus::route_address`].
+    pub route_address: String,
+}
+
+/// The status now.
+pub fn status(site: &Arc<Site>, views: &Views, own: &OwnKey, facts: &Facts) -> Result<AgentStatus, Trouble> {
+    let (components, probes, clock_source) = views.own();
+    let pairs = site.ledger.pairs()?;
+    Ok(AgentStatus {
+        cluster: site.cluster.clone(),
+        site: facts.site.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol: PROTOCOL_VERSION,
+        host: facts.host.clone(),
+        term: site.ledger.term()?,
+        now: site.clock.now(),
+        clock_source,
+        certificate_until: own.certificate_until(),
+        components,
+        probes,
+        peer_address: facts.peer_address.clone(),
+        route_address: facts.route_address.clone(),
+        pairs: pairs.into_iter().map(|pair| pair_status(site, views, pair)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn pair_status(site: &Site, views: &Views, pair: PairFacts) -> Result<PairStatus, Trouble> {
+    let services = site.ledger.policies(&pair.pair)?.into_iter().map(|service| {
+        let last_point = site.ledger.newest_sealed(&pair.pair, &service.name)?.map(|point| point.id);
+        Ok(ServiceStatus { last_point, active: may_serve(&pair, &service).is_ok(), service: service.name })
+    });
+    Ok(PairStatus {
+        services: services.collect::<Result<_, Trouble>>()?,
+        peer: views.peer(&pair),
+        confirmed: pair.confirmed && pair.conflict.is_none(),
+        fenced: pair.fence.held,
+        fence_evidence: pair.fence.evidence,
+        claim: pair.claim,
+        pair: pair.pair,
+    })
+}
+
+/// Everything durable that a controller rebuilds from: of the pairs that this controller commands.
+pub fn records(site: &Site, controller: &str) -> Result<Records, Trouble> {
+    let pairs = site.ledger.pairs()?.into_iter().filter(|pair| pair.controllers.contains(controller));
+    let record = |pair: PairFacts| {
+        Ok(PairRecord {
+            services: site.ledger.policies(&pair.pair)?,
+            points: site.ledger.points_of_pair(&pair.pair)?.into_iter().map(|row| row.record).collect(),
+            user_data: None,
+            decisions: site.ledger.decisions(&pair.pair)?,
+            claim: pair.claim,
+            peer: pair.peer,
+            pair: pair.pair,
+        })
+    };
+    Ok(Records { cluster: site.cluster.clone(), pairs: pairs.map(record).collect::<Result<_, Trouble>>()? })
+}
+
+/// Whether applications may use the service here; the reason when not.
+fn may_serve(pair: &PairFacts, policy: &Service) -> Result<(), String> {
+    may_say(pair)?;
+    if pair.claim.identity != Identity::Primary {
+        return Err(format!("this cluster is {}", pair.claim.identity));
+    }
+    if !pair.active.contains_key(&policy.name) {
+        return Err("its promotion here is not complete".into());
+    }
+    let fenced = |set: &DataSet| pair.fence.sets.contains(&set.from) || pair.fence.sets.contains(&set.to);
+    if pair.fence.wanted && policy.data_sets.iter().any(fenced) {
+        return Err("it is fenced for a planned switchover".into());
+    }
+    Ok(())
+}
+
+/// Whether this agent may say anything at all about who is active.
+fn may_say(pair: &PairFacts) -> Result<(), String> {
+    if let Some(conflict) = &pair.conflict {
+        return Err(conflict.clone());
+    }
+    if !pair.confirmed {
+        return Err("this agent has started and nobody has confirmed its identity yet".into());
+    }
+    Ok(())
+}
+
+/// The route as this agent knows it; `None` when it is no member of the pair.
+pub fn route(site: &Site, views: &Views, pair: &PairName, service: &ServiceName) -> Result<Option<RouteReply>, Trouble> {
+    let Some(facts) = site.ledger.pair(pair)? else { return Ok(None) };
+    let policy = site.ledger.policies(pair)?.into_iter().find(|policy| policy.name == *service);
+    let mut reply = RouteReply {
+        pair: pair.clone(),
+        service: service.clone(),
+        says: site.cluster.clone(),
+        claim: facts.claim,
+        active: None,
+        components: BTreeMap::new(),
+        reason: String::new(),
+    };
+    let Some(policy) = policy else {
+        reply.reason = format!("the pair has no service {service}");
+        return Ok(Some(reply));
+    };
+    let says = match facts.claim.identity {
+        Identity::Primary => may_serve(&facts, &policy).map(|()| site.cluster.clone()),
+        // The other one, as far as this side knows; whether its promotion is complete only it can say.
+        Identity::Secondary => may_say(&facts).map(|()| facts.peer.cluster.clone()),
+        Identity::Unknown => Err("this cluster's identity is not known".into()),
+    };
+    match says {
+        Ok(active) => {
+            if active == site.cluster {
+                reply.components = views.own().0.into_iter().map(|c| (c.name.to_string(), c.address)).collect();
+            }
+            reply.active = Some(active);
+        }
+        Err(reason) => reply.reason = reason,
+    }
+    Ok(Some(reply))
+}
