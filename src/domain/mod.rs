@@ -11,6 +11,7 @@ mod manifest;
 mod path;
 mod point;
 pub mod retention;
+pub mod schedule;
 mod service;
 pub mod switchover;
 pub mod user_data;
