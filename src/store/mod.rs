@@ -4,3 +4,4 @@
 
 #[cfg(feature = "agent")]
 pub mod agent;
+pub mod controller;

@@ -1,0 +1,245 @@
+//! A person's decision to change identities: checked against what is true now, recorded with what they were shown, reported step by step.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::Utc;
+use uuid::Uuid;
+
+use crate::domain::switchover::machine::{Decision, DecisionOutcome, Event, PairPhase};
+use crate::domain::{ClusterName, DecisionId, Grade, PairName, PointId, ServiceName, Trouble, TroubleKind};
+
+use super::command::{AdjustOutcome, AdjustReport, ServiceResumed};
+use super::engine::Engine;
+use super::instruct::fresh;
+use super::model::{Model, PairModel, phase_name};
+use super::snapshot::Level;
+use super::{Reply, identity, points, prompt, runs, view, watch};
+
+/// What a person asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub pair: PairName,
+    pub to: ClusterName,
+    pub confirm: String,
+    pub planned: bool,
+    pub generation: Option<u64>,
+    pub by: String,
+}
+
+/// Carries a person's command out and reports when it ended.
+pub(super) async fn adjust(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
+    let decision = match decide(engine, &ask).await {
+        Ok(decision) => decision,
+        Err(trouble) => return refused(engine, &ask, trouble).await,
+    };
+    let id = decision.id;
+    if let Err(trouble) = identity::append(engine, &ask.pair, Event::Decided { decision: Box::new(decision.clone()) }).await {
+        return refused(engine, &ask, trouble).await;
+    }
+    let ended = tokio::time::timeout(engine.limits.decision, ended(engine, &ask.pair, id)).await;
+    match ended {
+        Ok(report) => Ok(Reply::Adjusted(report)),
+        Err(_) => Err(Trouble::new(
+            TroubleKind::Unreachable,
+            format!("pair {}", ask.pair),
+            format!("the decision stands and is still being carried out after {} s", engine.limits.decision.as_secs()),
+        )
+        .next("see `understudy status`; it goes on as long as an engine runs")),
+    }
+}
+
+/// Everything that must hold before a decision is taken, in the order in which a person would want to hear of it.
+async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Decision, Trouble> {
+    engine.check_in_command()?;
+    let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), reason);
+    if ask.confirm != ask.to.as_str() {
+        return Err(refuse(format!("{:?} was typed, and not the cluster's name {}", ask.confirm, ask.to)).next("type the name of the cluster that is to become primary"));
+    }
+    let generation = engine.read(|m| m.generation);
+    if ask.generation.is_some_and(|seen| seen != generation) {
+        return Err(refuse("the facts have changed since you looked".into()).next("look again and decide again"));
+    }
+    if !engine.read(|m| m.pairs.contains_key(&ask.pair)) {
+        return Err(Trouble::new(TroubleKind::NotFound, format!("pair {}", ask.pair), "there is no such pair").next("see `understudy status`"));
+    }
+    // Ask both agents now: the highest epoch that anybody reachable knows, and whether the survivor is there at all.
+    watch::look_at_both(engine, &ask.pair).await;
+    engine.read(|m| m.pairs.get(&ask.pair).map_or(Ok(()), |pair| admissible(pair, ask)))?;
+    points::refresh(engine, &ask.pair, &ask.to).await?;
+    let points = engine.read(|m| resume_points(m, &ask.pair, &ask.to));
+    if points.is_empty() {
+        return Err(refuse(format!("{} holds no sealed recovery point: nothing could be resumed there", ask.to)).next("run a backup first"));
+    }
+    settle_runs(engine, ask).await?;
+    let (epoch, shown) = engine.read(|m| {
+        let pair = m.pairs.get(&ask.pair);
+        (pair.map(PairModel::epoch).unwrap_or_default().next(), pair.map(|p| prompt::shown(m, p)).unwrap_or_default())
+    });
+    Ok(Decision {
+        id: DecisionId(Uuid::now_v7()),
+        epoch,
+        by: ask.by.clone(),
+        at: Utc::now(),
+        to: ask.to.clone(),
+        from: engine.read(|m| m.pairs.get(&ask.pair).map(|p| p.state.primary.clone())).unwrap_or_else(|| ask.to.clone()),
+        planned: ask.planned,
+        points,
+        shown,
+        promote: fresh(),
+        demote: fresh(),
+        unfence: fresh(),
+    })
+}
+
+fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
+    let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), reason);
+    if pair.agent(&ask.to).is_none() {
+        let names: Vec<_> = pair.paired.agents.iter().map(|a| a.enrolled.cluster.as_str()).collect();
+        return Err(refuse(format!("{} is not one of its clusters ({})", ask.to, names.join(", "))));
+    }
+    if !pair.diagnosis.conflict.is_empty() {
+        return Err(refuse(pair.diagnosis.conflict.clone()));
+    }
+    if ask.to == pair.state.primary || view::active(pair).as_ref() == Some(&ask.to) {
+        return Err(refuse(format!("{} has the primary identity already", ask.to)));
+    }
+    if pair.is_suspended() {
+        return Err(refuse(format!("an identity change is under way or done: the pair is {}", phase_name(&pair.state.phase))));
+    }
+    let answers = |cluster: &ClusterName| pair.watch_of(cluster).is_some_and(|w| w.trouble.is_none() && w.status.is_some());
+    if !answers(&ask.to) {
+        return Err(refuse(format!("the agent of {} does not answer: it cannot take over", ask.to)).next("bring that agent back, or check the network to it"));
+    }
+    if ask.planned {
+        if !answers(&pair.state.primary) {
+            return Err(refuse(format!("the agent of {} does not answer: a planned switchover needs both", pair.state.primary))
+                .next("if that cluster is lost, adjust identity without --planned"));
+        }
+        return Ok(());
+    }
+    if !pair.diagnosis.adjustable {
+        return Err(refuse(pair.diagnosis.verdict.clone()).next(if answers(&pair.state.primary) {
+            "use a planned switchover: it loses nothing"
+        } else {
+            "wait for evidence, or look at the primary yourself"
+        }));
+    }
+    Ok(())
+}
+
+/// The newest point of each service that the survivor may resume from: sealed there, captured at the other cluster, not invalid.
+fn resume_points(model: &Model, pair: &PairName, survivor: &ClusterName) -> BTreeMap<ServiceName, PointId> {
+    let newest = |service: &ServiceName| {
+        let points = model.points.get(service)?;
+        points.iter().find(|p| p.sealed_at.is_some() && &p.to == survivor && p.captured.grade != Grade::Invalid)
+    };
+    model.services_of(pair).filter_map(|s| newest(&s.name).map(|p| (s.name.clone(), p.id))).collect()
+}
+
+/// Runs that can still be dropped are dropped; one that is being committed is the survivor's to finish first.
+async fn settle_runs(engine: &Arc<Engine>, ask: &Ask) -> Result<(), Trouble> {
+    let active: Vec<_> = engine.read(|m| {
+        m.runs.values().filter(|r| !r.has_ended() && r.state.spec.service.pair == ask.pair).map(|r| (r.state.spec.run, r.state.phase)).collect()
+    });
+    for (run, phase) in active {
+        if ask.planned {
+            return Err(Trouble::new(TroubleKind::Refused, format!("run {run}"), "it is under way").next("wait for its end, or cancel it first"));
+        }
+        if view::can_cancel(phase) {
+            // One that has just moved on is seen below.
+            drop(runs::cancel(engine, run, &ask.by).await);
+        }
+        use crate::domain::backup::machine::Phase;
+        let committing = || engine.read(|m| m.runs.get(&run).is_some_and(|r| matches!(r.state.phase, Phase::Commit | Phase::Finish)));
+        let wait = tokio::time::timeout(engine.limits.patience, async {
+            while committing() {
+                tokio::time::sleep(engine.limits.backoff).await;
+            }
+        });
+        if wait.await.is_err() {
+            return Err(Trouble::new(TroubleKind::Refused, format!("run {run}"), format!("{} is still committing it", ask.to))
+                .next("try again when it is sealed"));
+        }
+    }
+    Ok(())
+}
+
+/// Waits until a decision has ended, one way or the other.
+async fn ended(engine: &Arc<Engine>, pair: &PairName, decision: DecisionId) -> AdjustReport {
+    loop {
+        if let Some(report) = engine.read(|m| m.pairs.get(pair).and_then(|p| outcome(m, p, decision))) {
+            return report;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustReport> {
+    match (&pair.state.phase, &pair.state.last_outcome) {
+        (PairPhase::ActiveAlone { decision, failed, .. }, _) if decision.id == id => {
+            Some(report(model, pair, decision, AdjustOutcome::Promoted, failed, None))
+        }
+        (PairPhase::Replicating | PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, Some(DecisionOutcome::Aborted { trouble })) => {
+            let steps = prompt::steps(true, pair, AdjustOutcome::Aborted);
+            Some(AdjustReport {
+                pair: pair.paired.name.clone(),
+                epoch: pair.epoch(),
+                primary: pair.state.primary.clone(),
+                services: Vec::new(),
+                outcome: AdjustOutcome::Aborted,
+                steps,
+                error: Some(trouble.clone()),
+            })
+        }
+        _ => None,
+    }
+}
+
+fn report(
+    model: &Model,
+    pair: &PairModel,
+    decision: &Decision,
+    outcome: AdjustOutcome,
+    failed: &BTreeMap<ServiceName, Trouble>,
+    error: Option<Trouble>,
+) -> AdjustReport {
+    let last_sign = pair.watch_of(&decision.from).and_then(|w| w.last_seen).unwrap_or(decision.at).min(decision.at);
+    let services = model
+        .services_of(&pair.paired.name)
+        .map(|service| {
+            let error = failed.get(&service.name).cloned();
+            let id = decision.points.get(&service.name).copied().filter(|_| error.is_none());
+            let point = id.and_then(|id| model.points.get(&service.name)?.iter().find(|p| p.id == id));
+            let lost = point.map(|p| (last_sign - p.captured.first).num_seconds().max(0).unsigned_abs());
+            let lost_secs = if decision.planned { point.map(|_| 0) } else { lost };
+            ServiceResumed { name: service.name.clone(), recovery_point: id, lost_secs, error }
+        })
+        .collect();
+    AdjustReport {
+        pair: pair.paired.name.clone(),
+        epoch: decision.epoch,
+        primary: decision.to.clone(),
+        services,
+        outcome,
+        steps: prompt::steps(decision.planned, pair, outcome),
+        error,
+    }
+}
+
+/// Not begun: nothing was changed, and the report says so step by step.
+async fn refused(engine: &Arc<Engine>, ask: &Ask, trouble: Trouble) -> Result<Reply, Trouble> {
+    engine.note(Level::Warning, ask.pair.as_str(), format!("{} asked to make {} primary; refused: {trouble}", ask.by, ask.to)).await;
+    let report = engine.read(|m| {
+        m.pairs.get(&ask.pair).map(|pair| AdjustReport {
+            pair: ask.pair.clone(),
+            epoch: pair.epoch(),
+            primary: pair.state.primary.clone(),
+            services: Vec::new(),
+            outcome: AdjustOutcome::Refused,
+            steps: prompt::steps(ask.planned, pair, AdjustOutcome::Refused),
+            error: Some(trouble.clone()),
+        })
+    });
+    report.map(Reply::Adjusted).ok_or(trouble)
+}

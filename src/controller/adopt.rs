@@ -1,0 +1,135 @@
+//! A new console with an empty state directory: everything is rebuilt from what agents hold. The secondary's agent alone is enough.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::Utc;
+
+use crate::domain::switchover::machine::{Decision, Event};
+use crate::domain::{Claim, Epoch, Identity, PairName, PointId, Service, ServiceName, Trouble, TroubleKind};
+use crate::protocol::PairRecord;
+use crate::store::controller::{Enrolled, PairedAgent, PairedClusters};
+
+use super::command::AgentRequest;
+use super::engine::Engine;
+use super::instruct::within;
+use super::snapshot::Level;
+use super::{Reply, pairing, watch};
+
+/// One agent's record of a pair, and who told it.
+struct Told {
+    agent: Enrolled,
+    record: PairRecord,
+}
+
+/// Takes over what one agent knows, by the code that `understudy-agent adopt` printed on its host.
+pub(super) async fn adopt(engine: &Arc<Engine>, request: &AgentRequest) -> Result<Reply, Trouble> {
+    engine.check_in_command()?;
+    let _one_at_a_time = engine.configuring.lock().await;
+    let found = pairing::find(engine, request).await?;
+    let mut agents = vec![found.enrolled.clone()];
+    // The other agent, if it was adopted already, knows as much or more.
+    let known = engine.read(|m| m.pairs.values().flat_map(|p| p.paired.agents.clone()).map(|a| a.enrolled).collect::<Vec<_>>());
+    agents.extend(known.into_iter().filter(|a| a.key != found.enrolled.key));
+    take_over(engine, &agents).await.map(Reply::Changes)
+}
+
+/// Rebuilds every pair that these agents tell of. Agents that do not answer are left out; the highest epoch told wins.
+pub(super) async fn take_over(engine: &Arc<Engine>, agents: &[Enrolled]) -> Result<Vec<String>, Trouble> {
+    let mut told: BTreeMap<PairName, Vec<Told>> = BTreeMap::new();
+    let mut trouble = None;
+    for agent in agents {
+        match within(engine.limits.call, agent, engine.link(agent)?.records()).await {
+            Ok(records) => {
+                for record in records.pairs {
+                    told.entry(record.pair.clone()).or_default().push(Told { agent: agent.clone(), record });
+                }
+            }
+            Err(failed) => trouble = Some(failed),
+        }
+    }
+    if told.is_empty() {
+        return Err(trouble.unwrap_or_else(|| {
+            Trouble::new(TroubleKind::NotFound, "the agents", "they are in no pair: there is nothing to adopt").next("pair them instead")
+        }));
+    }
+    let mut lines = Vec::new();
+    for (name, told) in told {
+        lines.extend(rebuild(engine, &name, &told).await?);
+    }
+    Ok(lines)
+}
+
+async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result<Vec<String>, Trouble> {
+    let newest = told
+        .iter()
+        .max_by_key(|t| t.record.claim.epoch)
+        .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {name}"), "no agent told of it"))?;
+    let paired = PairedClusters { name: name.clone(), agents: agents(told, newest), paired_at: Utc::now() };
+    let events = events(newest, told)?;
+    watch::end(engine, name);
+    pairing::adopt_pair(engine, paired, events).await?;
+    let services: Vec<Service> = newest.record.services.clone();
+    let points: Vec<_> = told.iter().flat_map(|t| t.record.points.clone()).filter(|p| p.sealed_at.is_some()).collect();
+    let (kept, cached) = (services.clone(), points.clone());
+    engine
+        .store(move |s| {
+            kept.iter().try_for_each(|service| s.save_service(service, Utc::now()).map(drop))?;
+            cached.iter().try_for_each(|point| s.save_point(point))
+        })
+        .await?;
+    let lines = vec![format!(
+        "pair {name}: epoch {}, {} services, {} recovery points",
+        newest.record.claim.epoch,
+        services.len(),
+        points.iter().map(|p| p.id).collect::<std::collections::BTreeSet<PointId>>().len()
+    )];
+    engine.change(|m| {
+        for service in services {
+            m.services.insert(service.name.clone(), service);
+        }
+        points.into_iter().for_each(|point| m.add_point(point));
+    });
+    watch::begin(engine, name);
+    watch::look_at_both(engine, name).await;
+    engine.note(Level::Warning, name.as_str(), format!("adopted from {} agents", told.len())).await;
+    Ok(lines)
+}
+
+/// Both agents, in the order primary, secondary of the newest claim. Who did not answer is known by its peer's record.
+fn agents(told: &[Told], newest: &Told) -> [PairedAgent; 2] {
+    let own = PairedAgent { enrolled: newest.agent.clone(), components: Vec::new() };
+    let peer = &newest.record.peer;
+    let other = told.iter().find(|t| t.agent.key == peer.key).map_or_else(
+        || Enrolled { address: peer.address.clone(), key: peer.key.clone(), cluster: peer.cluster.clone(), site: String::new() },
+        |t| t.agent.clone(),
+    );
+    let other = PairedAgent { enrolled: other, components: peer.components.clone() };
+    match newest.record.claim.identity {
+        Identity::Primary => [own, other],
+        Identity::Secondary | Identity::Unknown => [other, own],
+    }
+}
+
+/// The events that lead to the state the agents hold.
+fn events(newest: &Told, told: &[Told]) -> Result<Vec<Event>, Trouble> {
+    let Claim { identity, epoch, decision } = newest.record.claim;
+    let (own, other) = (newest.agent.cluster.clone(), newest.record.peer.cluster.clone());
+    let (primary, secondary) = match identity {
+        Identity::Primary => (own, other),
+        Identity::Secondary | Identity::Unknown => (other, own),
+    };
+    let decided = told.iter().flat_map(|t| &t.record.decisions).find(|d| d.id == decision);
+    let Some(decided) = decided else {
+        return Ok(vec![Event::Paired { primary, secondary, epoch }]);
+    };
+    // It changed hands by a person's decision: the pair comes back as it is, active alone, with the decision on record.
+    let before = Epoch(decided.epoch.0.saturating_sub(1));
+    let paired = Event::Paired { primary: decided.from.clone(), secondary: decided.to.clone(), epoch: before };
+    let decision = Decision { planned: false, ..decided.clone() };
+    Ok(vec![
+        paired,
+        Event::Decided { decision: Box::new(decision) },
+        Event::Promoted { at: decided.at, failed: BTreeMap::<ServiceName, Trouble>::new() },
+    ])
+}

@@ -1,0 +1,156 @@
+//! The alert hook: a command or a webhook that is told of a fault, a missed moment, an RPO missed.
+//!
+//! ```toml
+//! # STATE/engine.toml
+//! [alert]
+//! command = ["/usr/local/bin/page", "--team", "dr"]    # the alert as JSON on its standard input
+//! url = "https://alerts.example/understudy"            # or a POST of the same JSON
+//! ```
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::domain::{Trouble, TroubleKind};
+
+use super::engine::Engine;
+use super::snapshot::Level;
+
+/// Attempts to deliver one alert.
+const ATTEMPTS: u32 = 3;
+/// Time limit of one attempt.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Who is told. A URL may carry a token: it is never printed.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Alerts {
+    /// A program and its arguments.
+    #[serde(default)]
+    command: Option<Vec<String>>,
+    /// Where to POST.
+    #[serde(default)]
+    url: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct EngineToml {
+    #[serde(default)]
+    alert: Alerts,
+}
+
+/// What it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum AlertKind {
+    /// The primary is faulty: a person has to decide.
+    Fault,
+    /// A moment of a schedule was missed.
+    MissedMoment,
+    /// A service is further behind than its RPO target.
+    RpoMissed,
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Alert {
+    /// What it is about.
+    pub alert: AlertKind,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The pair or service.
+    pub about: String,
+    /// In words.
+    pub text: String,
+}
+
+impl Alerts {
+    /// Reads `engine.toml`; none there, none told.
+    pub fn read(state: &Path) -> Result<Alerts, Trouble> {
+        let path = state.join("engine.toml");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Alerts::default()),
+            Err(e) => return Err(Trouble::new(TroubleKind::Failed, path.display(), e)),
+        };
+        let read: EngineToml = toml::from_str(&text)
+            // The message without the quoted line, which may hold a token.
+            .map_err(|e| Trouble::new(TroubleKind::Invalid, path.display(), e.message()).next("correct the file, or remove it"))?;
+        Ok(read.alert)
+    }
+
+    async fn deliver(&self, body: &str) -> Result<(), String> {
+        if let Some([program, arguments @ ..]) = self.command.as_deref() {
+            run(program, arguments, body).await?;
+        }
+        if let Some(url) = &self.url {
+            let client = reqwest::Client::builder().timeout(ATTEMPT_LIMIT).build().map_err(|e| e.without_url().to_string())?;
+            let request = client.post(url).header("content-type", "application/json").body(body.to_owned());
+            let reply = request.send().await.map_err(|e| e.without_url().to_string())?;
+            if !reply.status().is_success() {
+                return Err(format!("the webhook answered {}", reply.status()));
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn run(program: &str, arguments: &[String], body: &str) -> Result<(), String> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|e| format!("{program} could not be started: {e}"))?;
+    let told = async {
+        if let Some(mut input) = child.stdin.take() {
+            // A program that does not read its input is told all the same.
+            drop(input.write_all(body.as_bytes()).await);
+        }
+        child.wait().await
+    };
+    match tokio::time::timeout(ATTEMPT_LIMIT, told).await {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(format!("{program} ended with {status}")),
+        Ok(Err(e)) => Err(format!("{program} failed: {e}")),
+        Err(_) => Err(format!("{program} did not end within {} s", ATTEMPT_LIMIT.as_secs())),
+    }
+}
+
+impl Engine {
+    /// Notes an alert and delivers it in the background, a few times at most.
+    pub async fn alert(self: &std::sync::Arc<Self>, alert: AlertKind, about: &str, text: &str) {
+        let level = if alert == AlertKind::Fault { Level::Fault } else { Level::Warning };
+        self.note(level, about, text).await;
+        if self.alerts.command.is_none() && self.alerts.url.is_none() {
+            return;
+        }
+        let told = Alert { alert, at: Utc::now(), about: about.to_owned(), text: text.to_owned() };
+        let engine = self.clone();
+        self.spawn(async move { engine.tell(&told).await });
+    }
+
+    async fn tell(&self, alert: &Alert) {
+        let body = serde_json::to_string(alert).unwrap_or_default();
+        let mut wait = Duration::from_secs(1);
+        for attempt in 1..=ATTEMPTS {
+            match self.alerts.deliver(&body).await {
+                Ok(()) => return,
+                Err(reason) if attempt == ATTEMPTS => {
+                    let text = format!("the alert hook failed {ATTEMPTS} times: {reason}");
+                    self.note(Level::Warning, alert.about.as_str(), text).await;
+                }
+                Err(_) => tokio::time::sleep(wait).await,
+            }
+            wait *= 3;
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! One clock source for controller, primary and secondary: measured here, decided in `domain::clock`, shown, and a gate on captures.
+
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::domain::clock::{Offset, Sample};
+use crate::domain::{PairName, Trouble, TroubleKind};
+use crate::store::controller::Enrolled;
+
+use super::engine::Engine;
+use super::instruct::within;
+use super::model::PairModel;
+use super::snapshot::ClockView;
+
+/// Clocks that may be further apart than this are not one clock source.
+const LIMIT_MS: f64 = 1_000.0;
+/// Samples taken at a time before a capture.
+const SAMPLES: usize = 3;
+
+/// Nanoseconds of our monotonic clock since the first time anybody asked.
+fn monotonic_ns() -> i64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    i64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn wall_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Takes one sample of an agent's clock.
+pub(super) async fn sample(engine: &Engine, agent: &Enrolled) -> Result<Sample, Trouble> {
+    let link = engine.link(agent)?;
+    let t1 = wall_ns();
+    let reply = within(engine.settings.time_limit, agent, link.clock()).await?;
+    Ok(Sample { t1, t2: reply.received_ns, t3: reply.sent_ns, t4: wall_ns(), taken_ns: monotonic_ns() })
+}
+
+/// Samples both clocks of a pair afresh and refuses when they are, or may be, too far apart.
+pub(super) async fn gate(engine: &Engine, pair: &PairName) -> Result<(), Trouble> {
+    let agents = engine.read(|m| m.pairs.get(pair).map(|p| p.paired.agents.clone()));
+    let Some([first, second]) = agents else {
+        return Err(Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "it is not paired any more"));
+    };
+    for _ in 0..SAMPLES {
+        let (a, b) = tokio::join!(sample(engine, &first.enrolled), sample(engine, &second.enrolled));
+        engine.change(|m| {
+            if let Some(pair) = m.pairs.get_mut(pair) {
+                for (watch, sample) in pair.watch.iter_mut().zip([a.ok(), b.ok()]) {
+                    if let Some(sample) = sample {
+                        watch.clock.add(sample);
+                    }
+                }
+                pair.clock = view(pair);
+            }
+        });
+    }
+    let clock = engine.read(|m| m.pairs.get(pair).map(|p| p.clock.clone()));
+    match clock {
+        Some(clock) if clock.good => Ok(()),
+        Some(clock) => Err(Trouble::new(TroubleKind::Refused, format!("the clocks of pair {pair}"), clock.words)
+            .next("set up one time source (NTP, chrony) for the controller and both clusters, then run again")),
+        None => Err(Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "it is not paired any more")),
+    }
+}
+
+/// What the clocks' samples amount to.
+pub(super) fn view(pair: &PairModel) -> ClockView {
+    let now = monotonic_ns();
+    let offsets = pair.watch.each_ref().map(|w| w.clock.offset(now));
+    let names = pair.paired.agents.each_ref().map(|a| a.enrolled.cluster.clone());
+    let shown = names.iter().zip(offsets).filter_map(|(name, o)| o.map(|o| (name.clone(), o.middle_ms(), o.bound_ms()))).collect();
+    let [Some(first), Some(second)] = offsets else {
+        return ClockView { offsets: shown, bound_ms: None, good: false, words: "the clocks have not both been measured yet".into() };
+    };
+    let between = first.between(second);
+    let worst = [first, second, between].map(Offset::worst_ms).into_iter().fold(0.0, f64::max);
+    let good = worst <= LIMIT_MS;
+    let words = if good {
+        format!("one clock source: all within {worst:.1} ms of each other")
+    } else {
+        let furthest = names.iter().zip([first, second]).max_by(|a, b| a.1.worst_ms().total_cmp(&b.1.worst_ms()));
+        let name = furthest.map(|(name, _)| name.to_string()).unwrap_or_default();
+        format!("they may be {worst:.0} ms apart, more than the {LIMIT_MS:.0} ms allowed; {name} is furthest from the controller")
+    };
+    ClockView { offsets: shown, bound_ms: Some(between.bound_ms()), good, words }
+}

@@ -1,0 +1,260 @@
+//! One driver a pair: folds events, carries out what the identity machine wants next, and goes on after a restart by itself.
+//!
+//! Every effect carries the ids of the person's decision, so that it may be repeated. Only `adjust` (a person's command) appends
+//! a decision; only what agents answered is appended after it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use uuid::Uuid;
+
+use crate::domain::backup::machine::{Phase, StartedBy};
+use crate::domain::switchover::machine::{self, Decision, Effect, Event, PairPhase, PairState};
+use crate::domain::{ClusterName, Epoch, InstructionId, PairName, RunId, ServiceName, Trouble, TroubleKind};
+use crate::protocol::{DemoteOrder, Order, Outcome, PromoteOrder};
+
+use super::engine::{Engine, lock};
+use super::instruct::{Errand, unexpected};
+use super::model::phase_name;
+use super::runs;
+use super::snapshot::Level;
+
+/// Between two attempts at an effect that did not succeed yet.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Folds a pair's stored events; damage is named.
+pub(super) fn fold(pair: &PairName, events: &[Event]) -> Result<PairState, Trouble> {
+    let mut state: Option<PairState> = None;
+    for event in events {
+        state = Some(machine::apply(state.as_ref(), event).map_err(|e| illegal(pair, &e))?);
+    }
+    state.ok_or_else(|| Trouble::new(TroubleKind::Corrupt, format!("pair {pair}"), "it has no events").next("adopt its agents into a new state directory"))
+}
+
+pub(super) fn illegal(pair: &PairName, error: &machine::IllegalEvent) -> Trouble {
+    Trouble::new(TroubleKind::Refused, format!("pair {pair}"), error)
+}
+
+/// Appends an event to a pair: durable first, then seen. One at a time a pair, by the sequence number in the store.
+pub(super) async fn append(engine: &Arc<Engine>, pair: &PairName, event: Event) -> Result<PairState, Trouble> {
+    let _in_order = engine.appending.lock().await;
+    let unknown = || Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "it is not paired any more");
+    let (state, seq) = engine.read(|m| m.pairs.get(pair).map(|p| (p.state.clone(), p.events))).ok_or_else(unknown)?;
+    let next = machine::apply(Some(&state), &event).map_err(|e| illegal(pair, &e))?;
+    let (name, stored) = (pair.clone(), event.clone());
+    engine.store(move |s| s.append_pair_event(&name, seq, &stored)).await?;
+    engine.change(|m| {
+        if let Some(pair) = m.pairs.get_mut(pair) {
+            pair.state = next.clone();
+            pair.follow(&event);
+        }
+    });
+    tell(engine, pair, &state, &event).await;
+    engine.wake_driver(pair);
+    Ok(next)
+}
+
+async fn tell(engine: &Engine, pair: &PairName, before: &PairState, event: &Event) {
+    let (level, text) = match event {
+        Event::Paired { primary, secondary, .. } => (Level::Info, format!("paired: {primary} is primary, {secondary} stands by")),
+        Event::Suspected { .. } => (Level::Warning, format!("signs of a fault at {}", before.primary)),
+        Event::FaultDeclared { .. } => return,
+        Event::Recovered { .. } => (Level::Info, format!("{} is well again", before.primary)),
+        Event::Decided { decision } => {
+            let how = if decision.planned { "planned switchover" } else { "adjust identity" };
+            (Level::Warning, format!("{how}: {} decided that {} becomes primary (epoch {})", decision.by, decision.to, decision.epoch))
+        }
+        Event::Fenced { .. } => (Level::Info, format!("{} is fenced; final runs begin", before.primary)),
+        Event::FinalRunSealed { service, point } => (Level::Info, format!("final run of {service} sealed as {point}")),
+        Event::PlannedFailed { trouble } => (Level::Fault, format!("planned switchover failed: {trouble}")),
+        Event::Unfenced { .. } => (Level::Info, format!("the fence of {} is lifted", before.primary)),
+        Event::Promoted { failed, .. } => (Level::Warning, format!("promoted; {} services could not be brought up", failed.len())),
+        Event::OldPrimaryFenced { .. } => (Level::Info, "the old primary answered and is fenced".to_owned()),
+    };
+    engine.note(level, pair.as_str(), text).await;
+}
+
+/// Drives a pair until its tasks are stopped.
+pub(super) async fn drive(engine: Arc<Engine>, pair: PairName) {
+    let Some(wake) = lock(&engine.drivers).get(&pair).map(|d| d.wake.clone()) else { return };
+    loop {
+        let Some(state) = engine.read(|m| m.pairs.get(&pair).map(|p| p.state.clone())) else { return };
+        let mut waits = machine::next(&state).is_empty();
+        for effect in machine::next(&state) {
+            match perform(&engine, &pair, &state, &effect).await {
+                Ok(Some(event)) => {
+                    if let Err(trouble) = append(&engine, &pair, event).await {
+                        engine.note(Level::Fault, pair.as_str(), trouble.to_string()).await;
+                        waits = true;
+                    }
+                }
+                Ok(None) => waits = true,
+                Err(trouble) => {
+                    waits = true;
+                    remember(&engine, &pair, Some(&trouble));
+                    failed(&engine, &pair, &state, &effect, trouble).await;
+                }
+            }
+        }
+        if waits {
+            tokio::select! { () = wake.notified() => {}, () = tokio::time::sleep(AGAIN) => {} }
+        }
+    }
+}
+
+/// The trouble that holds an identity change just now, for the steps shown.
+fn remember(engine: &Engine, pair: &PairName, trouble: Option<&Trouble>) {
+    engine.change(|m| m.pairs.get_mut(pair).map(|p| p.held_by = trouble.cloned()));
+}
+
+/// Before the promotion of a planned switchover a failure undoes it; afterwards the effect is tried until it succeeds.
+async fn failed(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect: &Effect, trouble: Trouble) {
+    let planned = match effect {
+        Effect::Demote(_) => matches!(state.phase, PairPhase::Fencing { .. }),
+        Effect::WatchFinalRuns(_) => true,
+        // Refused means not begun. Anything else may have made the new epoch durable: then there is no way back.
+        Effect::Promote(decision) => decision.planned && matches!(trouble.kind, TroubleKind::Refused | TroubleKind::Invalid),
+        Effect::Unfence(_) => false,
+    };
+    let event = Event::PlannedFailed { trouble: trouble.clone() };
+    if planned && machine::apply(Some(state), &event).is_ok() {
+        if let Err(trouble) = append(engine, pair, event).await {
+            engine.note(Level::Fault, pair.as_str(), trouble.to_string()).await;
+        }
+    } else if !trouble.is_worth_retrying() {
+        tracing::warn!(%pair, %trouble, "an identity effect failed and is tried again");
+    }
+}
+
+/// Carries out one effect; the event of its end, or `None` while there is nothing to do but wait.
+async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect: &Effect) -> Result<Option<Event>, Trouble> {
+    engine.check_in_command()?;
+    match effect {
+        Effect::Demote(decision) if matches!(state.phase, PairPhase::Fencing { .. }) => {
+            fence(engine, pair, decision).await?;
+            let final_runs = start_final_runs(engine, pair, decision).await?;
+            Ok(Some(Event::Fenced { at: Utc::now(), final_runs }))
+        }
+        Effect::Demote(decision) => demote(engine, pair, decision).await,
+        Effect::Unfence(decision) => {
+            let order = Order::Unfence(DemoteOrder { decision: (**decision).clone(), fence_only: true });
+            instruct(engine, pair, &decision.from, decision.unfence, before(decision), order).await?;
+            Ok(Some(Event::Unfenced { at: Utc::now() }))
+        }
+        Effect::WatchFinalRuns(waiting) => watch_final_runs(engine, waiting),
+        Effect::Promote(decision) => {
+            let order = Order::Promote(PromoteOrder { decision: (**decision).clone() });
+            match instruct(engine, pair, &decision.to, decision.promote, decision.epoch, order).await? {
+                Outcome::Promoted(report) => {
+                    remember(engine, pair, None);
+                    Ok(Some(Event::Promoted { at: Utc::now(), failed: report.failed }))
+                }
+                other => Err(unexpected(&engine.agent(pair, &decision.to)?, &other)),
+            }
+        }
+    }
+}
+
+/// The epoch that holds until the decision's promotion.
+fn before(decision: &Decision) -> Epoch {
+    Epoch(decision.epoch.0.saturating_sub(1))
+}
+
+async fn fence(engine: &Arc<Engine>, pair: &PairName, decision: &Decision) -> Result<(), Trouble> {
+    let order = Order::Demote(DemoteOrder { decision: decision.clone(), fence_only: true });
+    match instruct(engine, pair, &decision.from, decision.demote, before(decision), order).await? {
+        Outcome::Fenced(evidence) => {
+            engine.note(Level::Info, pair.as_str(), format!("fence of {} read back: {}", decision.from, evidence.join("; "))).await;
+            Ok(())
+        }
+        other => Err(unexpected(&engine.agent(pair, &decision.from)?, &other)),
+    }
+}
+
+/// The old primary takes the secondary identity as soon as it answers.
+async fn demote(engine: &Arc<Engine>, pair: &PairName, decision: &Decision) -> Result<Option<Event>, Trouble> {
+    let answers = engine.read(|m| m.pairs.get(pair).and_then(|p| p.watch_of(&decision.from)).is_some_and(|w| w.trouble.is_none()));
+    if !answers {
+        return Ok(None);
+    }
+    let order = Order::Demote(DemoteOrder { decision: decision.clone(), fence_only: false });
+    // A planned switchover used the decision's own id for the fence before; the same id with another body would be refused.
+    let id = if decision.planned { InstructionId(Uuid::from_u128(decision.demote.0.as_u128() ^ 1)) } else { decision.demote };
+    match instruct(engine, pair, &decision.from, id, decision.epoch, order).await? {
+        Outcome::Fenced(_) | Outcome::Done => Ok(Some(Event::OldPrimaryFenced { at: Utc::now() })),
+        other => Err(unexpected(&engine.agent(pair, &decision.from)?, &other)),
+    }
+}
+
+async fn instruct(
+    engine: &Arc<Engine>,
+    pair: &PairName,
+    cluster: &ClusterName,
+    id: InstructionId,
+    epoch: Epoch,
+    order: Order,
+) -> Result<Outcome, Trouble> {
+    let agent = engine.agent(pair, cluster)?;
+    let patience = Some(engine.limits.patience);
+    engine.carry_out(Errand { id, pair, epoch, agent: &agent, order, patience }, |_| ()).await
+}
+
+/// One last run of every service, under the fence. Those a crash left under way are taken over.
+async fn start_final_runs(engine: &Arc<Engine>, pair: &PairName, decision: &Decision) -> Result<BTreeMap<ServiceName, RunId>, Trouble> {
+    let services: Vec<ServiceName> = engine.read(|m| m.services_of(pair).map(|s| s.name.clone()).collect());
+    let mut runs = BTreeMap::new();
+    for service in services {
+        let begun = engine.read(|m| {
+            let mine = m.runs.values().find(|r| {
+                let spec = &r.state.spec;
+                spec.service.name == service && spec.started_by == StartedBy::Switchover && r.state.started_at >= decision.at
+            });
+            mine.map(|r| r.state.spec.run)
+        });
+        let run = match begun {
+            Some(run) => run,
+            None => runs::start(engine, &service, None, StartedBy::Switchover).await?,
+        };
+        runs.insert(service, run);
+    }
+    Ok(runs)
+}
+
+fn watch_final_runs(engine: &Engine, waiting: &BTreeMap<ServiceName, RunId>) -> Result<Option<Event>, Trouble> {
+    for (service, run) in waiting {
+        let seen = engine.read(|m| m.runs.get(run).map(|r| (r.state.phase, r.state.trouble.clone(), r.state.spec.point)));
+        match seen {
+            Some((Phase::Sealed, _, point)) => return Ok(Some(Event::FinalRunSealed { service: service.clone(), point })),
+            Some((Phase::Failed | Phase::Cancelled, trouble, _)) => {
+                let reason = trouble.map_or_else(|| "it was cancelled".to_owned(), |t| t.to_string());
+                return Err(Trouble::new(TroubleKind::Refused, format!("final run of {service}"), reason));
+            }
+            Some(_) => {}
+            None => return Err(Trouble::new(TroubleKind::Refused, format!("final run of {service}"), format!("run {run} is not known"))),
+        }
+    }
+    Ok(None)
+}
+
+/// What the watch found is fed to the machine; what does not fit the present phase is left out.
+pub(super) async fn observe(engine: &Arc<Engine>, pair: &PairName, faulty: bool, suspect: bool) {
+    let Some(state) = engine.read(|m| m.pairs.get(pair).map(|p| p.state.clone())) else { return };
+    let now = Utc::now();
+    let event = match (&state.phase, faulty, suspect) {
+        (PairPhase::Replicating, _, true) | (PairPhase::Replicating, true, _) => Event::Suspected { at: now },
+        (PairPhase::Suspect { .. }, true, _) => Event::FaultDeclared { at: now },
+        (PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, false, false) => Event::Recovered { at: now },
+        _ => return,
+    };
+    let declared = matches!(event, Event::FaultDeclared { .. });
+    match append(engine, pair, event).await {
+        Ok(state) if declared => {
+            let text = format!("{} is faulty: open the console and decide whether {} takes over", state.primary, state.secondary);
+            engine.alert(super::alerts::AlertKind::Fault, pair.as_str(), &text).await;
+        }
+        Ok(_) => {}
+        Err(trouble) => tracing::warn!(%pair, phase = phase_name(&state.phase), %trouble, "an observation was not taken"),
+    }
+}

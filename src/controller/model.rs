@@ -1,0 +1,290 @@
+//! What the engine knows at this instant: facts that its tasks write and snapshots are made from.
+//!
+//! Guarded by one short lock; nothing waits while it is held. The generation is derived: it rises exactly when something changes
+//! that a person's decision may rest on.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::backup::machine::RunState;
+use crate::domain::clock::ClockTrack;
+use crate::domain::switchover::machine::{Event, PairPhase, PairState};
+use crate::domain::{ClusterName, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble};
+use crate::protocol::{AgentStatus, Progress};
+use crate::store::controller::{PairedAgent, PairedClusters, UsersRecord};
+
+use super::snapshot::{ActivityLine, ClockView, Observation};
+
+/// Activity kept in memory.
+pub(super) const ACTIVITY: usize = 500;
+/// Ended runs kept in memory.
+pub(super) const ENDED_RUNS: usize = 200;
+/// Log lines kept a run.
+pub(super) const RUN_LOG: usize = 200;
+
+/// Everything the engine knows.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    /// See the module's head.
+    pub generation: u64,
+    facts: u64,
+    /// The store was read and every agent was asked once.
+    pub ready: bool,
+    /// The pairs.
+    pub pairs: BTreeMap<PairName, PairModel>,
+    /// The policies in force.
+    pub services: BTreeMap<ServiceName, Service>,
+    /// Runs under way and the newest ended ones.
+    pub runs: BTreeMap<RunId, RunModel>,
+    /// Sealed points, newest first.
+    pub points: BTreeMap<ServiceName, Vec<RecoveryPoint>>,
+    /// Missed and overlapped moments, newest first.
+    pub missed: BTreeMap<ServiceName, Vec<(DateTime<Utc>, String)>>,
+    /// What happened, newest first.
+    pub activity: VecDeque<ActivityLine>,
+    /// A controller with a higher term commands the agents now.
+    pub ousted: Option<Term>,
+}
+
+/// One pair.
+#[derive(Debug)]
+pub(super) struct PairModel {
+    /// The agents.
+    pub paired: PairedClusters,
+    /// The identity machine's state.
+    pub state: PairState,
+    /// How many events it was folded from.
+    pub events: usize,
+    /// What each agent's client sees, in the order of `paired.agents`.
+    pub watch: [AgentWatch; 2],
+    /// The clocks.
+    pub clock: ClockView,
+    /// User data as last compared.
+    pub users: Option<UsersRecord>,
+    /// The last sync's trouble.
+    pub users_trouble: Option<Trouble>,
+    /// What the looks at both amount to.
+    pub diagnosis: Findings,
+    /// What holds the identity change under way just now.
+    pub held_by: Option<Trouble>,
+    /// The newest decision and what followed it.
+    pub trail: Vec<Event>,
+    /// We share no host with the primary.
+    pub isolated: Option<bool>,
+}
+
+/// What the looks at both clusters amount to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Findings {
+    /// Health by cluster, in the order of `paired.agents`, with the evidence.
+    pub clusters: [Option<(Health, Vec<String>)>; 2],
+    /// What was observed at the primary, and by whom.
+    pub observed: Vec<Observation>,
+    /// In words.
+    pub verdict: String,
+    /// The primary cluster itself is faulty: a person may decide. Not so while only its agent is silent.
+    pub adjustable: bool,
+    /// Something is wrong with the primary or with what we see of it, and a person should know.
+    pub wrong_since: Option<DateTime<Utc>>,
+    /// Two decisions of one epoch, in words; empty otherwise.
+    pub conflict: String,
+}
+
+/// What one agent's client saw.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AgentWatch {
+    /// Asked at least once.
+    pub asked: bool,
+    /// When it last answered.
+    pub last_seen: Option<DateTime<Utc>>,
+    /// What it answered then.
+    pub status: Option<AgentStatus>,
+    /// Looks in a row without an answer.
+    pub failures: u32,
+    /// Since when it does not answer.
+    pub silent_since: Option<DateTime<Utc>>,
+    /// Why the last look failed.
+    pub trouble: Option<Trouble>,
+    /// Looks in a row in which it reported a failed component of its own.
+    pub sick: u32,
+    /// Since when it does.
+    pub sick_since: Option<DateTime<Utc>>,
+    /// Its clock against ours.
+    pub clock: ClockTrack,
+}
+
+/// One run.
+#[derive(Debug)]
+pub(super) struct RunModel {
+    /// The machine's state.
+    pub state: RunState,
+    /// How far the present step is.
+    pub progress: Option<Progress>,
+    /// Bytes done at earlier instants of this step, for the rate.
+    pub seen: VecDeque<(DateTime<Utc>, u64)>,
+    /// Its log, oldest first.
+    pub log: VecDeque<ActivityLine>,
+}
+
+impl PairModel {
+    /// A pair as its events tell it; nobody was asked yet.
+    pub fn new(paired: PairedClusters, state: PairState, events: &[Event]) -> PairModel {
+        let mut pair = PairModel {
+            paired,
+            state,
+            events: 0,
+            watch: [AgentWatch::default(), AgentWatch::default()],
+            clock: ClockView { offsets: Vec::new(), bound_ms: None, good: false, words: "not measured yet".into() },
+            users: None,
+            users_trouble: None,
+            diagnosis: Findings::default(),
+            held_by: None,
+            trail: Vec::new(),
+            isolated: None,
+        };
+        events.iter().for_each(|event| pair.follow(event));
+        pair
+    }
+
+    /// Takes notice of an event that was appended.
+    pub fn follow(&mut self, event: &Event) {
+        self.events += 1;
+        if matches!(event, Event::Decided { .. }) {
+            self.trail.clear();
+        }
+        if matches!(event, Event::Decided { .. }) || !self.trail.is_empty() {
+            self.trail.push(event.clone());
+        }
+    }
+
+    /// Index of a cluster in `paired.agents`.
+    pub fn index(&self, cluster: &ClusterName) -> Option<usize> {
+        self.paired.agents.iter().position(|a| &a.enrolled.cluster == cluster)
+    }
+
+    /// A cluster's agent.
+    pub fn agent(&self, cluster: &ClusterName) -> Option<&PairedAgent> {
+        self.index(cluster).map(|i| &self.paired.agents[i])
+    }
+
+    /// What a cluster's client sees.
+    pub fn watch_of(&self, cluster: &ClusterName) -> Option<&AgentWatch> {
+        self.index(cluster).map(|i| &self.watch[i])
+    }
+
+    /// The highest epoch that anybody told us.
+    pub fn epoch(&self) -> Epoch {
+        self.claims().map(|(_, claim)| claim.epoch).chain([self.state.epoch]).max().unwrap_or_default()
+    }
+
+    /// The claims last told, by cluster.
+    pub fn claims(&self) -> impl Iterator<Item = (&ClusterName, crate::domain::Claim)> {
+        self.paired.agents.iter().zip(&self.watch).filter_map(|(agent, watch)| {
+            let pair = watch.status.as_ref()?.pairs.iter().find(|p| p.pair == self.paired.name)?;
+            Some((&agent.enrolled.cluster, pair.claim))
+        })
+    }
+
+    /// Schedules, user sync and pruning rest: an identity change is under way, or the new primary is active alone.
+    pub fn is_suspended(&self) -> bool {
+        !matches!(self.state.phase, PairPhase::Replicating | PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. })
+    }
+}
+
+impl RunModel {
+    /// A run in this state.
+    pub fn new(state: RunState) -> RunModel {
+        RunModel { state, progress: None, seen: VecDeque::new(), log: VecDeque::new() }
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        use crate::domain::backup::machine::Phase;
+        matches!(self.state.phase, Phase::Sealed | Phase::Cancelled | Phase::Failed)
+    }
+}
+
+impl Model {
+    /// The run of a service that is under way.
+    pub fn active_run(&self, service: &ServiceName) -> Option<&RunModel> {
+        self.runs.values().find(|run| &run.state.spec.service.name == service && !run.has_ended())
+    }
+
+    /// A pair's services.
+    pub fn services_of<'a>(&'a self, pair: &'a PairName) -> impl Iterator<Item = &'a Service> {
+        self.services.values().filter(move |s| &s.pair == pair)
+    }
+
+    /// The newest sealed point of a service.
+    pub fn newest_point(&self, service: &ServiceName) -> Option<&RecoveryPoint> {
+        self.points.get(service).and_then(|points| points.first())
+    }
+
+    /// Puts a point in its place; newest first, a known one is replaced.
+    pub fn add_point(&mut self, point: RecoveryPoint) {
+        let points = self.points.entry(point.service.clone()).or_default();
+        match points.binary_search_by(|p| point.id.cmp(&p.id)) {
+            Ok(at) => points[at] = point,
+            Err(at) => points.insert(at, point),
+        }
+    }
+
+    /// Adds a line of activity.
+    pub fn add_activity(&mut self, line: ActivityLine) {
+        self.activity.push_front(line);
+        self.activity.truncate(ACTIVITY);
+    }
+
+    /// Drops the oldest ended runs beyond the bound.
+    pub fn trim_runs(&mut self) {
+        let ended: Vec<RunId> = self.runs.iter().filter(|(_, run)| run.has_ended()).map(|(id, _)| *id).collect();
+        for run in ended.iter().rev().skip(ENDED_RUNS) {
+            self.runs.remove(run);
+        }
+    }
+
+    /// Raises the generation when a fact that a decision may rest on has changed.
+    pub fn settle(&mut self) {
+        let facts = self.fact_hash();
+        if facts != self.facts {
+            self.facts = facts;
+            self.generation += 1;
+        }
+    }
+
+    fn fact_hash(&self) -> u64 {
+        let mut hash = DefaultHasher::new();
+        self.ousted.map(|t| t.0).hash(&mut hash);
+        for (name, pair) in &self.pairs {
+            (name, &pair.state.primary, pair.epoch(), phase_name(&pair.state.phase)).hash(&mut hash);
+            (pair.diagnosis.adjustable, &pair.diagnosis.conflict).hash(&mut hash);
+            for (watch, found) in pair.watch.iter().zip(&pair.diagnosis.clusters) {
+                (watch.trouble.is_none(), found.as_ref().map(|(health, _)| *health)).hash(&mut hash);
+            }
+            for (cluster, claim) in pair.claims() {
+                (cluster, claim.identity, claim.epoch, claim.decision).hash(&mut hash);
+            }
+        }
+        for (service, points) in &self.points {
+            (service, points.first().map(|p| p.id)).hash(&mut hash);
+        }
+        self.services.keys().collect::<Vec<_>>().hash(&mut hash);
+        hash.finish()
+    }
+}
+
+/// A phase's name, without what it carries.
+pub(super) fn phase_name(phase: &PairPhase) -> &'static str {
+    match phase {
+        PairPhase::Replicating => "replicating",
+        PairPhase::Suspect { .. } => "suspect",
+        PairPhase::AwaitingDecision { .. } => "awaiting decision",
+        PairPhase::Fencing { .. } => "fencing",
+        PairPhase::FinalRuns { .. } => "final runs",
+        PairPhase::Unfencing { .. } => "lifting the fence",
+        PairPhase::Promoting { .. } => "promoting",
+        PairPhase::ActiveAlone { .. } => "active alone",
+    }
+}

@@ -1,0 +1,230 @@
+//! Pairing: enrol with both agents, check everything that a pair needs, tell each agent who the other is.
+
+use std::collections::HashSet;
+use std::net::ToSocketAddrs;
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::Utc;
+
+use crate::domain::switchover::machine::Event;
+use crate::domain::{ClusterName, Epoch, Identity, PairName, Trouble, TroubleKind};
+use crate::protocol::{AgentStatus, JoinOrder, Order, Outcome, PeerSpec};
+use crate::store::controller::{Enrolled, PairedAgent, PairedClusters};
+
+use super::command::{AgentFound, AgentRequest, CheckState, PairChecks, PairRequest};
+use super::engine::Engine;
+use super::instruct::{Errand, fresh};
+use super::model::PairModel;
+use super::snapshot::Level;
+use super::{Reply, adopt, identity, pair_checks, services, watch};
+
+/// One agent as it just answered.
+pub(super) struct Found {
+    /// How to reach it.
+    pub enrolled: Enrolled,
+    /// What it said.
+    pub status: AgentStatus,
+    /// Round trip.
+    pub took_ms: u64,
+}
+
+impl Found {
+    /// For people.
+    pub fn shown(&self) -> AgentFound {
+        AgentFound {
+            cluster: self.enrolled.cluster.clone(),
+            site: self.status.site.clone(),
+            key: self.enrolled.key.clone(),
+            took_ms: self.took_ms,
+            components: self.status.components.clone(),
+        }
+    }
+}
+
+/// Reaches an agent: by the key pinned earlier, else by its code. An enrolment is kept, so that a code is used once only.
+pub(super) async fn find(engine: &Engine, request: &AgentRequest) -> Result<Found, Trouble> {
+    let address = request.address.trim().to_owned();
+    let lookup = address.clone();
+    let known = engine.store(move |s| s.enrolled(&lookup)).await?;
+    if let Some(enrolled) = known {
+        match timed_look(engine, &enrolled).await {
+            Ok((status, took_ms)) => return Ok(Found { enrolled, status, took_ms }),
+            // It may have been set up anew: a new code enrols us again. Without one, that is what to tell.
+            Err(trouble) if request.code.is_none() => return Err(trouble),
+            Err(_) => {}
+        }
+    }
+    let code = request.code.as_deref().map(str::trim).filter(|code| !code.is_empty()).ok_or_else(|| {
+        Trouble::new(TroubleKind::Refused, format!("agent {address}"), "it does not know this controller yet")
+            .next("run `understudy-agent enrol` on its host and enter the code that it prints")
+    })?;
+    let enrolled = engine.connector.enrol(&address, code).await?;
+    let kept = enrolled.clone();
+    engine.store(move |s| s.keep_enrolled(&kept)).await?;
+    let (status, took_ms) = timed_look(engine, &enrolled).await?;
+    Ok(Found { enrolled, status, took_ms })
+}
+
+async fn timed_look(engine: &Engine, agent: &Enrolled) -> Result<(AgentStatus, u64), Trouble> {
+    let begun = Instant::now();
+    let status = engine.look(agent).await?;
+    Ok((status, u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// Finds both agents and checks everything; nothing is paired yet.
+pub(super) async fn check(engine: &Engine, request: &PairRequest) -> Result<(Found, Found, PairChecks), Trouble> {
+    let (primary, secondary) = tokio::try_join!(find(engine, &request.primary), find(engine, &request.secondary))?;
+    if primary.enrolled.key == secondary.enrolled.key || primary.enrolled.cluster == secondary.enrolled.cluster {
+        return Err(Trouble::new(TroubleKind::Invalid, format!("pair {}", request.name), format!("both agents are {}", primary.enrolled.cluster))
+            .next("name the agents of two clusters, each with a name of its own"));
+    }
+    let checks = pair_checks::all(engine, request, &primary, &secondary).await;
+    Ok((primary, secondary, checks))
+}
+
+/// Pairs, or takes a pair over that both agents already form.
+pub(super) async fn pair(engine: &Arc<Engine>, request: &PairRequest) -> Result<Reply, Trouble> {
+    engine.check_in_command()?;
+    let _one_at_a_time = engine.configuring.lock().await;
+    let (primary, secondary, checks) = check(engine, request).await?;
+    if checks.checks.iter().chain(checks.components.iter().map(|c| &c.check)).any(|c| c.state == CheckState::Failed) {
+        return Ok(Reply::PairChecks(checks));
+    }
+    if is_member(&primary.status, &request.name) && is_member(&secondary.status, &request.name) {
+        if !engine.read(|m| m.pairs.contains_key(&request.name)) {
+            adopt::take_over(engine, &[primary.enrolled, secondary.enrolled]).await?;
+        }
+        return Ok(Reply::PairChecks(checks));
+    }
+    let epoch = [&primary, &secondary].iter().flat_map(|f| &f.status.pairs).filter(|p| p.pair == request.name).map(|p| p.claim.epoch).max();
+    let epoch = epoch.unwrap_or(Epoch(1));
+    tokio::try_join!(
+        join(engine, &request.name, epoch, &primary, &secondary, Identity::Primary),
+        join(engine, &request.name, epoch, &secondary, &primary, Identity::Secondary),
+    )?;
+    keep(engine, &request.name, epoch, [primary, secondary]).await?;
+    watch::begin(engine, &request.name);
+    watch::look_at_both(engine, &request.name).await;
+    engine.note(Level::Info, request.name.as_str(), "paired").await;
+    Ok(Reply::PairChecks(checks))
+}
+
+fn is_member(status: &AgentStatus, pair: &PairName) -> bool {
+    status.pairs.iter().any(|p| &p.pair == pair)
+}
+
+/// Tells one agent who the other is.
+async fn join(engine: &Engine, pair: &PairName, epoch: Epoch, agent: &Found, peer: &Found, identity: Identity) -> Result<(), Trouble> {
+    let or = |told: &str, otherwise: &str| if told.is_empty() { otherwise.to_owned() } else { told.to_owned() };
+    let peer = PeerSpec {
+        cluster: peer.enrolled.cluster.clone(),
+        address: or(&peer.status.peer_address, &peer.enrolled.address),
+        key: peer.enrolled.key.clone(),
+        route: peer.status.route_address.clone(),
+        components: peer.status.components.clone(),
+    };
+    let order = Order::Join(JoinOrder { identity, peer });
+    let patience = Some(engine.limits.abort_patience);
+    let errand = Errand { id: fresh(), pair, epoch, agent: &agent.enrolled, order, patience };
+    engine.carry_out(errand, |_| ()).await.map(drop)
+}
+
+async fn keep(engine: &Arc<Engine>, name: &PairName, epoch: Epoch, found: [Found; 2]) -> Result<(), Trouble> {
+    let names: [ClusterName; 2] = found.each_ref().map(|f| f.enrolled.cluster.clone());
+    let agents = found.map(|f| PairedAgent { components: f.status.components.clone(), enrolled: f.enrolled });
+    let paired = PairedClusters { name: name.clone(), agents, paired_at: Utc::now() };
+    let [primary, secondary] = names;
+    adopt_pair(engine, paired, vec![Event::Paired { primary, secondary, epoch }]).await
+}
+
+/// Keeps a pair with its first events: durable, then seen.
+pub(super) async fn adopt_pair(engine: &Arc<Engine>, paired: PairedClusters, events: Vec<Event>) -> Result<(), Trouble> {
+    let state = identity::fold(&paired.name, &events)?;
+    let (stored, first) = (paired.clone(), events.clone());
+    engine
+        .store(move |s| {
+            s.forget_pair(&stored.name)?;
+            s.save_pair(&stored)?;
+            first.iter().enumerate().try_for_each(|(seq, event)| s.append_pair_event(&stored.name, seq, event))
+        })
+        .await?;
+    engine.change(|m| {
+        m.pairs.insert(paired.name.clone(), PairModel::new(paired, state, &events));
+    });
+    Ok(())
+}
+
+/// Dissolves a pair: our snapshots go on both sides; what could not be removed is listed.
+pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName) -> Result<Reply, Trouble> {
+    engine.check_in_command()?;
+    let _one_at_a_time = engine.configuring.lock().await;
+    let agents = engine
+        .read(|m| m.pairs.get(pair).map(|p| p.paired.agents.clone()))
+        .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "there is no such pair"))?;
+    let running = engine.read(|m| m.runs.values().find(|r| !r.has_ended() && &r.state.spec.service.pair == pair).map(|r| r.state.spec.run));
+    if let Some(run) = running {
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("run {run} is under way")).next("cancel it or wait for its end"));
+    }
+    let epoch = engine.epoch(pair);
+    let mut leftovers = Vec::new();
+    for agent in &agents {
+        let patience = Some(engine.limits.abort_patience);
+        let errand = Errand { id: fresh(), pair, epoch, agent: &agent.enrolled, order: Order::Leave, patience };
+        match engine.carry_out(errand, |_| ()).await {
+            Ok(Outcome::Left(report)) => leftovers.extend(report.leftovers),
+            Ok(_) => {}
+            Err(trouble) => leftovers.push(format!("everything of ours at {}: {trouble}", agent.enrolled.cluster)),
+        }
+    }
+    watch::end(engine, pair);
+    let name = pair.clone();
+    engine.store(move |s| s.forget_pair(&name)).await?;
+    engine.change(|m| {
+        m.pairs.remove(pair);
+        let gone: Vec<_> = m.services_of(pair).map(|s| s.name.clone()).collect();
+        for service in gone {
+            m.services.remove(&service);
+            m.points.remove(&service);
+            m.missed.remove(&service);
+        }
+    });
+    let level = if leftovers.is_empty() { Level::Info } else { Level::Warning };
+    engine.note(level, pair.as_str(), format!("unpaired; {} things left behind", leftovers.len())).await;
+    Ok(Reply::Unpaired(leftovers))
+}
+
+/// Whether this host is none of the primary's: by the primary's machine id and addresses; unknown until it was seen.
+pub(super) fn isolated(pair: &PairModel) -> Option<bool> {
+    let status = pair.watch_of(&pair.state.primary)?.status.as_ref()?;
+    (!status.host.is_empty()).then(|| !shares_host(&status.host))
+}
+
+/// Whether any of an agent's host identifiers is ours.
+pub(super) fn shares_host(theirs: &[String]) -> bool {
+    let ours = own_host();
+    theirs.iter().any(|id| ours.contains(id))
+}
+
+/// This host's machine id, name and addresses.
+fn own_host() -> HashSet<String> {
+    let mut ours = HashSet::new();
+    if let Ok(id) = std::fs::read_to_string("/etc/machine-id") {
+        ours.insert(id.trim().to_owned());
+    }
+    if let Ok(id) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+        ours.insert(id.trim().to_owned());
+    }
+    ours.retain(|id| !id.is_empty());
+    ours
+}
+
+/// Whether an address of the form `host:port` is on this host's loopback.
+pub(super) fn is_loopback(address: &str) -> bool {
+    address.to_socket_addrs().is_ok_and(|mut all| all.any(|a| a.ip().is_loopback()))
+}
+
+/// Sends a pair's policies to both agents, for a later controller.
+pub(super) async fn store_policies(engine: &Engine, pair: &PairName) -> Vec<String> {
+    services::tell_agents(engine, pair).await
+}

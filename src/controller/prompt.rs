@@ -1,0 +1,138 @@
+//! The fault prompt and the steps of an identity change, in words: pure.
+
+use crate::domain::switchover::machine::{Event, PairPhase};
+use crate::domain::{Health, PointId};
+
+use super::command::{AdjustOutcome, StepReport};
+use super::model::{Model, PairModel};
+use super::snapshot::{FaultPrompt, ResumeView};
+
+/// The prompt, while a person has to decide or has to know why there is nothing to decide.
+pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
+    let found = &pair.diagnosis;
+    let since = match &pair.state.phase {
+        PairPhase::AwaitingDecision { since } => *since,
+        PairPhase::Suspect { .. } if !found.adjustable && !found.observed.is_empty() => found.wrong_since?,
+        _ => return None,
+    };
+    let survivor = pair.state.secondary.clone();
+    let survivor_answers = pair.watch_of(&survivor).is_some_and(|w| w.trouble.is_none() && w.status.is_some());
+    let refused = if !survivor_answers {
+        format!("the agent of {survivor} does not answer: it cannot take over")
+    } else if !found.adjustable {
+        found.verdict.clone()
+    } else if resume(model, pair).iter().all(|r| r.point.is_none()) {
+        format!("{survivor} holds no sealed recovery point: nothing could be resumed there")
+    } else {
+        String::new()
+    };
+    Some(FaultPrompt {
+        faulty: pair.state.primary.clone(),
+        since,
+        observed: found.observed.clone(),
+        verdict: found.verdict.clone(),
+        resume: resume(model, pair),
+        users: users(pair),
+        will: plan(false, pair).into_iter().collect(),
+        can_adjust: refused.is_empty(),
+        refused,
+        survivor,
+    })
+}
+
+/// What each service would resume from at the secondary.
+fn resume(model: &Model, pair: &PairModel) -> Vec<ResumeView> {
+    let last_sign = pair.watch_of(&pair.state.primary).and_then(|w| w.last_seen);
+    model
+        .services_of(&pair.paired.name)
+        .map(|service| {
+            let points = model.points.get(&service.name).map(Vec::as_slice).unwrap_or_default();
+            let point = points.iter().find(|p| p.to == pair.state.secondary && p.captured.grade != crate::domain::Grade::Invalid).cloned();
+            let lost = |first| last_sign.map(|seen| (seen - first).num_seconds().max(0).unsigned_abs());
+            ResumeView { service: service.name.clone(), lost_secs: point.as_ref().and_then(|p| lost(p.captured.first)), point }
+        })
+        .collect()
+}
+
+fn users(pair: &PairModel) -> String {
+    match (&pair.users, &pair.users_trouble) {
+        (Some(users), _) if users.differences.is_empty() => format!("in sync as of {}", users.at.format("%Y-%m-%d %H:%M:%S UTC")),
+        (Some(users), _) => {
+            format!("{} differences open as of {}", users.differences.len(), users.at.format("%Y-%m-%d %H:%M:%S UTC"))
+        }
+        (None, Some(trouble)) => format!("unknown: {trouble}"),
+        (None, None) => "never synced".to_owned(),
+    }
+}
+
+/// Everything a person was shown, for the record of their decision.
+pub(super) fn shown(model: &Model, pair: &PairModel) -> Vec<String> {
+    let mut lines = vec![pair.diagnosis.verdict.clone()];
+    lines.extend(pair.diagnosis.observed.iter().map(|o| format!("{}: {}", o.who, o.saw)));
+    lines.extend(resume(model, pair).iter().map(|r| match (&r.point, r.lost_secs) {
+        (Some(point), Some(lost)) => format!("{} resumes from {} and loses {lost} s of writes", r.service, point.id),
+        (Some(point), None) => format!("{} resumes from {}; how much is lost is not known", r.service, point.id),
+        (None, _) => format!("{} has no recovery point and will not come up", r.service),
+    }));
+    lines.push(format!("user data: {}", users(pair)));
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
+/// The steps of an identity change, in order.
+fn plan(planned: bool, pair: &PairModel) -> Vec<String> {
+    let (from, to) = match pair.trail.first() {
+        Some(Event::Decided { decision }) if pair.is_suspended() => (&decision.from, &decision.to),
+        _ => (&pair.state.primary, &pair.state.secondary),
+    };
+    let mut steps = Vec::new();
+    if planned {
+        steps.push(format!("fence {from} and read the fence back"));
+        steps.push("run every service a last time".to_owned());
+    }
+    steps.push(format!("make the next epoch durable at {to}"));
+    steps.push(format!("bring every service at {to} to its recovery point"));
+    steps.push(format!("point applications to {to}"));
+    steps.push(format!("{from} takes the secondary identity, fenced, as soon as it answers"));
+    steps
+}
+
+/// Every step with what became of it, also those not executed.
+pub(super) fn steps(planned: bool, pair: &PairModel, outcome: AdjustOutcome) -> Vec<StepReport> {
+    let plan = plan(planned, pair);
+    let trail = if outcome == AdjustOutcome::Refused { &[] } else { pair.trail.as_slice() };
+    let has = |what: fn(&Event) -> bool| trail.iter().any(what);
+    let promoted = has(|e| matches!(e, Event::Promoted { .. }));
+    let fenced_old = has(|e| matches!(e, Event::OldPrimaryFenced { .. }));
+    let mut done = Vec::new();
+    if planned {
+        let sealed: Vec<PointId> =
+            trail.iter().filter_map(|e| if let Event::FinalRunSealed { point, .. } = e { Some(*point) } else { None }).collect();
+        done.push((has(|e| matches!(e, Event::Fenced { .. })), String::new()));
+        let all = trail.iter().any(|e| matches!(e, Event::Fenced { final_runs, .. } if final_runs.len() == sealed.len()));
+        done.push((all, format!("{} final runs sealed", sealed.len())));
+    }
+    done.extend([(promoted, String::new()), (promoted, String::new()), (promoted, String::new()), (fenced_old, String::new())]);
+    let trouble = trail.iter().find_map(|e| if let Event::PlannedFailed { trouble } = e { Some(trouble) } else { None });
+    let mut failure = trouble.or(pair.held_by.as_ref().filter(|_| outcome != AdjustOutcome::Refused)).map(ToString::to_string);
+    let mut reports: Vec<StepReport> = plan
+        .into_iter()
+        .zip(done)
+        .map(|(step, (done, detail))| match (done, failure.take_if(|_| !done)) {
+            (true, _) => StepReport { step, state: "done".into(), detail },
+            (false, Some(reason)) => StepReport { step, state: "failed".into(), detail: reason },
+            (false, None) => StepReport { step, state: "not executed".into(), detail },
+        })
+        .collect();
+    if outcome == AdjustOutcome::Aborted {
+        let lifted = has(|e| matches!(e, Event::Unfenced { .. }));
+        let state = if lifted { "done" } else { "not executed" };
+        reports.push(StepReport { step: format!("lift the fence of {}", pair.state.primary), state: state.into(), detail: String::new() });
+    }
+    reports
+}
+
+/// How bad an observation is, by whether it is good.
+pub(super) fn health_of(good: bool) -> Health {
+    if good { Health::Healthy } else { Health::Faulty }
+}

@@ -1,0 +1,287 @@
+//! Backup runs: one executor a run, the same at run time and at recovery.
+//!
+//! `fold(events)` → [`machine::next`] → effect → event appended → loop. Whoever wants a run cancelled asks its executor, so that a
+//! cancel and the commit can never both happen.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::domain::backup::machine::{self, Effect, Event, Phase, RunSpec, RunState, StartedBy, Step, StepIds};
+use crate::domain::{PointId, RunId, Service, ServiceName, Trouble, TroubleKind};
+
+use super::engine::{Engine, lock};
+use super::instruct::fresh;
+use super::model::{PairModel, RUN_LOG, RunModel};
+use super::snapshot::{ActivityLine, Level};
+use super::{retention, steps, users, view};
+
+/// A person's wish to drop a run, and where the answer goes.
+pub(super) struct CancelAsk {
+    /// Who.
+    pub by: String,
+    /// Done, or why not.
+    pub reply: oneshot::Sender<Result<(), Trouble>>,
+}
+
+/// Starts a run: its first event is stored before this returns.
+pub(super) async fn start(
+    engine: &Arc<Engine>,
+    service: &ServiceName,
+    at: Option<DateTime<Utc>>,
+    started_by: StartedBy,
+) -> Result<RunId, Trouble> {
+    engine.check_in_command()?;
+    // Two starts at one instant: the second must see the first.
+    let _one_at_a_time = engine.starting.lock().await;
+    let now = Utc::now();
+    let spec = engine.read(|m| {
+        let policy = m.services.get(service).ok_or_else(|| unknown_service(m.services.keys(), service))?;
+        let pair = m.pairs.get(&policy.pair).ok_or_else(|| {
+            Trouble::new(TroubleKind::NotFound, format!("pair {}", policy.pair), "it is not paired").next("pair its clusters first")
+        })?;
+        if let Some(running) = m.active_run(service) {
+            return Err(Trouble::new(TroubleKind::Refused, format!("service {service}"), format!("its run {} is still under way", running.state.spec.run))
+                .next("wait for it, or cancel it"));
+        }
+        check_pair(pair, started_by)?;
+        Ok(make_spec(policy.clone(), pair, at.unwrap_or(now), started_by))
+    })?;
+    let (run, event) = (spec.run, Event::Started { spec: Box::new(spec), at: now });
+    let state = machine::apply(None, &event).map_err(|e| illegal(run, &e))?;
+    let name = service.clone();
+    engine.store(move |s| s.append_run_event(run, &name, 0, &event, false)).await?;
+    engine.change(|m| m.runs.insert(run, RunModel::new(state.clone())));
+    log(engine, run, Level::Info, format!("started for {}", state.spec.moment.format("%Y-%m-%d %H:%M:%S%.3f UTC")));
+    resume(engine, state, 1);
+    Ok(run)
+}
+
+fn unknown_service<'a>(known: impl Iterator<Item = &'a ServiceName>, service: &ServiceName) -> Trouble {
+    let known: Vec<_> = known.map(ServiceName::as_str).collect();
+    Trouble::new(TroubleKind::NotFound, format!("service {service}"), "there is no such service")
+        .next(if known.is_empty() { "create a policy first".to_owned() } else { format!("there are: {}", known.join(", ")) })
+}
+
+/// A run needs a primary that replicates: not while identities change, not when the new primary is alone.
+fn check_pair(pair: &PairModel, started_by: StartedBy) -> Result<(), Trouble> {
+    let object = format!("pair {}", pair.paired.name);
+    if !pair.diagnosis.conflict.is_empty() {
+        return Err(Trouble::new(TroubleKind::Refused, object, &pair.diagnosis.conflict));
+    }
+    if pair.is_suspended() && started_by != StartedBy::Switchover {
+        let phase = super::model::phase_name(&pair.state.phase);
+        return Err(Trouble::new(TroubleKind::Refused, object, format!("backups are suspended: the pair is {phase}"))
+            .next("backups go on when a cluster stands by again"));
+    }
+    Ok(())
+}
+
+fn make_spec(service: Service, pair: &PairModel, moment: DateTime<Utc>, started_by: StartedBy) -> RunSpec {
+    RunSpec {
+        run: RunId(Uuid::now_v7()),
+        point: PointId(Uuid::now_v7()),
+        service,
+        moment,
+        epoch: pair.epoch(),
+        from: pair.state.primary.clone(),
+        to: pair.state.secondary.clone(),
+        ids: StepIds {
+            arm_primary: fresh(),
+            arm_secondary: fresh(),
+            capture: fresh(),
+            transfer: fresh(),
+            verify: fresh(),
+            commit: fresh(),
+            abort_primary: fresh(),
+            abort_secondary: fresh(),
+        },
+        started_by,
+    }
+}
+
+fn illegal(run: RunId, error: &machine::IllegalEvent) -> Trouble {
+    Trouble::new(TroubleKind::Corrupt, format!("run {run}"), error).next("this is a bug or a damaged store: keep the state directory and report it")
+}
+
+/// Folds stored events; damage is named.
+pub(super) fn fold(run: RunId, events: &[Event]) -> Result<RunState, Trouble> {
+    let mut state: Option<RunState> = None;
+    for event in events {
+        state = Some(machine::apply(state.as_ref(), event).map_err(|e| illegal(run, &e))?);
+    }
+    state.ok_or_else(|| Trouble::new(TroubleKind::Corrupt, format!("run {run}"), "it has no events"))
+}
+
+/// Drives a run on from where its events end.
+pub(super) fn resume(engine: &Arc<Engine>, state: RunState, events: usize) {
+    let (ask, asks) = mpsc::channel(4);
+    let run = state.spec.run;
+    lock(&engine.cancels).insert(run, ask);
+    let task = Executor { engine: engine.clone(), state, events, asks };
+    engine.spawn(task.drive());
+}
+
+/// Asks a run's executor to drop it.
+pub(super) async fn cancel(engine: &Arc<Engine>, run: RunId, by: &str) -> Result<(), Trouble> {
+    let ask = lock(&engine.cancels).get(&run).cloned();
+    let Some(ask) = ask else {
+        let ended = engine.read(|m| m.runs.get(&run).map(|r| r.state.phase));
+        return Err(match ended {
+            Some(phase) => refuse_cancel(run, phase),
+            None => Trouble::new(TroubleKind::NotFound, format!("run {run}"), "there is no such run"),
+        });
+    };
+    let (reply, answer) = oneshot::channel();
+    let gone = || Trouble::new(TroubleKind::Refused, format!("run {run}"), "it has just ended");
+    ask.send(CancelAsk { by: by.to_owned(), reply }).await.map_err(|_| gone())?;
+    answer.await.unwrap_or_else(|_| Err(gone()))
+}
+
+fn refuse_cancel(run: RunId, phase: Phase) -> Trouble {
+    let (reason, next) = match phase {
+        Phase::Commit | Phase::Finish => ("it is being committed: the secondary finishes it alone", "wait for it to be sealed"),
+        Phase::Abort => ("it is being dropped already", ""),
+        _ => ("it has ended", ""),
+    };
+    Trouble::new(TroubleKind::Refused, format!("run {run}"), reason).next(next)
+}
+
+/// Adds a line to a run's log.
+pub(super) fn log(engine: &Engine, run: RunId, level: Level, text: String) {
+    engine.change(|m| {
+        if let Some(model) = m.runs.get_mut(&run) {
+            let about = model.state.spec.service.name.to_string();
+            model.log.push_back(ActivityLine { at: Utc::now(), level, text, about });
+            while model.log.len() > RUN_LOG {
+                model.log.pop_front();
+            }
+        }
+    });
+}
+
+struct Executor {
+    engine: Arc<Engine>,
+    state: RunState,
+    events: usize,
+    asks: mpsc::Receiver<CancelAsk>,
+}
+
+impl Executor {
+    async fn drive(mut self) {
+        let run = self.state.spec.run;
+        while let Some(Effect::Do(step)) = machine::next(&self.state, Utc::now()).first().copied() {
+            let (event, asker) = self.one(step).await;
+            let appended = match event {
+                Ok(event) => self.append(event).await,
+                Err(trouble) => Err(trouble),
+            };
+            // Who asked for a cancel hears of it when it is durable, or that it is not.
+            drop(asker.map(|reply| reply.send(appended.clone())));
+            if let Err(trouble) = appended {
+                // Without its event nothing may follow: tried again from the same state, every effect being idempotent.
+                log(&self.engine, run, Level::Fault, trouble.to_string());
+                tokio::time::sleep(self.engine.limits.backoff_most).await;
+            }
+        }
+        lock(&self.engine.cancels).remove(&run);
+        self.ended().await;
+    }
+
+    /// One step, or the cancel that comes first.
+    async fn one(&mut self, step: Step) -> (Result<Event, Trouble>, Option<oneshot::Sender<Result<(), Trouble>>>) {
+        let performing = steps::perform(&self.engine, &self.state, step);
+        tokio::pin!(performing);
+        loop {
+            tokio::select! {
+                event = &mut performing => return (event, None),
+                Some(ask) = self.asks.recv() => {
+                    let phase = self.state.phase;
+                    if view::can_cancel(phase) {
+                        return (Ok(Event::CancelRequested { at: Utc::now(), by: ask.by }), Some(ask.reply));
+                    }
+                    drop(ask.reply.send(Err(refuse_cancel(self.state.spec.run, phase))));
+                }
+            }
+        }
+    }
+
+    /// Stores an event, folds it, shows it.
+    async fn append(&mut self, event: Event) -> Result<(), Trouble> {
+        let run = self.state.spec.run;
+        let next = machine::apply(Some(&self.state), &event).map_err(|e| illegal(run, &e))?;
+        let ended = machine::next(&next, Utc::now()).is_empty();
+        let (service, seq, stored) = (next.spec.service.name.clone(), self.events, event.clone());
+        self.engine.store(move |s| s.append_run_event(run, &service, seq, &stored, ended)).await?;
+        self.events += 1;
+        self.state = next;
+        let state = self.state.clone();
+        self.engine.change(|m| {
+            if let Some(model) = m.runs.get_mut(&run) {
+                let same_step = model.state.phase == state.phase;
+                model.state = state;
+                if !same_step {
+                    model.progress = None;
+                    model.seen.clear();
+                }
+            }
+        });
+        let (level, text) = words(&event);
+        log(&self.engine, run, level, text);
+        Ok(())
+    }
+
+    /// What follows the end: the point shown, retention, user data, a line of activity.
+    async fn ended(&self) {
+        let (engine, state) = (&self.engine, &self.state);
+        let service = &state.spec.service;
+        let about = service.name.to_string();
+        match (state.phase, &state.point) {
+            (Phase::Sealed, Some(point)) => {
+                let stored = (**point).clone();
+                if let Err(trouble) = engine.store(move |s| s.save_point(&stored)).await {
+                    engine.note(Level::Warning, &about, format!("the sealed point could not be cached: {trouble}")).await;
+                }
+                engine.change(|m| {
+                    m.add_point((**point).clone());
+                    m.trim_runs();
+                });
+                let text = format!("recovery point sealed, skew {} ms", point.captured.skew_ms);
+                engine.note(Level::Info, &about, text).await;
+                if state.spec.started_by != StartedBy::Switchover {
+                    users::after_run(engine, state).await;
+                    retention::after_run(engine, service).await;
+                }
+            }
+            (Phase::Cancelled, _) => engine.note(Level::Info, &about, "run cancelled; nothing of it is left").await,
+            _ => {
+                let why = state.trouble.as_ref().map(ToString::to_string).unwrap_or_default();
+                engine.note(Level::Warning, &about, format!("run failed: {why}")).await;
+            }
+        }
+        engine.change(super::model::Model::trim_runs);
+        engine.wake_driver(&service.pair);
+    }
+}
+
+fn words(event: &Event) -> (Level, String) {
+    match event {
+        Event::Started { .. } => (Level::Info, "started".into()),
+        Event::Armed { base: Some(base), .. } => (Level::Info, format!("both agents are ready; changes since point {base}")),
+        Event::Armed { base: None, .. } => (Level::Info, "both agents are ready; everything is copied".into()),
+        Event::Captured { report, .. } => (Level::Info, format!("{} data sets captured", report.sets.len())),
+        Event::Transferred { sets, .. } => {
+            let (files, bytes) = sets.iter().fold((0, 0), |(f, b), s| (f + s.copied_files, b + s.copied_bytes));
+            (Level::Info, format!("{files} files, {bytes} bytes copied"))
+        }
+        Event::Verified { .. } => (Level::Info, "every staged byte was read back and is right".into()),
+        Event::Committed { .. } => (Level::Info, "committed: the secondary finishes alone from here".into()),
+        Event::Sealed { point, .. } => (Level::Info, format!("sealed as {}", point.id)),
+        Event::CancelRequested { by, .. } => (Level::Info, format!("{by} cancelled it")),
+        Event::StepFailed { step, trouble, .. } => (Level::Fault, format!("step {step:?} failed: {trouble}")),
+        Event::Dropped { leftovers, .. } if leftovers.is_empty() => (Level::Info, "dropped; nothing of it is left".into()),
+        Event::Dropped { leftovers, .. } => (Level::Warning, format!("dropped; left behind: {}", leftovers.join("; "))),
+    }
+}

@@ -1,0 +1,95 @@
+//! Policies: checked by the domain, kept in versions, told to both agents so that a later controller finds them there.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+
+use crate::domain::{PairName, Service, ServiceName, Trouble, TroubleKind};
+use crate::protocol::{Order, StorePoliciesOrder};
+
+use super::command::{Check, CheckState, ServiceCheck};
+use super::engine::Engine;
+use super::instruct::{Errand, fresh};
+use super::snapshot::Level;
+use super::{Reply, scheduler};
+
+/// Moments shown.
+const NEXT_MOMENTS: usize = 5;
+
+/// Checks a policy and says what it means.
+pub(super) async fn check(engine: &Engine, service: &Service) -> ServiceCheck {
+    let now = Utc::now();
+    let checks = engine.read(|m| {
+        let pair = m.pairs.get(&service.pair);
+        let others: Vec<Service> = m.services.values().filter(|s| s.name != service.name).cloned().collect();
+        let components = pair.map(|p| {
+            [&p.state.primary, &p.state.secondary].map(|cluster| {
+                let told = p.watch_of(cluster).and_then(|w| w.status.as_ref()).map(|s| s.components.clone());
+                told.or_else(|| p.agent(cluster).map(|a| a.components.clone())).unwrap_or_default()
+            })
+        });
+        problems(service, &others, components)
+    });
+    ServiceCheck { in_words: in_words(service), next_moments: scheduler::next_moments(service, now, NEXT_MOMENTS), checks }
+}
+
+/// Checks and keeps a policy, and tells both agents.
+pub(super) async fn save(engine: &Arc<Engine>, service: &Service) -> Result<Reply, Trouble> {
+    engine.check_in_command()?;
+    let _one_at_a_time = engine.configuring.lock().await;
+    let check = check(engine, service).await;
+    if check.checks.iter().any(|c| c.state == CheckState::Failed) {
+        return Ok(Reply::ServiceChecked(check));
+    }
+    let stored = service.clone();
+    let version = engine.store(move |s| s.save_service(&stored, Utc::now())).await?;
+    let known = engine.change(|m| m.services.insert(service.name.clone(), service.clone()));
+    if known.as_ref() != Some(service) {
+        engine.note(Level::Info, service.name.as_str(), format!("policy saved (version {version})")).await;
+    }
+    note_untold(engine, &service.pair).await;
+    Ok(Reply::ServiceChecked(check))
+}
+
+/// Puts a policy out of force; its points stay.
+pub(super) async fn remove(engine: &Arc<Engine>, service: &ServiceName) -> Result<Reply, Trouble> {
+    engine.check_in_command()?;
+    let _one_at_a_time = engine.configuring.lock().await;
+    let policy = engine
+        .read(|m| m.services.get(service).cloned())
+        .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("service {service}"), "there is no such service"))?;
+    if let Some(run) = engine.read(|m| m.active_run(service).map(|r| r.state.spec.run)) {
+        return Err(Trouble::new(TroubleKind::Refused, format!("service {service}"), format!("its run {run} is under way"))
+            .next("cancel it or wait for its end"));
+    }
+    let name = service.clone();
+    engine.store(move |s| s.remove_service(&name)).await?;
+    engine.change(|m| m.services.remove(service));
+    engine.note(Level::Info, service.as_str(), "policy removed; its recovery points stay").await;
+    note_untold(engine, &policy.pair).await;
+    Ok(Reply::Done)
+}
+
+async fn note_untold(engine: &Engine, pair: &PairName) {
+    for line in tell_agents(engine, pair).await {
+        engine.note(Level::Warning, pair.as_str(), line).await;
+    }
+}
+
+/// Gives both agents the pair's policies; what could not be told is returned in words, and told again at the next change.
+pub(super) async fn tell_agents(engine: &Engine, pair: &PairName) -> Vec<String> {
+    let (services, agents) = engine.read(|m| {
+        let agents = m.pairs.get(pair).map(|p| p.paired.agents.clone());
+        (m.services_of(pair).cloned().collect::<Vec<_>>(), agents)
+    });
+    let mut untold = Vec::new();
+    for agent in agents.into_iter().flatten() {
+        let order = Order::StorePolicies(StorePoliciesOrder { services: services.clone() });
+        let patience = Some(engine.limits.abort_patience);
+        let errand = Errand { id: fresh(), pair, epoch: engine.epoch(pair), agent: &agent.enrolled, order, patience };
+        if let Err(trouble) = engine.carry_out(errand, |_| ()).await {
+            untold.push(format!("{} does not hold the newest policies: {trouble}", agent.enrolled.cluster));
+        }
+    }
+    untold
+}

@@ -1,0 +1,268 @@
+//! One step of a backup run: which instruction goes to which agent, and which event its end is.
+
+use chrono::Utc;
+
+use crate::domain::backup::machine::{Event, Phase, RunState, Step};
+use crate::domain::{ClusterName, CopyMode, Epoch, InstructionId, PointDataSet, PointId, RecoveryPoint, Trouble, TroubleKind};
+use crate::protocol::{
+    AbortOrder, ArmOrder, ArmReport, CaptureOrder, CommitOrder, Order, Outcome, Progress, SetCounts, TransferOrder, VerifyOrder,
+};
+use crate::store::controller::Enrolled;
+
+use super::engine::Engine;
+use super::instruct::{Errand, unexpected};
+use super::snapshot::Level;
+use super::{clock, runs};
+
+/// Samples for the rate shown.
+const RATE_SAMPLES: usize = 20;
+
+/// Carries a step out. An `Err` means that no event may be made of it: the step is tried again.
+pub(super) async fn perform(engine: &Engine, state: &RunState, step: Step) -> Result<Event, Trouble> {
+    let run = Run { engine, state };
+    let done = match step {
+        Step::Arm => run.arm().await,
+        Step::Capture => run.capture().await,
+        Step::Transfer => run.transfer().await,
+        Step::Verify => run.verify().await,
+        Step::Commit => {
+            let committed = run.commit().await;
+            // From here on only the secondary knows how it ends; somebody else commands it now.
+            if committed.is_err() {
+                engine.check_in_command()?;
+            }
+            committed
+        }
+        Step::Abort => Ok(run.abort().await),
+    };
+    Ok(done.unwrap_or_else(|trouble| Event::StepFailed { at: Utc::now(), step, trouble }))
+}
+
+struct Run<'a> {
+    engine: &'a Engine,
+    state: &'a RunState,
+}
+
+impl Run<'_> {
+    async fn arm(&self) -> Result<Event, Trouble> {
+        let spec = &self.state.spec;
+        let lead = chrono::TimeDelta::from_std(self.engine.limits.lead).unwrap_or_default();
+        // A moment far away is waited for before anything is asked of the agents. A cancel ends the wait.
+        if let Ok(wait) = (spec.moment - lead - Utc::now()).to_std() {
+            tokio::time::sleep(wait).await;
+        }
+        self.check_epoch()?;
+        let order =
+            Order::Arm(ArmOrder { run: spec.run, service: spec.service.name.clone(), data_sets: spec.service.data_sets.clone() });
+        let (primary, secondary) = tokio::try_join!(
+            self.armed(&spec.from, spec.ids.arm_primary, order.clone()),
+            self.armed(&spec.to, spec.ids.arm_secondary, order)
+        )?;
+        clock::gate(self.engine, &spec.service.pair).await?;
+        for warning in primary.warnings.iter().chain(&secondary.warnings) {
+            runs::log(self.engine, spec.run, Level::Warning, warning.clone());
+        }
+        for line in &secondary.drift {
+            runs::log(self.engine, spec.run, Level::Warning, format!("the target is not what the last point left: {line}"));
+        }
+        Ok(Event::Armed { at: Utc::now(), base: base(&primary, &secondary) })
+    }
+
+    fn check_epoch(&self) -> Result<(), Trouble> {
+        let spec = &self.state.spec;
+        let known = self.engine.read(|m| m.pairs.get(&spec.service.pair).map(super::model::PairModel::epoch));
+        match known {
+            Some(epoch) if epoch == spec.epoch => Ok(()),
+            Some(epoch) => Err(Trouble::new(
+                TroubleKind::Outdated,
+                format!("run {}", spec.run),
+                format!("identities have changed since it began (epoch {} then, {epoch} now)", spec.epoch),
+            )
+            .next("start a new run")),
+            None => Err(Trouble::new(TroubleKind::NotFound, format!("pair {}", spec.service.pair), "it is not paired any more")),
+        }
+    }
+
+    async fn armed(&self, cluster: &ClusterName, id: InstructionId, order: Order) -> Result<ArmReport, Trouble> {
+        match self.order(cluster, id, order).await? {
+            Outcome::Armed(report) => Ok(report),
+            other => Err(self.unexpected(cluster, &other)),
+        }
+    }
+
+    async fn capture(&self) -> Result<Event, Trouble> {
+        let spec = &self.state.spec;
+        let order = CaptureOrder { run: spec.run, point: spec.point, service: spec.service.clone(), moment: spec.moment };
+        match self.order(&spec.from, spec.ids.capture, Order::Capture(order)).await? {
+            Outcome::Captured(report) if report.sets.len() == spec.service.data_sets.len() => {
+                Ok(Event::Captured { at: Utc::now(), report })
+            }
+            other => Err(self.unexpected(&spec.from, &other)),
+        }
+    }
+
+    async fn transfer(&self) -> Result<Event, Trouble> {
+        let spec = &self.state.spec;
+        let order = TransferOrder {
+            run: spec.run,
+            point: spec.point,
+            service: spec.service.name.clone(),
+            data_sets: spec.service.data_sets.clone(),
+            base: self.state.base,
+            copy: spec.service.copy,
+        };
+        let (cluster, order) = match spec.service.copy {
+            CopyMode::Push => (&spec.from, Order::Push(order)),
+            CopyMode::Pull => (&spec.to, Order::Pull(order)),
+        };
+        match self.order(cluster, spec.ids.transfer, order).await? {
+            Outcome::Transferred(report) if report.sets.len() == self.state.sets.len() => {
+                let sets = self.state.sets.iter().zip(&report.sets).map(|(set, counts)| counted(set, counts)).collect();
+                Ok(Event::Transferred { at: Utc::now(), sets })
+            }
+            other => Err(self.unexpected(cluster, &other)),
+        }
+    }
+
+    async fn verify(&self) -> Result<Event, Trouble> {
+        let spec = &self.state.spec;
+        let order = VerifyOrder { run: spec.run, point: spec.point, service: spec.service.name.clone() };
+        match self.order(&spec.to, spec.ids.verify, Order::Verify(order)).await? {
+            Outcome::Verified(_) => Ok(Event::Verified { at: Utc::now() }),
+            other => Err(self.unexpected(&spec.to, &other)),
+        }
+    }
+
+    /// Commit, apply, seal. Returns as soon as the record that counts is known to be written, and then once more with the seal.
+    async fn commit(&self) -> Result<Event, Trouble> {
+        let spec = &self.state.spec;
+        let order = Order::Commit(CommitOrder { point: self.point()?, service: spec.service.clone() });
+        let agent = self.agent(&spec.to)?;
+        let errand =
+            Errand { id: spec.ids.commit, pair: &spec.service.pair, epoch: spec.epoch, agent: &agent, order, patience: None };
+        let written = tokio::sync::Notify::new();
+        let following = self.engine.carry_out(errand, |progress| {
+            if progress.committed {
+                written.notify_one();
+            }
+            self.show(progress);
+        });
+        tokio::select! {
+            biased;
+            outcome = following => match outcome? {
+                Outcome::Sealed(point) => Ok(Event::Sealed { at: Utc::now(), point }),
+                other => Err(unexpected(&agent, &other)),
+            },
+            () = written.notified(), if self.state.phase == Phase::Commit => Ok(Event::Committed { at: Utc::now() }),
+        }
+    }
+
+    fn point(&self) -> Result<RecoveryPoint, Trouble> {
+        let (state, spec) = (self.state, &self.state.spec);
+        let captured = state
+            .captured
+            .ok_or_else(|| Trouble::new(TroubleKind::Corrupt, format!("run {}", spec.run), "it comes to its commit without a capture"))?;
+        Ok(RecoveryPoint {
+            id: spec.point,
+            run: spec.run,
+            service: spec.service.name.clone(),
+            pair: spec.service.pair.clone(),
+            epoch: spec.epoch,
+            from: spec.from.clone(),
+            to: spec.to.clone(),
+            moment: spec.moment,
+            captured,
+            data_sets: state.sets.clone(),
+            base: state.base,
+            timings_ms: state.timings,
+            sealed_at: None,
+        })
+    }
+
+    /// Drops what the run made, at both agents; what could not be dropped is listed, never hidden.
+    async fn abort(&self) -> Event {
+        let spec = &self.state.spec;
+        let (mut leftovers, more) = tokio::join!(
+            self.abort_at(&spec.from, spec.ids.abort_primary),
+            self.abort_at(&spec.to, spec.ids.abort_secondary)
+        );
+        leftovers.extend(more);
+        Event::Dropped { at: Utc::now(), leftovers }
+    }
+
+    async fn abort_at(&self, cluster: &ClusterName, id: InstructionId) -> Vec<String> {
+        let spec = &self.state.spec;
+        let order = Order::Abort(AbortOrder {
+            run: spec.run,
+            point: spec.point,
+            service: spec.service.name.clone(),
+            data_sets: spec.service.data_sets.clone(),
+        });
+        let patience = Some(self.engine.limits.abort_patience);
+        // Under the epoch of now: what a run left is dropped after an identity change too.
+        let epoch = self.engine.epoch(&spec.service.pair).max(spec.epoch);
+        match self.order_within(cluster, id, order, epoch, patience).await {
+            Ok(Outcome::Dropped(leftovers)) => leftovers,
+            Ok(_) => Vec::new(),
+            Err(trouble) => vec![format!("whatever run {} left at {cluster}: {trouble}", spec.run)],
+        }
+    }
+
+    async fn order(&self, cluster: &ClusterName, id: InstructionId, order: Order) -> Result<Outcome, Trouble> {
+        self.order_within(cluster, id, order, self.state.spec.epoch, Some(self.engine.limits.patience)).await
+    }
+
+    async fn order_within(
+        &self,
+        cluster: &ClusterName,
+        id: InstructionId,
+        order: Order,
+        epoch: Epoch,
+        patience: Option<std::time::Duration>,
+    ) -> Result<Outcome, Trouble> {
+        let agent = self.agent(cluster)?;
+        let errand = Errand { id, pair: &self.state.spec.service.pair, epoch, agent: &agent, order, patience };
+        self.engine.carry_out(errand, |progress| self.show(progress)).await
+    }
+
+    fn agent(&self, cluster: &ClusterName) -> Result<Enrolled, Trouble> {
+        self.engine.agent(&self.state.spec.service.pair, cluster)
+    }
+
+    fn unexpected(&self, cluster: &ClusterName, outcome: &Outcome) -> Trouble {
+        match self.agent(cluster) {
+            Ok(agent) => unexpected(&agent, outcome),
+            Err(trouble) => trouble,
+        }
+    }
+
+    fn show(&self, progress: &Progress) {
+        let run = self.state.spec.run;
+        self.engine.change(|m| {
+            if let Some(model) = m.runs.get_mut(&run) {
+                model.seen.push_back((Utc::now(), progress.done_bytes.iter().sum()));
+                while model.seen.len() > RATE_SAMPLES {
+                    model.seen.pop_front();
+                }
+                model.progress = Some(progress.clone());
+            }
+        });
+    }
+}
+
+/// The newest point of the secondary, if the primary still holds it too and the target is what it left.
+fn base(primary: &ArmReport, secondary: &ArmReport) -> Option<PointId> {
+    secondary.last_point.filter(|last| primary.held_points.contains(last) && secondary.drift.is_empty())
+}
+
+fn counted(set: &PointDataSet, counts: &SetCounts) -> PointDataSet {
+    PointDataSet {
+        files: counts.files,
+        bytes: counts.bytes,
+        copied_files: counts.copied_files,
+        copied_bytes: counts.copied_bytes,
+        renamed: counts.renamed,
+        deleted: counts.deleted,
+        ..set.clone()
+    }
+}

@@ -1,0 +1,244 @@
+//! From what the engine knows to what is shown: pure.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::backup::machine::Phase;
+use crate::domain::switchover::machine::PairPhase;
+use crate::domain::{Health, Identity, RunOutcome, RunReport, Service};
+
+use super::model::{AgentWatch, Model, PairModel, RunModel};
+use super::snapshot::{ClusterView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
+use super::{prompt, schedule_view};
+
+/// Points shown a service.
+const POINTS: usize = 500;
+/// Missed moments shown a service.
+const MISSED: usize = 20;
+/// Parts of the last day in the RPO history.
+const HISTORY: i64 = 96;
+
+/// The snapshot of a model at an instant.
+pub(super) fn snapshot(model: &Model, now: DateTime<Utc>) -> Snapshot {
+    Snapshot {
+        generation: model.generation,
+        at: now,
+        ready: model.ready,
+        pairs: model.pairs.values().map(|pair| pair_view(model, pair, now)).collect(),
+        runs: model.runs.values().rev().map(run_view).collect(),
+        points: model.points.values().flat_map(|points| points.iter().take(POINTS)).cloned().collect(),
+        activity: model.activity.iter().cloned().collect(),
+    }
+}
+
+fn pair_view(model: &Model, pair: &PairModel, now: DateTime<Utc>) -> PairView {
+    let mut clusters: Vec<ClusterView> = (0..2).map(|i| cluster_view(pair, i)).collect();
+    clusters.sort_by_key(|c| c.name != pair.state.primary);
+    let users = pair.users.as_ref();
+    PairView {
+        name: pair.paired.name.clone(),
+        epoch: pair.epoch(),
+        active: active(pair),
+        clusters,
+        services: model.services_of(&pair.paired.name).map(|service| service_view(model, pair, service, now)).collect(),
+        fault: prompt::fault(model, pair),
+        phase: phase_words(pair),
+        clock: pair.clock.clone(),
+        users: UsersView {
+            at: users.map(|u| u.at),
+            differences: users.map(|u| u.differences.clone()).unwrap_or_default(),
+            counts: users.map(|u| u.counts).unwrap_or_default(),
+            trouble: pair.users_trouble.clone(),
+        },
+        controller_isolated: pair.isolated,
+        conflict: pair.diagnosis.conflict.clone(),
+    }
+}
+
+/// The cluster with the primary identity by the highest claim told; unknown while no agent has told one, or two decisions contend.
+pub(super) fn active(pair: &PairModel) -> Option<crate::domain::ClusterName> {
+    if !pair.diagnosis.conflict.is_empty() {
+        return None;
+    }
+    let newest = pair.claims().map(|(_, claim)| claim.epoch).max()?;
+    if newest < pair.state.epoch {
+        // Whoever answers knows less than we do: what we know stands.
+        return Some(pair.state.primary.clone());
+    }
+    let mut at_newest = pair.claims().filter(|(_, claim)| claim.epoch == newest);
+    match at_newest.clone().find(|(_, claim)| claim.identity == Identity::Primary) {
+        Some((cluster, _)) => Some(cluster.clone()),
+        None => {
+            // Only the secondary answers: the other one holds the primary identity of that epoch.
+            let (secondary, _) = at_newest.next()?;
+            pair.paired.agents.iter().map(|a| &a.enrolled.cluster).find(|c| *c != secondary).cloned()
+        }
+    }
+}
+
+fn cluster_view(pair: &PairModel, index: usize) -> ClusterView {
+    let agent = &pair.paired.agents[index];
+    let watch = &pair.watch[index];
+    let answers = watch.trouble.is_none() && watch.status.is_some();
+    let status = watch.status.as_ref();
+    let mine = status.and_then(|s| s.pairs.iter().find(|p| p.pair == pair.paired.name));
+    let (health, evidence) = pair.diagnosis.clusters[index].clone().unwrap_or_else(|| unwatched(watch));
+    ClusterView {
+        name: agent.enrolled.cluster.clone(),
+        site: status.map_or_else(|| agent.enrolled.site.clone(), |s| s.site.clone()),
+        agent: agent.enrolled.address.clone(),
+        identity: mine.filter(|p| answers && p.confirmed).map_or(Identity::Unknown, |p| p.claim.identity),
+        epoch: mine.map(|p| p.claim.epoch),
+        fenced: mine.filter(|_| answers).map(|p| p.fenced),
+        health,
+        evidence,
+        last_seen: watch.last_seen,
+        agent_answers: answers,
+        components: status.map_or_else(|| agent.components.clone(), |s| s.components.clone()),
+        probes: status.map(|s| s.probes.clone()).unwrap_or_default(),
+        certificate_until: status.map(|s| s.certificate_until),
+        key: agent.enrolled.key.clone(),
+    }
+}
+
+fn unwatched(watch: &AgentWatch) -> (Health, Vec<String>) {
+    let evidence = match &watch.trouble {
+        Some(trouble) => trouble.reason.clone(),
+        None => "not asked yet".to_owned(),
+    };
+    (Health::Unknown, vec![evidence])
+}
+
+fn phase_words(pair: &PairModel) -> String {
+    match &pair.state.phase {
+        PairPhase::Replicating => "replicating".into(),
+        PairPhase::Suspect { since } => format!("{} is suspect since {}", pair.state.primary, clock(*since)),
+        PairPhase::AwaitingDecision { since } => format!("{} is faulty since {}: waiting for a person", pair.state.primary, clock(*since)),
+        PairPhase::Fencing { decision } => format!("planned switchover: fencing {}", decision.from),
+        PairPhase::FinalRuns { waiting, .. } => format!("planned switchover: final runs, {} to go", waiting.len()),
+        PairPhase::Unfencing { decision, .. } => format!("planned switchover failed: lifting the fence of {}", decision.from),
+        PairPhase::Promoting { decision } => format!("promoting {}", decision.to),
+        PairPhase::ActiveAlone { decision, since, old_primary_fenced, .. } => format!(
+            "{} is active alone since {}; {} {}",
+            decision.to,
+            clock(*since),
+            decision.from,
+            if *old_primary_fenced { "is fenced" } else { "is fenced as soon as it answers" }
+        ),
+    }
+}
+
+fn clock(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTime<Utc>) -> ServiceView {
+    let point = model.newest_point(&service.name);
+    let rpo_secs = point.map(|p| (now - p.captured.first).num_seconds().max(0).unsigned_abs());
+    ServiceView {
+        name: service.name.clone(),
+        state: service_state(model, pair, service, rpo_secs),
+        policy: service.clone(),
+        last_point: point.map(|p| p.id),
+        rpo_secs,
+        next_moment: if pair.is_suspended() { None } else { schedule_view::next_moment(service, now) },
+        rpo_history: rpo_history(model, service, now),
+        missed: model.missed.get(&service.name).map(|m| m.iter().take(MISSED).cloned().collect()).unwrap_or_default(),
+        unprotected_since: match &pair.state.phase {
+            PairPhase::ActiveAlone { since, .. } => Some(*since),
+            _ => None,
+        },
+    }
+}
+
+fn service_state(model: &Model, pair: &PairModel, service: &Service, rpo_secs: Option<u64>) -> ServiceState {
+    if matches!(pair.state.phase, PairPhase::ActiveAlone { .. }) {
+        return ServiceState::Unprotected;
+    }
+    if model.active_run(&service.name).is_some() {
+        return ServiceState::Running;
+    }
+    let Some(rpo_secs) = rpo_secs else {
+        return if model.ready { ServiceState::NeverProtected } else { ServiceState::Unknown };
+    };
+    let last = model.runs.values().rev().find(|r| r.state.spec.service.name == service.name);
+    if last.is_some_and(|r| r.state.phase == Phase::Failed) {
+        return ServiceState::LastRunFailed;
+    }
+    match service.rpo_target_minutes {
+        Some(target) if rpo_secs > u64::from(target) * 60 => ServiceState::BehindTarget,
+        _ => ServiceState::Protected,
+    }
+}
+
+/// At each instant: how far back the newest point sealed by then reached.
+fn rpo_history(model: &Model, service: &Service, now: DateTime<Utc>) -> Vec<Option<u64>> {
+    let points = model.points.get(&service.name).map(Vec::as_slice).unwrap_or_default();
+    let part = chrono::TimeDelta::hours(24) / i32::try_from(HISTORY).unwrap_or(96);
+    (0..HISTORY)
+        .map(|i| {
+            let at = now - part * i32::try_from(HISTORY - 1 - i).unwrap_or_default();
+            let newest = points.iter().find(|p| p.sealed_at.is_some_and(|sealed| sealed <= at))?;
+            Some((at - newest.captured.first).num_seconds().max(0).unsigned_abs())
+        })
+        .collect()
+}
+
+/// A run as the command line prints it.
+pub(super) fn run_report(run: &RunModel) -> RunReport {
+    let state = &run.state;
+    let spec = &state.spec;
+    let mut timings_ms = state.timings;
+    if let Some(point) = &state.point {
+        timings_ms.commit = point.timings_ms.commit.or(timings_ms.commit);
+        timings_ms.apply = point.timings_ms.apply.or(timings_ms.apply);
+        timings_ms.seal = point.timings_ms.seal.or(timings_ms.seal);
+    }
+    RunReport {
+        service: spec.service.name.clone(),
+        run: spec.run,
+        recovery_point: spec.point,
+        moment: spec.moment,
+        captured: state.captured,
+        data_sets: state.point.as_ref().map_or_else(|| state.sets.clone(), |p| p.data_sets.clone()),
+        timings_ms,
+        outcome: match state.phase {
+            Phase::Sealed => Some(RunOutcome::Sealed),
+            Phase::Cancelled => Some(RunOutcome::Cancelled),
+            Phase::Failed => Some(RunOutcome::Failed),
+            _ => None,
+        },
+        error: state.trouble.clone(),
+        pair: spec.service.pair.clone(),
+        epoch: spec.epoch,
+        from: spec.from.clone(),
+        to: spec.to.clone(),
+        sealed_at: state.point.as_ref().and_then(|p| p.sealed_at),
+    }
+}
+
+fn run_view(run: &RunModel) -> RunView {
+    let state = &run.state;
+    RunView {
+        report: run_report(run),
+        run: state.spec.run,
+        phase: state.phase,
+        phase_since: state.phase_since,
+        started_at: state.started_at,
+        started_by: state.spec.started_by,
+        progress: run.progress.clone(),
+        bytes_per_sec: rate(run),
+        can_cancel: can_cancel(state.phase),
+        log: run.log.iter().cloned().collect(),
+    }
+}
+
+/// Before the commit a run can be dropped; after it, the secondary finishes alone.
+pub(super) fn can_cancel(phase: Phase) -> bool {
+    matches!(phase, Phase::Arm | Phase::Capture | Phase::Transfer | Phase::Verify)
+}
+
+fn rate(run: &RunModel) -> Option<u64> {
+    let (first, last) = (run.seen.front()?, run.seen.back()?);
+    let millis = (last.0 - first.0).num_milliseconds();
+    (millis >= 500).then(|| last.1.saturating_sub(first.1).saturating_mul(1000) / millis.unsigned_abs())
+}

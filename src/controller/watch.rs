@@ -1,0 +1,121 @@
+//! The primary client and the secondary client: each looks at its cluster, again and again, within a time limit.
+//!
+//! What a look brings is put into the model; what both looks amount to is decided in [`diagnose`](super::diagnose) and fed to the
+//! identity machine, which alone knows when the fault prompt is due.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+
+use crate::domain::{Health, PairName, Trouble};
+use crate::protocol::AgentStatus;
+use crate::store::controller::Enrolled;
+
+use super::engine::{Engine, lock};
+use super::model::AgentWatch;
+use super::{clock, diagnose, identity, pairing, points};
+
+/// Watches one agent of a pair until the pair's tasks are stopped.
+pub(super) async fn watch(engine: Arc<Engine>, pair: PairName, index: usize) {
+    let mut points_known = false;
+    loop {
+        let begun = tokio::time::Instant::now();
+        let Some(agent) = engine.read(|m| m.pairs.get(&pair).map(|p| p.paired.agents[index].enrolled.clone())) else { return };
+        let answered = look(&engine, &pair, index, &agent).await;
+        weigh(&engine, &pair).await;
+        if answered && !points_known {
+            points_known = match points::refresh(&engine, &pair, &agent.cluster).await {
+                Ok(()) => true,
+                Err(trouble) => {
+                    tracing::debug!(%pair, %trouble, "the agent's points could not be read yet");
+                    false
+                }
+            };
+        }
+        tokio::time::sleep_until(begun + engine.settings.interval).await;
+    }
+}
+
+/// Looks at both agents of a pair at once.
+pub(super) async fn look_at_both(engine: &Arc<Engine>, pair: &PairName) {
+    let Some(agents) = engine.read(|m| m.pairs.get(pair).map(|p| p.paired.agents.clone())) else { return };
+    tokio::join!(look(engine, pair, 0, &agents[0].enrolled), look(engine, pair, 1, &agents[1].enrolled));
+    weigh(engine, pair).await;
+}
+
+/// One look: status and clock. True when it answered.
+async fn look(engine: &Arc<Engine>, pair: &PairName, index: usize, agent: &Enrolled) -> bool {
+    let (status, sample) = tokio::join!(engine.look(agent), clock::sample(engine, agent));
+    let answered = status.is_ok();
+    engine.change(|m| {
+        if let Some(pair) = m.pairs.get_mut(pair) {
+            note(&mut pair.watch[index], status);
+            if let Ok(sample) = sample {
+                pair.watch[index].clock.add(sample);
+            }
+            pair.clock = clock::view(pair);
+            pair.isolated = pairing::isolated(pair);
+        }
+        m.ready = m.pairs.values().all(|p| p.watch.iter().all(|w| w.asked));
+    });
+    answered
+}
+
+fn note(watch: &mut AgentWatch, status: Result<AgentStatus, Trouble>) {
+    let now = Utc::now();
+    watch.asked = true;
+    match status {
+        Ok(status) => {
+            let sick = status.probes.iter().any(|p| p.health == Health::Faulty);
+            watch.sick = if sick { watch.sick.saturating_add(1) } else { 0 };
+            watch.sick_since = if sick { watch.sick_since.or(Some(now)) } else { None };
+            watch.last_seen = Some(now);
+            watch.status = Some(status);
+            watch.failures = 0;
+            watch.silent_since = None;
+            watch.trouble = None;
+        }
+        Err(trouble) => {
+            watch.failures = watch.failures.saturating_add(1);
+            watch.silent_since = watch.silent_since.or(Some(now));
+            watch.trouble = Some(trouble);
+        }
+    }
+}
+
+/// What both looks amount to, told to the identity machine and to whoever waits for an agent.
+async fn weigh(engine: &Arc<Engine>, pair: &PairName) {
+    let settings = engine.settings;
+    let weighed = engine.change(|m| {
+        let pair = m.pairs.get_mut(pair)?;
+        pair.diagnosis = diagnose::findings(pair, settings, Utc::now());
+        let suspect = pair.index(&pair.state.primary).and_then(|i| pair.diagnosis.clusters[i].as_ref()).map(|(health, _)| *health);
+        Some((pair.diagnosis.adjustable, suspect))
+    });
+    if let Some((faulty, health)) = weighed {
+        let unwell = matches!(health, Some(Health::Suspect | Health::Faulty | Health::Unknown));
+        identity::observe(engine, pair, faulty, unwell).await;
+    }
+    engine.wake_driver(pair);
+}
+
+/// Starts a pair's tasks: two clients and the identity driver.
+pub(super) fn begin(engine: &Arc<Engine>, pair: &PairName) {
+    let driver = super::engine::Driver { wake: Arc::default(), stop: engine.stopper().child_token() };
+    if let Some(before) = lock(&engine.drivers).insert(pair.clone(), driver.clone()) {
+        before.stop.cancel();
+    }
+    for index in 0..2 {
+        let (stop, task) = (driver.stop.clone(), watch(engine.clone(), pair.clone(), index));
+        engine.spawn(async move { tokio::select! { () = stop.cancelled() => {}, () = task => {} } });
+    }
+    let (stop, task) = (driver.stop.clone(), identity::drive(engine.clone(), pair.clone()));
+    engine.spawn(async move { tokio::select! { () = stop.cancelled() => {}, () = task => {} } });
+}
+
+/// Ends a pair's tasks.
+pub(super) fn end(engine: &Engine, pair: &PairName) {
+    if let Some(driver) = lock(&engine.drivers).remove(pair) {
+        driver.stop.cancel();
+    }
+}

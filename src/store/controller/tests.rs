@@ -1,0 +1,84 @@
+use std::os::unix::fs::PermissionsExt;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::switchover::machine::Event;
+use crate::domain::{Service, Term};
+
+use super::{MomentRecord, MomentState, Store};
+
+fn service(text: &str) -> Service {
+    toml::from_str(text).unwrap()
+}
+
+fn at(secs: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(secs, 0).unwrap()
+}
+
+#[test]
+fn what_was_stored_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    {
+        let store = Store::open(&state).unwrap();
+        store.take_term(Term(7)).unwrap();
+        store.take_term(Term(3)).unwrap();
+        let paired = Event::Paired { primary: "a".parse().unwrap(), secondary: "b".parse().unwrap(), epoch: Default::default() };
+        store.append_pair_event(&"p".parse().unwrap(), 0, &paired).unwrap();
+    }
+    let store = Store::open(&state).unwrap();
+    assert_eq!(store.term().unwrap(), Term(7), "a lower term never replaces a higher one");
+    assert_eq!(store.pair_events(&"p".parse().unwrap()).unwrap().len(), 1);
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&state), 0o700);
+    assert_eq!(mode(&state.join("engine.db")), 0o600);
+}
+
+#[test]
+fn two_writers_of_one_event_cannot_both_succeed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let pair = "p".parse().unwrap();
+    let event = Event::Suspected { at: at(1) };
+    store.append_pair_event(&pair, 0, &event).unwrap();
+    assert!(store.append_pair_event(&pair, 0, &event).is_err());
+}
+
+#[test]
+fn a_policy_saved_again_unchanged_makes_no_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut policy = service("name = 'orders'\npair = 'p'\ndata_sets = ['files:invoices']");
+    assert_eq!(store.save_service(&policy, at(1)).unwrap(), 1);
+    assert_eq!(store.save_service(&policy, at(2)).unwrap(), 1);
+    policy.skew_limit_ms = 1;
+    assert_eq!(store.save_service(&policy, at(3)).unwrap(), 2);
+    store.remove_service(&policy.name).unwrap();
+    assert!(store.services().unwrap().is_empty());
+    assert_eq!(store.save_service(&policy, at(4)).unwrap(), 3);
+    assert_eq!(store.services().unwrap(), vec![policy]);
+}
+
+#[test]
+fn the_first_note_of_a_moment_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let note = |secs, state, reason: &str| {
+        store.note_moment(&MomentRecord { service: "s".parse().unwrap(), at: at(secs), state, reason: reason.into() }).unwrap()
+    };
+    assert!(note(1, MomentState::Started, ""));
+    assert!(!note(1, MomentState::Missed, "late"));
+    assert!(note(2, MomentState::Missed, "the engine was not running"));
+    assert_eq!(store.missed_moments(&"s".parse().unwrap(), 20).unwrap(), vec![(at(2), "the engine was not running".to_owned())]);
+    assert_eq!(store.last_moment(&"s".parse().unwrap()).unwrap(), Some(at(2)));
+}
+
+#[test]
+fn a_newer_schema_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let raw = rusqlite::Connection::open(dir.path().join("engine.db")).unwrap();
+    raw.pragma_update(None, "user_version", 99).unwrap();
+    let refused = Store::open(dir.path()).unwrap_err();
+    assert!(refused.reason.contains("version 99"), "{refused}");
+}
