@@ -12,7 +12,7 @@ use crate::domain::{ClusterName, DecisionId, Grade, PairName, PointId, ServiceNa
 use super::command::{AdjustOutcome, AdjustReport, ServiceResumed};
 use super::engine::Engine;
 use super::instruct::fresh;
-use super::model::{Model, PairModel, phase_name};
+use super::model::{Model, PairModel};
 use super::snapshot::Level;
 use super::{Reply, identity, points, prompt, runs, view, watch};
 
@@ -54,14 +54,17 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Decision, Trouble> {
     engine.check_in_command()?;
     let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), reason);
     if ask.confirm != ask.to.as_str() {
-        return Err(refuse(format!("{:?} was typed, and not the cluster's name {}", ask.confirm, ask.to)).next("type the name of the cluster that is to become primary"));
+        return Err(refuse(format!("{:?} was typed, and not the cluster's name {}", ask.confirm, ask.to))
+            .next("type the name of the cluster that is to become primary"));
     }
     let generation = engine.read(|m| m.generation);
     if ask.generation.is_some_and(|seen| seen != generation) {
         return Err(refuse("the facts have changed since you looked".into()).next("look again and decide again"));
     }
     if !engine.read(|m| m.pairs.contains_key(&ask.pair)) {
-        return Err(Trouble::new(TroubleKind::NotFound, format!("pair {}", ask.pair), "there is no such pair").next("see `understudy status`"));
+        return Err(
+            Trouble::new(TroubleKind::NotFound, format!("pair {}", ask.pair), "there is no such pair").next("see `understudy status`")
+        );
     }
     // Ask both agents now: the highest epoch that anybody reachable knows, and whether the survivor is there at all.
     watch::look_at_both(engine, &ask.pair).await;
@@ -105,11 +108,12 @@ fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
         return Err(refuse(format!("{} has the primary identity already", ask.to)));
     }
     if pair.is_suspended() {
-        return Err(refuse(format!("an identity change is under way or done: the pair is {}", phase_name(&pair.state.phase))));
+        return Err(refuse(format!("an identity change is under way or done: the pair is {}", pair.state.phase.name())));
     }
     let answers = |cluster: &ClusterName| pair.watch_of(cluster).is_some_and(|w| w.trouble.is_none() && w.status.is_some());
     if !answers(&ask.to) {
-        return Err(refuse(format!("the agent of {} does not answer: it cannot take over", ask.to)).next("bring that agent back, or check the network to it"));
+        return Err(refuse(format!("the agent of {} does not answer: it cannot take over", ask.to))
+            .next("bring that agent back, or check the network to it"));
     }
     if ask.planned {
         if !answers(&pair.state.primary) {
@@ -140,13 +144,19 @@ fn resume_points(model: &Model, pair: &PairName, survivor: &ClusterName) -> BTre
 /// Runs that can still be dropped are dropped; one that is being committed is the survivor's to finish first.
 async fn settle_runs(engine: &Arc<Engine>, ask: &Ask) -> Result<(), Trouble> {
     let active: Vec<_> = engine.read(|m| {
-        m.runs.values().filter(|r| !r.has_ended() && r.state.spec.service.pair == ask.pair).map(|r| (r.state.spec.run, r.state.phase)).collect()
+        m.runs
+            .values()
+            .filter(|r| !r.has_ended() && r.state.spec.service.pair == ask.pair)
+            .map(|r| (r.state.spec.run, r.state.phase))
+            .collect()
     });
     for (run, phase) in active {
         if ask.planned {
-            return Err(Trouble::new(TroubleKind::Refused, format!("run {run}"), "it is under way").next("wait for its end, or cancel it first"));
+            return Err(
+                Trouble::new(TroubleKind::Refused, format!("run {run}"), "it is under way").next("wait for its end, or cancel it first")
+            );
         }
-        if view::can_cancel(phase) {
+        if phase.can_cancel() {
             // One that has just moved on is seen below.
             drop(runs::cancel(engine, run, &ask.by).await);
         }
@@ -180,7 +190,10 @@ fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustRepo
         (PairPhase::ActiveAlone { decision, failed, .. }, _) if decision.id == id => {
             Some(report(model, pair, decision, AdjustOutcome::Promoted, failed, None))
         }
-        (PairPhase::Replicating | PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, Some(DecisionOutcome::Aborted { trouble })) => {
+        (
+            PairPhase::Replicating | PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. },
+            Some(DecisionOutcome::Aborted { trouble }),
+        ) => {
             let steps = prompt::steps(true, pair, AdjustOutcome::Aborted);
             Some(AdjustReport {
                 pair: pair.paired.name.clone(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use crate::domain::switchover::machine::{Decision, Event};
-use crate::domain::{Claim, Epoch, Identity, PairName, PointId, Service, ServiceName, Trouble, TroubleKind};
+use crate::domain::switchover::machine::Event;
+use crate::domain::{Claim, Epoch, Identity, PairName, PointId, Service, Trouble, TroubleKind};
 use crate::protocol::PairRecord;
 use crate::store::controller::{Enrolled, PairedAgent, PairedClusters};
 
@@ -66,7 +66,7 @@ async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result
         .max_by_key(|t| t.record.claim.epoch)
         .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {name}"), "no agent told of it"))?;
     let paired = PairedClusters { name: name.clone(), agents: agents(told, newest), paired_at: Utc::now() };
-    let events = events(newest, told)?;
+    let events = events(newest, told);
     watch::end(engine, name);
     pairing::adopt_pair(engine, paired, events).await?;
     let services: Vec<Service> = newest.record.services.clone();
@@ -112,7 +112,7 @@ fn agents(told: &[Told], newest: &Told) -> [PairedAgent; 2] {
 }
 
 /// The events that lead to the state the agents hold.
-fn events(newest: &Told, told: &[Told]) -> Result<Vec<Event>, Trouble> {
+fn events(newest: &Told, told: &[Told]) -> Vec<Event> {
     let Claim { identity, epoch, decision } = newest.record.claim;
     let (own, other) = (newest.agent.cluster.clone(), newest.record.peer.cluster.clone());
     let (primary, secondary) = match identity {
@@ -121,15 +121,20 @@ fn events(newest: &Told, told: &[Told]) -> Result<Vec<Event>, Trouble> {
     };
     let decided = told.iter().flat_map(|t| &t.record.decisions).find(|d| d.id == decision);
     let Some(decided) = decided else {
-        return Ok(vec![Event::Paired { primary, secondary, epoch }]);
+        return vec![Event::Paired { primary, secondary, epoch }];
     };
-    // It changed hands by a person's decision: the pair comes back as it is, active alone, with the decision on record.
+    // It changed hands by a person's decision: the pair comes back as it is, active alone, with that very decision on record, so
+    // that the ids of what is still to do (the old primary's fence) are the same.
     let before = Epoch(decided.epoch.0.saturating_sub(1));
-    let paired = Event::Paired { primary: decided.from.clone(), secondary: decided.to.clone(), epoch: before };
-    let decision = Decision { planned: false, ..decided.clone() };
-    Ok(vec![
-        paired,
-        Event::Decided { decision: Box::new(decision) },
-        Event::Promoted { at: decided.at, failed: BTreeMap::<ServiceName, Trouble>::new() },
-    ])
+    let (at, decision) = (decided.at, Box::new(decided.clone()));
+    let mut events = vec![Event::Paired { primary: decided.from.clone(), secondary: decided.to.clone(), epoch: before }];
+    if decided.planned {
+        events.push(Event::Decided { decision });
+        events.push(Event::Fenced { at, final_runs: BTreeMap::new() });
+    } else {
+        events.push(Event::FaultDeclared { at });
+        events.push(Event::Decided { decision });
+    }
+    events.push(Event::Promoted { at, failed: BTreeMap::new() });
+    events
 }

@@ -27,6 +27,8 @@ pub enum Command {
     CheckPair(PairRequest),
     /// Pair.
     Pair(PairRequest),
+    /// Take over what an agent holds, by the code that `understudy-agent adopt` printed: pairs, policies, points, epoch.
+    Adopt(AgentRequest),
     /// Dissolve a pair: our snapshots go on both sides.
     Unpair {
         /// Which.
@@ -151,7 +153,7 @@ pub enum Reply {
     Catalogue(Vec<CatalogueItem>),
     /// Of `CheckService` and `SaveService`.
     ServiceChecked(ServiceCheck),
-    /// Of `ApplyPlan`: what changes, in words.
+    /// Of `ApplyPlan` and `Adopt`: what changes, in words.
     Changes(Vec<String>),
     /// Of `ExportPlan`.
     Plan(Plan),

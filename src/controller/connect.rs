@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use chrono::Utc;
 
 use crate::domain::Trouble;
+use crate::protocol::enrol::EnrolCode;
 use crate::protocol::tls::OwnKey;
-use crate::protocol::{AgentApi, AgentClient, ConnectSpec, EnrolCode, enrol};
+use crate::protocol::{AgentApi, AgentClient, ConnectSpec, enrol};
 use crate::store::controller::Enrolled;
 
 /// Reaches agents.

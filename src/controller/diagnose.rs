@@ -62,7 +62,9 @@ fn verdict(pair: &PairModel, index: usize, settings: WatchSettings, now: DateTim
     }
     let probes: Vec<String> = peer.probes.iter().map(|p| format!("{other_name} probed {}: {}", p.component, p.evidence)).collect();
     if peer.probes.iter().any(|p| p.health == Health::Healthy) {
-        let words = format!("agent down: the agent of {name} is silent, but its components answer {other_name}. Applications go on; start the agent again");
+        let words = format!(
+            "agent down: the agent of {name} is silent, but its components answer {other_name}. Applications go on; start the agent again"
+        );
         return told(Health::Unknown, words, probes);
     }
     let second = format!("{other_name} cannot reach the agent of {name} either");

@@ -1,6 +1,7 @@
 //! How a console, a socket or a command line speaks to a running engine. Cheap to clone; never blocks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -41,6 +42,15 @@ impl EngineHandle {
             return Reply::Refused(stopped());
         }
         answer.await.unwrap_or_else(|_| Reply::Refused(stopped()))
+    }
+
+    /// Lets go of the engine and, when this was the last handle to one in this process, waits until it has stopped (for `limit` at most).
+    pub async fn stop(self, limit: Duration) {
+        let EngineHandle { commands, mut snapshots } = self;
+        drop(commands);
+        let ended = async { while snapshots.changed().await.is_ok() {} };
+        // What it was doing goes on at its next start, however it ended.
+        drop(tokio::time::timeout(limit, ended).await);
     }
 
     /// Asks without waiting, for a frame: the reply can be polled. A full queue is a refusal, not a wait.

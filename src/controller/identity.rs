@@ -17,7 +17,6 @@ use crate::protocol::{DemoteOrder, Order, Outcome, PromoteOrder};
 
 use super::engine::{Engine, lock};
 use super::instruct::{Errand, unexpected};
-use super::model::phase_name;
 use super::runs;
 use super::snapshot::Level;
 
@@ -30,7 +29,9 @@ pub(super) fn fold(pair: &PairName, events: &[Event]) -> Result<PairState, Troub
     for event in events {
         state = Some(machine::apply(state.as_ref(), event).map_err(|e| illegal(pair, &e))?);
     }
-    state.ok_or_else(|| Trouble::new(TroubleKind::Corrupt, format!("pair {pair}"), "it has no events").next("adopt its agents into a new state directory"))
+    state.ok_or_else(|| {
+        Trouble::new(TroubleKind::Corrupt, format!("pair {pair}"), "it has no events").next("adopt its agents into a new state directory")
+    })
 }
 
 pub(super) fn illegal(pair: &PairName, error: &machine::IllegalEvent) -> Trouble {
@@ -114,9 +115,8 @@ async fn failed(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect
     let planned = match effect {
         Effect::Demote(_) => matches!(state.phase, PairPhase::Fencing { .. }),
         Effect::WatchFinalRuns(_) => true,
-        // Refused means not begun. Anything else may have made the new epoch durable: then there is no way back.
-        Effect::Promote(decision) => decision.planned && matches!(trouble.kind, TroubleKind::Refused | TroubleKind::Invalid),
-        Effect::Unfence(_) => false,
+        // Once asked to promote, the survivor may have made the new epoch durable: there is no way back.
+        Effect::Promote(_) | Effect::Unfence(_) => false,
     };
     let event = Event::PlannedFailed { trouble: trouble.clone() };
     if planned && machine::apply(Some(state), &event).is_ok() {
@@ -243,8 +243,8 @@ pub(super) async fn observe(engine: &Arc<Engine>, pair: &PairName, faulty: bool,
     let Some(state) = engine.read(|m| m.pairs.get(pair).map(|p| p.state.clone())) else { return };
     let now = Utc::now();
     let event = match (&state.phase, faulty, suspect) {
-        (PairPhase::Replicating, _, true) | (PairPhase::Replicating, true, _) => Event::Suspected { at: now },
-        (PairPhase::Suspect { .. }, true, _) => Event::FaultDeclared { at: now },
+        (PairPhase::Replicating | PairPhase::Suspect { .. }, true, _) => Event::FaultDeclared { at: now },
+        (PairPhase::Replicating, false, true) => Event::Suspected { at: now },
         (PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, false, false) => Event::Recovered { at: now },
         _ => return,
     };
@@ -255,6 +255,6 @@ pub(super) async fn observe(engine: &Arc<Engine>, pair: &PairName, faulty: bool,
             engine.alert(super::alerts::AlertKind::Fault, pair.as_str(), &text).await;
         }
         Ok(_) => {}
-        Err(trouble) => tracing::warn!(%pair, phase = phase_name(&state.phase), %trouble, "an observation was not taken"),
+        Err(trouble) => tracing::warn!(%pair, phase = state.phase.name(), %trouble, "an observation was not taken"),
     }
 }

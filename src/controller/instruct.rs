@@ -34,7 +34,8 @@ impl Engine {
     /// The agent of a cluster of a pair.
     pub fn agent(&self, pair: &PairName, cluster: &ClusterName) -> Result<Enrolled, Trouble> {
         self.read(|m| m.pairs.get(pair).and_then(|p| p.agent(cluster)).map(|a| a.enrolled.clone())).ok_or_else(|| {
-            Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), format!("cluster {cluster} is not one of it")).next("see `understudy status`")
+            Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), format!("cluster {cluster} is not one of it"))
+                .next("see `understudy status`")
         })
     }
 
@@ -93,13 +94,8 @@ impl Engine {
             self.look(errand.agent).await?;
         }
         let link = self.link(errand.agent)?;
-        let instruction = Instruction {
-            id: errand.id,
-            pair: errand.pair.clone(),
-            term: self.term(),
-            epoch: errand.epoch,
-            order: errand.order.clone(),
-        };
+        let instruction =
+            Instruction { id: errand.id, pair: errand.pair.clone(), term: self.term(), epoch: errand.epoch, order: errand.order.clone() };
         let mut answer = within(self.limits.call, errand.agent, link.instruct(&instruction)).await?;
         let mut last: Option<(Progress, Instant)> = None;
         loop {
@@ -128,11 +124,7 @@ impl Engine {
 }
 
 /// A call with a time limit.
-pub(super) async fn within<T>(
-    limit: Duration,
-    agent: &Enrolled,
-    call: impl Future<Output = Result<T, Trouble>>,
-) -> Result<T, Trouble> {
+pub(super) async fn within<T>(limit: Duration, agent: &Enrolled, call: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
     tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
         Err(Trouble::new(
             TroubleKind::Unreachable,
@@ -148,9 +140,12 @@ fn gave_up(mut trouble: Trouble, after: Duration) -> Trouble {
 }
 
 fn stalled(agent: &Enrolled, after: Duration) -> Trouble {
-    // `Refused`, so that it is not tried again: the job still runs there, the abort ends it.
-    Trouble::new(TroubleKind::Refused, format!("agent {}", agent.cluster), format!("its work showed no progress for {} s", after.as_secs()))
-        .next("see the agent's log; a component there may hang")
+    Trouble::new(
+        TroubleKind::Unreachable,
+        format!("agent {}", agent.cluster),
+        format!("its work showed no progress for {} s", after.as_secs()),
+    )
+    .next("see the agent's log; a component there may hang")
 }
 
 /// An outcome of another kind than the order's: the agent is of another version.

@@ -34,7 +34,7 @@ impl Default for Limits {
             abort_patience: Duration::from_secs(8),
             backoff: Duration::from_millis(250),
             backoff_most: Duration::from_secs(5),
-            stall: Duration::from_secs(900),
+            stall: Duration::from_secs(600),
             lead: Duration::from_secs(30),
             decision: Duration::from_secs(1800),
         }

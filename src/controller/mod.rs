@@ -3,13 +3,47 @@
 //! It never touches a cluster and never names egui. Out: `watch::Receiver<Arc<Snapshot>>`; in: a bounded channel of
 //! [`Command`] with a reply. Both are serde types, so that a console, a socket and the command line share them.
 
+mod adjust;
+mod adopt;
+mod alerts;
+mod clock;
 pub mod command;
+mod commands;
+mod connect;
+mod diagnose;
+mod engine;
 mod handle;
+mod identity;
+mod instruct;
+mod limits;
+mod lock;
+mod model;
+mod pair_checks;
+mod pairing;
+mod plan;
+mod points;
+mod prompt;
+mod retention;
+mod route;
+mod runs;
+mod scheduler;
+mod services;
 pub mod snapshot;
+mod socket;
+mod start;
+mod steps;
+mod users;
+mod view;
+mod watch;
 
 pub use command::{Command, Reply};
+pub use connect::Connector;
 pub use handle::{Asked, EngineHandle};
+pub use limits::Limits;
+pub use lock::is_held;
 pub use snapshot::Snapshot;
+pub use socket::attach;
+pub use start::{start, start_with};
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -120,6 +120,8 @@ pub(super) struct AgentWatch {
 pub(super) struct RunModel {
     /// The machine's state.
     pub state: RunState,
+    /// How many events it was folded from when it was loaded.
+    pub events: usize,
     /// How far the present step is.
     pub progress: Option<Progress>,
     /// Bytes done at earlier instants of this step, for the rate.
@@ -196,13 +198,12 @@ impl PairModel {
 impl RunModel {
     /// A run in this state.
     pub fn new(state: RunState) -> RunModel {
-        RunModel { state, progress: None, seen: VecDeque::new(), log: VecDeque::new() }
+        RunModel { state, events: 1, progress: None, seen: VecDeque::new(), log: VecDeque::new() }
     }
 
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
-        use crate::domain::backup::machine::Phase;
-        matches!(self.state.phase, Phase::Sealed | Phase::Cancelled | Phase::Failed)
+        self.state.phase.is_end()
     }
 }
 
@@ -258,7 +259,7 @@ impl Model {
         let mut hash = DefaultHasher::new();
         self.ousted.map(|t| t.0).hash(&mut hash);
         for (name, pair) in &self.pairs {
-            (name, &pair.state.primary, pair.epoch(), phase_name(&pair.state.phase)).hash(&mut hash);
+            (name, &pair.state.primary, pair.epoch(), pair.state.phase.name()).hash(&mut hash);
             (pair.diagnosis.adjustable, &pair.diagnosis.conflict).hash(&mut hash);
             for (watch, found) in pair.watch.iter().zip(&pair.diagnosis.clusters) {
                 (watch.trouble.is_none(), found.as_ref().map(|(health, _)| *health)).hash(&mut hash);
@@ -272,19 +273,5 @@ impl Model {
         }
         self.services.keys().collect::<Vec<_>>().hash(&mut hash);
         hash.finish()
-    }
-}
-
-/// A phase's name, without what it carries.
-pub(super) fn phase_name(phase: &PairPhase) -> &'static str {
-    match phase {
-        PairPhase::Replicating => "replicating",
-        PairPhase::Suspect { .. } => "suspect",
-        PairPhase::AwaitingDecision { .. } => "awaiting decision",
-        PairPhase::Fencing { .. } => "fencing",
-        PairPhase::FinalRuns { .. } => "final runs",
-        PairPhase::Unfencing { .. } => "lifting the fence",
-        PairPhase::Promoting { .. } => "promoting",
-        PairPhase::ActiveAlone { .. } => "active alone",
     }
 }

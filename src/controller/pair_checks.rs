@@ -106,7 +106,12 @@ fn isolated(primary: &Found) -> Check {
         format!("the controller shares no host with {}", primary.enrolled.cluster)
     };
     // Training labs and trials share one host on purpose: told, not refused.
-    line("controller apart from the primary", ok_or(CheckState::Warning, !shared), evidence, "run the console or the engine at the secondary's site")
+    line(
+        "controller apart from the primary",
+        ok_or(CheckState::Warning, !shared),
+        evidence,
+        "run the console or the engine at the secondary's site",
+    )
 }
 
 fn each<'a>(primary: &'a Found, secondary: &'a Found) -> impl Iterator<Item = (&'a Found, &'a ComponentInfo)> {
@@ -116,8 +121,14 @@ fn each<'a>(primary: &'a Found, secondary: &'a Found) -> impl Iterator<Item = (&
 fn kerberos(primary: &Found, secondary: &Found) -> Check {
     let asks: Vec<String> =
         each(primary, secondary).filter(|(_, c)| c.kerberos).map(|(f, c)| format!("{}:{}", f.enrolled.cluster, c.name)).collect();
-    let evidence = if asks.is_empty() { "no component asks for Kerberos".to_owned() } else { format!("Kerberos is asked for by {}", asks.join(", ")) };
-    line("Kerberos", ok_or(CheckState::Failed, asks.is_empty()), evidence, "this version does not support Kerberos; leave these components out")
+    let evidence =
+        if asks.is_empty() { "no component asks for Kerberos".to_owned() } else { format!("Kerberos is asked for by {}", asks.join(", ")) };
+    line(
+        "Kerberos",
+        ok_or(CheckState::Failed, asks.is_empty()),
+        evidence,
+        "this version does not support Kerberos; leave these components out",
+    )
 }
 
 fn rights(primary: &Found, secondary: &Found) -> Check {
@@ -146,7 +157,12 @@ fn space(primary: &Found, secondary: &Found) -> Check {
         (true, true) => format!("{} has room for all that {} uses", secondary.enrolled.cluster, primary.enrolled.cluster),
         (true, false) => short.join("; "),
     };
-    line("space at the secondary", ok_or(CheckState::Warning, known && short.is_empty()), evidence, "choose data sets that fit, or add space")
+    line(
+        "space at the secondary",
+        ok_or(CheckState::Warning, known && short.is_empty()),
+        evidence,
+        "choose data sets that fit, or add space",
+    )
 }
 
 fn membership(request: &PairRequest, primary: &Found, secondary: &Found) -> Check {
@@ -163,7 +179,12 @@ fn membership(request: &PairRequest, primary: &Found, secondary: &Found) -> Chec
     let in_it: Vec<_> = [primary, secondary].iter().filter(|f| !f.status.pairs.is_empty()).map(|f| f.enrolled.cluster.as_str()).collect();
     let peers = |f: &Found, other: &Found| f.status.pairs.iter().all(|p| p.peer.cluster == other.enrolled.cluster);
     if !peers(primary, secondary) || !peers(secondary, primary) {
-        return line(name, CheckState::Failed, format!("pair {} exists with another cluster", request.name), "choose another name, or unpair it first");
+        return line(
+            name,
+            CheckState::Failed,
+            format!("pair {} exists with another cluster", request.name),
+            "choose another name, or unpair it first",
+        );
     }
     let evidence = match in_it.len() {
         0 => "neither agent is in a pair".to_owned(),
@@ -183,7 +204,12 @@ fn matched(mine: &ComponentInfo, theirs: &[ComponentInfo]) -> ComponentMatch {
     let found = of_kind.iter().find(|c| c.name == mine.name).or(if of_kind.len() == 1 { of_kind.first() } else { None });
     let name = format!("{} has a counterpart", mine.name);
     let check = match found {
-        None => line(&name, CheckState::Warning, format!("nothing of kind {} at the secondary matches it", mine.kind), "configure one there, or leave it out"),
+        None => line(
+            &name,
+            CheckState::Warning,
+            format!("nothing of kind {} at the secondary matches it", mine.kind),
+            "configure one there, or leave it out",
+        ),
         Some(c) if c.kind == ComponentKind::Hdfs && major(&c.version) != major(&mine.version) => line(
             &name,
             CheckState::Warning,

@@ -17,7 +17,7 @@ use super::engine::Engine;
 use super::instruct::{Errand, fresh};
 use super::model::PairModel;
 use super::snapshot::Level;
-use super::{Reply, adopt, identity, pair_checks, services, watch};
+use super::{Reply, adopt, identity, pair_checks, watch};
 
 /// One agent as it just answered.
 pub(super) struct Found {
@@ -76,8 +76,12 @@ async fn timed_look(engine: &Engine, agent: &Enrolled) -> Result<(AgentStatus, u
 pub(super) async fn check(engine: &Engine, request: &PairRequest) -> Result<(Found, Found, PairChecks), Trouble> {
     let (primary, secondary) = tokio::try_join!(find(engine, &request.primary), find(engine, &request.secondary))?;
     if primary.enrolled.key == secondary.enrolled.key || primary.enrolled.cluster == secondary.enrolled.cluster {
-        return Err(Trouble::new(TroubleKind::Invalid, format!("pair {}", request.name), format!("both agents are {}", primary.enrolled.cluster))
-            .next("name the agents of two clusters, each with a name of its own"));
+        return Err(Trouble::new(
+            TroubleKind::Invalid,
+            format!("pair {}", request.name),
+            format!("both agents are {}", primary.enrolled.cluster),
+        )
+        .next("name the agents of two clusters, each with a name of its own"));
     }
     let checks = pair_checks::all(engine, request, &primary, &secondary).await;
     Ok((primary, secondary, checks))
@@ -164,7 +168,8 @@ pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName) -> Result<Repl
         .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "there is no such pair"))?;
     let running = engine.read(|m| m.runs.values().find(|r| !r.has_ended() && &r.state.spec.service.pair == pair).map(|r| r.state.spec.run));
     if let Some(run) = running {
-        return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("run {run} is under way")).next("cancel it or wait for its end"));
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("run {run} is under way"))
+            .next("cancel it or wait for its end"));
     }
     let epoch = engine.epoch(pair);
     let mut leftovers = Vec::new();
@@ -222,9 +227,4 @@ fn own_host() -> HashSet<String> {
 /// Whether an address of the form `host:port` is on this host's loopback.
 pub(super) fn is_loopback(address: &str) -> bool {
     address.to_socket_addrs().is_ok_and(|mut all| all.any(|a| a.ip().is_loopback()))
-}
-
-/// Sends a pair's policies to both agents, for a later controller.
-pub(super) async fn store_policies(engine: &Engine, pair: &PairName) -> Vec<String> {
-    services::tell_agents(engine, pair).await
 }

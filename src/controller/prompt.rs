@@ -48,7 +48,7 @@ fn resume(model: &Model, pair: &PairModel) -> Vec<ResumeView> {
         .map(|service| {
             let points = model.points.get(&service.name).map(Vec::as_slice).unwrap_or_default();
             let point = points.iter().find(|p| p.to == pair.state.secondary && p.captured.grade != crate::domain::Grade::Invalid).cloned();
-            let lost = |first| last_sign.map(|seen| (seen - first).num_seconds().max(0).unsigned_abs());
+            let lost = |first: chrono::DateTime<chrono::Utc>| last_sign.map(|seen| (seen - first).num_seconds().max(0).unsigned_abs());
             ResumeView { service: service.name.clone(), lost_secs: point.as_ref().and_then(|p| lost(p.captured.first)), point }
         })
         .collect()

@@ -16,7 +16,7 @@ use super::engine::{Engine, lock};
 use super::instruct::fresh;
 use super::model::{PairModel, RUN_LOG, RunModel};
 use super::snapshot::{ActivityLine, Level};
-use super::{retention, steps, users, view};
+use super::{retention, steps, users};
 
 /// A person's wish to drop a run, and where the answer goes.
 pub(super) struct CancelAsk {
@@ -43,8 +43,12 @@ pub(super) async fn start(
             Trouble::new(TroubleKind::NotFound, format!("pair {}", policy.pair), "it is not paired").next("pair its clusters first")
         })?;
         if let Some(running) = m.active_run(service) {
-            return Err(Trouble::new(TroubleKind::Refused, format!("service {service}"), format!("its run {} is still under way", running.state.spec.run))
-                .next("wait for it, or cancel it"));
+            return Err(Trouble::new(
+                TroubleKind::Refused,
+                format!("service {service}"),
+                format!("its run {} is still under way", running.state.spec.run),
+            )
+            .next("wait for it, or cancel it"));
         }
         check_pair(pair, started_by)?;
         Ok(make_spec(policy.clone(), pair, at.unwrap_or(now), started_by))
@@ -61,8 +65,11 @@ pub(super) async fn start(
 
 fn unknown_service<'a>(known: impl Iterator<Item = &'a ServiceName>, service: &ServiceName) -> Trouble {
     let known: Vec<_> = known.map(ServiceName::as_str).collect();
-    Trouble::new(TroubleKind::NotFound, format!("service {service}"), "there is no such service")
-        .next(if known.is_empty() { "create a policy first".to_owned() } else { format!("there are: {}", known.join(", ")) })
+    Trouble::new(TroubleKind::NotFound, format!("service {service}"), "there is no such service").next(if known.is_empty() {
+        "create a policy first".to_owned()
+    } else {
+        format!("there are: {}", known.join(", "))
+    })
 }
 
 /// A run needs a primary that replicates: not while identities change, not when the new primary is alone.
@@ -72,7 +79,7 @@ fn check_pair(pair: &PairModel, started_by: StartedBy) -> Result<(), Trouble> {
         return Err(Trouble::new(TroubleKind::Refused, object, &pair.diagnosis.conflict));
     }
     if pair.is_suspended() && started_by != StartedBy::Switchover {
-        let phase = super::model::phase_name(&pair.state.phase);
+        let phase = pair.state.phase.name();
         return Err(Trouble::new(TroubleKind::Refused, object, format!("backups are suspended: the pair is {phase}"))
             .next("backups go on when a cluster stands by again"));
     }
@@ -103,7 +110,8 @@ fn make_spec(service: Service, pair: &PairModel, moment: DateTime<Utc>, started_
 }
 
 fn illegal(run: RunId, error: &machine::IllegalEvent) -> Trouble {
-    Trouble::new(TroubleKind::Corrupt, format!("run {run}"), error).next("this is a bug or a damaged store: keep the state directory and report it")
+    Trouble::new(TroubleKind::Corrupt, format!("run {run}"), error)
+        .next("this is a bug or a damaged store: keep the state directory and report it")
 }
 
 /// Folds stored events; damage is named.
@@ -199,7 +207,7 @@ impl Executor {
                 event = &mut performing => return (event, None),
                 Some(ask) = self.asks.recv() => {
                     let phase = self.state.phase;
-                    if view::can_cancel(phase) {
+                    if phase.can_cancel() {
                         return (Ok(Event::CancelRequested { at: Utc::now(), by: ask.by }), Some(ask.reply));
                     }
                     drop(ask.reply.send(Err(refuse_cancel(self.state.spec.run, phase))));
@@ -212,7 +220,14 @@ impl Executor {
     async fn append(&mut self, event: Event) -> Result<(), Trouble> {
         let run = self.state.spec.run;
         let next = machine::apply(Some(&self.state), &event).map_err(|e| illegal(run, &e))?;
-        let ended = machine::next(&next, Utc::now()).is_empty();
+        if next == self.state {
+            // A commit that failed without saying how it ended: it is asked again, and the store is not filled with that.
+            let (level, text) = words(&event);
+            log(&self.engine, run, level, text);
+            tokio::time::sleep(self.engine.limits.backoff_most).await;
+            return Ok(());
+        }
+        let ended = next.phase.is_end();
         let (service, seq, stored) = (next.spec.service.name.clone(), self.events, event.clone());
         self.engine.store(move |s| s.append_run_event(run, &service, seq, &stored, ended)).await?;
         self.events += 1;

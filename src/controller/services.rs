@@ -93,3 +93,36 @@ pub(super) async fn tell_agents(engine: &Engine, pair: &PairName) -> Vec<String>
     }
     untold
 }
+
+fn problems(service: &Service, others: &[Service], components: Option<[Vec<crate::domain::ComponentInfo>; 2]>) -> Vec<Check> {
+    let failed =
+        |name: &str, evidence: String, fix: &str| Check { name: name.to_owned(), state: CheckState::Failed, evidence, fix: fix.to_owned() };
+    let mut checks = Vec::new();
+    let Some([primary, secondary]) = components else {
+        return vec![failed("pair", format!("pair {} does not exist", service.pair), "pair its clusters first")];
+    };
+    for set in &service.data_sets {
+        if !primary.iter().any(|c| c.name == set.from.component) {
+            checks.push(failed(
+                "data set",
+                format!("{}: the primary has no component {}", set.from, set.from.component),
+                "name one of its components",
+            ));
+        }
+        if !secondary.iter().any(|c| c.name == set.to.component) {
+            checks.push(failed(
+                "data set",
+                format!("{}: the secondary has no component {}", set.to, set.to.component),
+                "name one of its components",
+            ));
+        }
+        if others.iter().flat_map(|o| &o.data_sets).any(|o| o.to == set.to) {
+            checks.push(failed("data set", format!("{} is the target of another service", set.to), "one target belongs to one service"));
+        }
+    }
+    checks
+}
+
+fn in_words(service: &Service) -> String {
+    format!("{} data sets at one moment", service.data_sets.len())
+}

@@ -52,8 +52,7 @@ impl Run<'_> {
             tokio::time::sleep(wait).await;
         }
         self.check_epoch()?;
-        let order =
-            Order::Arm(ArmOrder { run: spec.run, service: spec.service.name.clone(), data_sets: spec.service.data_sets.clone() });
+        let order = Order::Arm(ArmOrder { run: spec.run, service: spec.service.name.clone(), data_sets: spec.service.data_sets.clone() });
         let (primary, secondary) = tokio::try_join!(
             self.armed(&spec.from, spec.ids.arm_primary, order.clone()),
             self.armed(&spec.to, spec.ids.arm_secondary, order)
@@ -138,8 +137,7 @@ impl Run<'_> {
         let spec = &self.state.spec;
         let order = Order::Commit(CommitOrder { point: self.point()?, service: spec.service.clone() });
         let agent = self.agent(&spec.to)?;
-        let errand =
-            Errand { id: spec.ids.commit, pair: &spec.service.pair, epoch: spec.epoch, agent: &agent, order, patience: None };
+        let errand = Errand { id: spec.ids.commit, pair: &spec.service.pair, epoch: spec.epoch, agent: &agent, order, patience: None };
         let written = tokio::sync::Notify::new();
         let following = self.engine.carry_out(errand, |progress| {
             if progress.committed {
@@ -182,10 +180,8 @@ impl Run<'_> {
     /// Drops what the run made, at both agents; what could not be dropped is listed, never hidden.
     async fn abort(&self) -> Event {
         let spec = &self.state.spec;
-        let (mut leftovers, more) = tokio::join!(
-            self.abort_at(&spec.from, spec.ids.abort_primary),
-            self.abort_at(&spec.to, spec.ids.abort_secondary)
-        );
+        let (mut leftovers, more) =
+            tokio::join!(self.abort_at(&spec.from, spec.ids.abort_primary), self.abort_at(&spec.to, spec.ids.abort_secondary));
         leftovers.extend(more);
         Event::Dropped { at: Utc::now(), leftovers }
     }

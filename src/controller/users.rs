@@ -20,8 +20,12 @@ pub(super) async fn sync(engine: &Engine, pair: &PairName, dry_run: bool, by_con
         .read(|m| m.pairs.get(pair).map(|p| (p.state.primary.clone(), p.state.secondary.clone(), p.is_suspended())))
         .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "there is no such pair"))?;
     if suspended && !dry_run {
-        return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), "user sync is suspended: identities are changing, or the primary is alone")
-            .next("--dry-run still compares"));
+        return Err(Trouble::new(
+            TroubleKind::Refused,
+            format!("pair {pair}"),
+            "user sync is suspended: identities are changing, or the primary is alone",
+        )
+        .next("--dry-run still compares"));
     }
     let synced = if by_controller {
         adjust(engine, pair, &primary, &secondary, dry_run).await
@@ -47,10 +51,7 @@ async fn adjust(
     secondary: &ClusterName,
     dry_run: bool,
 ) -> Result<UsersReport, Trouble> {
-    let (ours, theirs) = tokio::try_join!(
-        ask(engine, pair, primary, Order::ReadUsers),
-        ask(engine, pair, secondary, Order::ReadUsers)
-    )?;
+    let (ours, theirs) = tokio::try_join!(ask(engine, pair, primary, Order::ReadUsers), ask(engine, pair, secondary, Order::ReadUsers))?;
     let unread = |cluster: &ClusterName| Trouble::new(TroubleKind::Failed, format!("agent {cluster}"), "it told no user data");
     let at_primary = ours.read.ok_or_else(|| unread(primary))?;
     let at_secondary = theirs.read.ok_or_else(|| unread(secondary))?;

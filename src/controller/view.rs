@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::backup::machine::Phase;
 use crate::domain::switchover::machine::PairPhase;
-use crate::domain::{Health, Identity, RunOutcome, RunReport, Service};
+use crate::domain::{Health, Identity, Service};
 
 use super::model::{AgentWatch, Model, PairModel, RunModel};
 use super::snapshot::{ClusterView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
-use super::{prompt, schedule_view};
+use super::{prompt, scheduler};
 
 /// Points shown a service.
 const POINTS: usize = 500;
@@ -64,13 +64,13 @@ pub(super) fn active(pair: &PairModel) -> Option<crate::domain::ClusterName> {
         // Whoever answers knows less than we do: what we know stands.
         return Some(pair.state.primary.clone());
     }
-    let mut at_newest = pair.claims().filter(|(_, claim)| claim.epoch == newest);
-    match at_newest.clone().find(|(_, claim)| claim.identity == Identity::Primary) {
-        Some((cluster, _)) => Some(cluster.clone()),
+    let at_newest: Vec<_> = pair.claims().filter(|(_, claim)| claim.epoch == newest).collect();
+    match at_newest.iter().find(|(_, claim)| claim.identity == Identity::Primary) {
+        Some((cluster, _)) => Some((*cluster).clone()),
         None => {
             // Only the secondary answers: the other one holds the primary identity of that epoch.
-            let (secondary, _) = at_newest.next()?;
-            pair.paired.agents.iter().map(|a| &a.enrolled.cluster).find(|c| *c != secondary).cloned()
+            let (secondary, _) = at_newest.first()?;
+            pair.paired.agents.iter().map(|a| &a.enrolled.cluster).find(|c| c != secondary).cloned()
         }
     }
 }
@@ -140,7 +140,7 @@ fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTim
         policy: service.clone(),
         last_point: point.map(|p| p.id),
         rpo_secs,
-        next_moment: if pair.is_suspended() { None } else { schedule_view::next_moment(service, now) },
+        next_moment: if pair.is_suspended() { None } else { scheduler::next_moments(service, now, 1).first().copied() },
         rpo_history: rpo_history(model, service, now),
         missed: model.missed.get(&service.name).map(|m| m.iter().take(MISSED).cloned().collect()).unwrap_or_default(),
         unprotected_since: match &pair.state.phase {
@@ -183,43 +183,10 @@ fn rpo_history(model: &Model, service: &Service, now: DateTime<Utc>) -> Vec<Opti
         .collect()
 }
 
-/// A run as the command line prints it.
-pub(super) fn run_report(run: &RunModel) -> RunReport {
-    let state = &run.state;
-    let spec = &state.spec;
-    let mut timings_ms = state.timings;
-    if let Some(point) = &state.point {
-        timings_ms.commit = point.timings_ms.commit.or(timings_ms.commit);
-        timings_ms.apply = point.timings_ms.apply.or(timings_ms.apply);
-        timings_ms.seal = point.timings_ms.seal.or(timings_ms.seal);
-    }
-    RunReport {
-        service: spec.service.name.clone(),
-        run: spec.run,
-        recovery_point: spec.point,
-        moment: spec.moment,
-        captured: state.captured,
-        data_sets: state.point.as_ref().map_or_else(|| state.sets.clone(), |p| p.data_sets.clone()),
-        timings_ms,
-        outcome: match state.phase {
-            Phase::Sealed => Some(RunOutcome::Sealed),
-            Phase::Cancelled => Some(RunOutcome::Cancelled),
-            Phase::Failed => Some(RunOutcome::Failed),
-            _ => None,
-        },
-        error: state.trouble.clone(),
-        pair: spec.service.pair.clone(),
-        epoch: spec.epoch,
-        from: spec.from.clone(),
-        to: spec.to.clone(),
-        sealed_at: state.point.as_ref().and_then(|p| p.sealed_at),
-    }
-}
-
 fn run_view(run: &RunModel) -> RunView {
     let state = &run.state;
     RunView {
-        report: run_report(run),
+        report: state.report(),
         run: state.spec.run,
         phase: state.phase,
         phase_since: state.phase_since,
@@ -227,14 +194,9 @@ fn run_view(run: &RunModel) -> RunView {
         started_by: state.spec.started_by,
         progress: run.progress.clone(),
         bytes_per_sec: rate(run),
-        can_cancel: can_cancel(state.phase),
+        can_cancel: state.phase.can_cancel(),
         log: run.log.iter().cloned().collect(),
     }
-}
-
-/// Before the commit a run can be dropped; after it, the secondary finishes alone.
-pub(super) fn can_cancel(phase: Phase) -> bool {
-    matches!(phase, Phase::Arm | Phase::Capture | Phase::Transfer | Phase::Verify)
 }
 
 fn rate(run: &RunModel) -> Option<u64> {

@@ -107,10 +107,14 @@ pub(super) fn begin(engine: &Arc<Engine>, pair: &PairName) {
     }
     for index in 0..2 {
         let (stop, task) = (driver.stop.clone(), watch(engine.clone(), pair.clone(), index));
-        engine.spawn(async move { tokio::select! { () = stop.cancelled() => {}, () = task => {} } });
+        engine.spawn(async move {
+            tokio::select! { () = stop.cancelled() => {}, () = task => {} }
+        });
     }
     let (stop, task) = (driver.stop.clone(), identity::drive(engine.clone(), pair.clone()));
-    engine.spawn(async move { tokio::select! { () = stop.cancelled() => {}, () = task => {} } });
+    engine.spawn(async move {
+        tokio::select! { () = stop.cancelled() => {}, () = task => {} }
+    });
 }
 
 /// Ends a pair's tasks.

@@ -26,7 +26,7 @@ impl Store {
             )?;
             transaction.execute(
                 "INSERT INTO run_event(run, seq, body) VALUES(?1, ?2, ?3)",
-                params![run.to_string(), seq, to_json(event)?],
+                params![run.to_string(), number(seq), to_json(event)?],
             )?;
             transaction.commit()
         })
@@ -61,7 +61,7 @@ impl Store {
     /// Appends one event of a pair's identities.
     pub fn append_pair_event(&self, pair: &PairName, seq: usize, event: &switchover::Event) -> Result<(), Trouble> {
         self.sql(|c| {
-            c.execute("INSERT INTO pair_event(pair, seq, body) VALUES(?1, ?2, ?3)", params![pair.as_str(), seq, to_json(event)?])
+            c.execute("INSERT INTO pair_event(pair, seq, body) VALUES(?1, ?2, ?3)", params![pair.as_str(), number(seq), to_json(event)?])
         })
         .map(drop)
     }
@@ -73,4 +73,8 @@ impl Store {
             query.query_map([pair.as_str()], |row| row.get::<_, String>(0))?.map(|body| from_json(&body?)).collect()
         })
     }
+}
+
+fn number(seq: usize) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
 }

@@ -114,12 +114,24 @@ impl Store {
         Ok(newest.and_then(DateTime::from_timestamp_micros))
     }
 
+    /// Up to when a service's moments are known: the newest one recorded, or when its present policy was saved; `None` without a policy.
+    pub fn schedule_known_until(&self, service: &ServiceName) -> Result<Option<DateTime<Utc>>, Trouble> {
+        let saved: Option<i64> = self
+            .sql(|c| c.query_row("SELECT max(at) FROM policy WHERE service = ?1 AND current = 1", [service.as_str()], |row| row.get(0)))?;
+        let saved = saved.and_then(DateTime::from_timestamp_micros);
+        Ok(saved.max(self.last_moment(service)?.filter(|_| saved.is_some())))
+    }
+
     /// The newest missed and overlapped moments of a service, newest first.
     pub fn missed_moments(&self, service: &ServiceName, limit: u32) -> Result<Vec<(DateTime<Utc>, String)>, Trouble> {
         self.sql(|c| {
             let mut query =
                 c.prepare("SELECT at, reason FROM moment WHERE service = ?1 AND state <> 'started' ORDER BY at DESC LIMIT ?2")?;
-            query.query_map(params![service.as_str(), limit], |row| Ok((DateTime::from_timestamp_micros(row.get(0)?).unwrap_or_default(), row.get(1)?)))?.collect()
+            query
+                .query_map(params![service.as_str(), limit], |row| {
+                    Ok((DateTime::from_timestamp_micros(row.get(0)?).unwrap_or_default(), row.get(1)?))
+                })?
+                .collect()
         })
     }
 

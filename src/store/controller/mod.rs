@@ -38,7 +38,8 @@ impl Store {
     /// Opens (or makes) `engine.db` in a state directory, which becomes 0700, and brings its schema up to date.
     pub fn open(state: &Path) -> Result<Store, Trouble> {
         let path = state.join("engine.db");
-        let io = |e: std::io::Error| Trouble::new(TroubleKind::Failed, path.display(), e).next("check the state directory's rights and space");
+        let io =
+            |e: std::io::Error| Trouble::new(TroubleKind::Failed, path.display(), e).next("check the state directory's rights and space");
         fs::create_dir_all(state).map_err(io)?;
         fs::set_permissions(state, fs::Permissions::from_mode(0o700)).map_err(io)?;
         // SQLite gives its journal the database's mode, so that the database is made first, for us alone.

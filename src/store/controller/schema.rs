@@ -27,14 +27,14 @@ const STEPS: &[&str] = &["
 /// Brings the schema up to date, one transaction a step. A newer schema than ours is left alone.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
     let fail = |e: rusqlite::Error| format!("cannot bring the store up to date: {e}");
-    let found: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
-    if found > STEPS.len() {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
+    if STEPS.len() < found as usize {
         return Err(format!("its schema is version {found}, and this program knows versions up to {}", STEPS.len()));
     }
-    for (index, step) in STEPS.iter().enumerate().skip(found) {
+    for (version, step) in (1_u32..).zip(STEPS).skip(found as usize) {
         let transaction = connection.transaction().map_err(fail)?;
         transaction.execute_batch(step).map_err(fail)?;
-        transaction.pragma_update(None, "user_version", index + 1).map_err(fail)?;
+        transaction.pragma_update(None, "user_version", version).map_err(fail)?;
         transaction.commit().map_err(fail)?;
     }
     Ok(())

@@ -1,0 +1,87 @@
+//! Each command to the room that carries it out, and its reply.
+
+use std::sync::Arc;
+
+use crate::domain::backup::machine::StartedBy;
+use crate::domain::{ComponentName, PairName, RunReport, Trouble, TroubleKind};
+use crate::protocol::CatalogueItem;
+
+use super::adjust::{Ask, adjust};
+use super::engine::Engine;
+use super::instruct::within;
+use super::{Command, Reply, adopt, pairing, plan, runs, services, users};
+
+/// The longest list of runs given at once.
+const RUNS: u32 = 1_000;
+
+/// Carries a command out; what goes wrong is its reply.
+pub(super) async fn carry_out(engine: &Arc<Engine>, command: Command) -> Reply {
+    match reply(engine, command).await {
+        Ok(reply) => reply,
+        Err(trouble) => Reply::Refused(trouble),
+    }
+}
+
+async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble> {
+    match command {
+        Command::TestAgent { address, code } => {
+            let found = pairing::find(engine, &super::command::AgentRequest { address, code }).await?;
+            Ok(Reply::Agent(found.shown()))
+        }
+        Command::CheckPair(request) => Ok(Reply::PairChecks(pairing::check(engine, &request).await?.2)),
+        Command::Pair(request) => pairing::pair(engine, &request).await,
+        Command::Adopt(request) => adopt::adopt(engine, &request).await,
+        Command::Unpair { pair } => pairing::unpair(engine, &pair).await,
+        Command::Catalogue { pair, component, path } => catalogue(engine, &pair, component.as_ref(), &path).await.map(Reply::Catalogue),
+        Command::CheckService(service) => Ok(Reply::ServiceChecked(services::check(engine, &service).await)),
+        Command::SaveService(service) => services::save(engine, &service).await,
+        Command::RemoveService { service } => services::remove(engine, &service).await,
+        Command::ApplyPlan { plan, dry_run } => plan::apply(engine, &plan, dry_run).await,
+        Command::ExportPlan => Ok(Reply::Plan(plan::export(engine))),
+        Command::Run { service, at } => runs::start(engine, &service, at, StartedBy::Person).await.map(Reply::Started),
+        Command::CancelRun { run } => runs::cancel(engine, run, "a person").await.map(|()| Reply::Done),
+        Command::AdjustIdentity { pair, to, confirm, planned, generation, by } => {
+            adjust(engine, Ask { pair, to, confirm, planned, generation, by }).await
+        }
+        Command::SyncUsers { pair, dry_run, by_controller } => users::sync(engine, &pair, dry_run, by_controller).await,
+        Command::Points { service } => Ok(Reply::Points(engine.read(|m| m.points.get(&service).cloned()).unwrap_or_default())),
+        Command::Runs { service, limit } => Ok(Reply::Runs(reports(engine, service.as_ref(), limit))),
+        Command::Snapshot => Ok(Reply::Snapshot(Box::new(engine.picture()))),
+    }
+}
+
+fn reports(engine: &Engine, service: Option<&crate::domain::ServiceName>, limit: u32) -> Vec<RunReport> {
+    let limit = usize::try_from(limit.min(RUNS)).unwrap_or(usize::MAX);
+    engine.read(|m| {
+        let mine = m.runs.values().rev().filter(|r| service.is_none_or(|s| &r.state.spec.service.name == s));
+        mine.take(limit).map(|r| r.state.report()).collect()
+    })
+}
+
+/// What is inside a place of the primary.
+async fn catalogue(engine: &Engine, pair: &PairName, component: Option<&ComponentName>, path: &str) -> Result<Vec<CatalogueItem>, Trouble> {
+    let (primary, components) = engine
+        .read(|m| {
+            let pair = m.pairs.get(pair)?;
+            let told = pair.watch_of(&pair.state.primary).and_then(|w| w.status.as_ref()).map(|s| s.components.clone());
+            let paired = pair.agent(&pair.state.primary).map(|a| a.components.clone());
+            Some((pair.state.primary.clone(), told.or(paired).unwrap_or_default()))
+        })
+        .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "there is no such pair"))?;
+    let Some(component) = component else {
+        let item = |c: crate::domain::ComponentInfo| CatalogueItem {
+            label: format!("{} ({})", c.name, c.kind),
+            component: c.name,
+            path: String::new(),
+            selectable: false,
+            expandable: true,
+            bytes: c.used_bytes,
+            files: None,
+        };
+        return Ok(components.into_iter().map(item).collect());
+    };
+    let agent = engine.agent(pair, &primary)?;
+    let link = engine.link(&agent)?;
+    // A large directory may take longer than an ordinary call.
+    within(engine.limits.call * 6, &agent, link.catalogue(component.as_str(), path)).await
+}
