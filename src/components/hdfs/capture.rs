@@ -34,8 +34,9 @@ pub(super) fn snapshot_path(set: &str, point: PointId) -> String {
 
 #[derive(Deserialize)]
 struct SnapshottableAnswer {
+    /// `null` where there is none.
     #[serde(rename = "SnapshottableDirectoryList", default)]
-    directories: Vec<Snapshottable>,
+    directories: Option<Vec<Snapshottable>>,
 }
 
 #[derive(Deserialize)]
@@ -130,7 +131,7 @@ impl Hdfs {
         let about = |error: HdfsError| error.about(self.object("/"));
         let answer: SnapshottableAnswer = self.web.json(Operation::get("GETSNAPSHOTTABLEDIRECTORYLIST", "/")).await.map_err(about)?;
         let mut own = Vec::new();
-        for directory in answer.directories {
+        for directory in answer.directories.unwrap_or_default() {
             let path = format!("{}/{}", directory.parent_full_path.trim_end_matches('/'), directory.dir_status.path_suffix);
             let names = list(&self.web, &format!("{}/.snapshot", path.trim_end_matches('/'))).await.map_err(about)?;
             let points = names.iter().filter_map(|status| status.path_suffix.strip_prefix(PREFIX)?.parse::<PointId>().ok());

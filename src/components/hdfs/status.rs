@@ -175,7 +175,7 @@ struct AclStatus {
 #[derive(Deserialize)]
 struct XAttrsAnswer {
     #[serde(rename = "XAttrs", default)]
-    xattrs: Vec<XAttr>,
+    xattrs: Option<Vec<XAttr>>,
 }
 
 #[derive(Deserialize)]
@@ -216,7 +216,7 @@ pub async fn complete(hdfs: &WebHdfs, path: &str, name: RelPath, status: FileSta
         entry.meta.acl.sort();
     }
     let attributes: XAttrsAnswer = hdfs.json(Operation::get("GETXATTRS", path).with("encoding", "hex")).await?;
-    for XAttr { name, value } in attributes.xattrs {
+    for XAttr { name, value } in attributes.xattrs.unwrap_or_default() {
         let value = value.unwrap_or_default();
         let hex = value.strip_prefix("0x").unwrap_or(&value).to_ascii_lowercase();
         if name.starts_with(OWN_XATTRS) {
