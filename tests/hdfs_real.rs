@@ -85,6 +85,7 @@ async fn grow(cluster: &Cluster, set: &str) {
 /// Everything that may happen between two runs.
 async fn change(cluster: &Cluster, set: &str) {
     let at = |path: &str| format!("{set}/{path}");
+    cluster.put(&at("moved"), &[("op", "MKDIRS")]).await;
     cluster.rename(&at("many/03"), &at("moved/03")).await;
     cluster.rename(&at("moved/03/file-0003"), &at("moved/03/renamed inside")).await;
     cluster.rename(&at("names/a+b"), &at("t")).await;

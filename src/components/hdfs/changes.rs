@@ -1,6 +1,7 @@
 //! What differs between two snapshots of ours: asks the cluster what [`super::diff`] wants to know.
 
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
@@ -9,8 +10,8 @@ use super::Hdfs;
 use super::capture::{snapshot_name, snapshot_path};
 use super::diff::{Difference, Modified, Moves, content_is_open, decide};
 use super::error::HdfsError;
-use super::listing::{AT_ONCE, full, walk_whole};
-use super::status::look;
+use super::listing::{AT_ONCE, full, walk, walk_whole};
+use super::status::{FileStatus, look};
 use super::webhdfs::{Operation, WebHdfs};
 use crate::domain::{Change, ChangeSet, Entry, PointId, RelPath, Trouble, TroubleKind};
 
@@ -61,7 +62,7 @@ impl Hdfs {
         if !self.has_snapshot(set, base).await? {
             return Err(self.refused(set, &format!("its snapshot of the base point {base} is no longer held")).next("make a full copy"));
         }
-        let moves = Moves::new(report(&self.web, set, &snapshot_name(base), &snapshot_name(point)).await.map_err(about)?);
+        let moves = self.moves(set, base, Some(point)).await.map_err(about)?;
         let questions = moves.questions();
         let modified = self.modified(&snapshot_path(set, base), &new_root, questions.modified).await.map_err(about)?;
         let mut created: Vec<Entry> = Vec::new();
@@ -70,6 +71,17 @@ impl Hdfs {
             created.extend(found.into_iter().map(|found| found.entry));
         }
         Ok(decide(&moves, modified, created))
+    }
+
+    /// What happened between a snapshot and a later one, or the live tree.
+    pub(super) async fn moves(&self, set: &str, old: PointId, new: Option<PointId>) -> Result<Moves, HdfsError> {
+        let new_name = new.map(snapshot_name).unwrap_or_default();
+        let mut moves = Moves::new(report(&self.web, set, &snapshot_name(old), &new_name).await?);
+        let new_root = new.map_or_else(|| set.to_owned(), |point| snapshot_path(set, point));
+        let old_root = snapshot_path(set, old);
+        let (before, after) = futures_util::try_join!(prints(&self.web, &old_root), prints(&self.web, &new_root))?;
+        moves.hear(before, after);
+        Ok(moves)
     }
 
     async fn modified(&self, old_root: &str, new_root: &str, pairs: Vec<(RelPath, RelPath)>) -> Result<Vec<Modified>, HdfsError> {
@@ -87,6 +99,21 @@ impl Hdfs {
     }
 }
 
+/// What a listing shows of an entry and what a change may move.
+type Print = (u64, i64, u16, u64);
+
+/// Every entry below a root, with its print.
+async fn prints(hdfs: &WebHdfs, root: &str) -> Result<Vec<(RelPath, u64, Print)>, HdfsError> {
+    let statuses = walk(hdfs, root, &RelPath::root(), &BTreeSet::new()).await?;
+    let rights = |status: &FileStatus| {
+        let mut hasher = std::hash::DefaultHasher::new();
+        (&status.permission, &status.owner, &status.group, status.acl_bit).hash(&mut hasher);
+        hasher.finish()
+    };
+    let print = |status: &FileStatus| (status.length, status.modification_time, status.replication, rights(status));
+    Ok(statuses.into_iter().map(|(path, status)| (path, status.file_id, print(&status))).collect())
+}
+
 /// Whether two files have one checksum; when the cluster cannot tell, they count as different and are copied.
 pub(super) async fn same_bytes(hdfs: &WebHdfs, one: &str, other: &str) -> Result<bool, HdfsError> {
     let checksum = |path: &str| hdfs.json::<serde_json::Value>(Operation::get("GETFILECHECKSUM", path).heavy());
@@ -98,7 +125,7 @@ pub(super) async fn same_bytes(hdfs: &WebHdfs, one: &str, other: &str) -> Result
 }
 
 /// The report from snapshot `old` to snapshot `new` (empty: the live tree), page by page.
-pub(super) async fn report(hdfs: &WebHdfs, set: &str, old: &str, new: &str) -> Result<Vec<Difference>, HdfsError> {
+async fn report(hdfs: &WebHdfs, set: &str, old: &str, new: &str) -> Result<Vec<Difference>, HdfsError> {
     let (mut path, mut index) = (String::new(), -1);
     let (mut modified, mut created, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..PAGES {

@@ -5,8 +5,11 @@
 //! the newer one's. What is new inside a renamed directory is told under the directory's *old* path. Below something new or
 //! deleted nothing is told, except renames into something new; what moved out of a deleted directory is told as new.
 //! A move across the root is a creation or a deletion. The order says nothing.
+//!
+//! What a report leaves out: HDFS compares lengths, rights and attributes, never times. A file cut and appended to its old
+//! length, or a time that was set, is silent. So both trees are listed as well, and [`Moves::hear`] adds what differs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::status::same_metadata;
 use crate::domain::{Change, ChangeSet, Entry, Node, RelPath};
@@ -73,6 +76,28 @@ impl Moves {
             }
         }
         moves
+    }
+
+    /// Adds what the report is silent about. Both listings tell path, inode number and whatever of a status may differ.
+    pub fn hear<P: PartialEq>(&mut self, old: Vec<(RelPath, u64, P)>, new: Vec<(RelPath, u64, P)>) {
+        let new: HashMap<u64, (RelPath, P)> = new.into_iter().map(|(path, id, print)| (id, (path, print))).collect();
+        for (path, id, print) in old {
+            // An inode that is elsewhere than its moves say is told as something new, whole.
+            if new.get(&id).is_some_and(|(now, other)| *other != print && *now == self.now_at(&path)) {
+                self.modified.insert(path);
+            }
+        }
+    }
+
+    /// What was deleted and is there again under the same name in the same directory, by old path.
+    pub fn replaced(&self) -> Vec<RelPath> {
+        self.deleted.intersection(&self.created).cloned().collect()
+    }
+
+    /// Forgets a replacement that turned out to be equal.
+    pub fn forget_replaced(&mut self, old: &RelPath) {
+        self.deleted.remove(old);
+        self.created.remove(old);
     }
 
     /// Where something that was at `old` is now, provided it was not deleted: its own move, or else that of its nearest moved parent.

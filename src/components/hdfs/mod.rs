@@ -11,6 +11,7 @@ mod config;
 mod data;
 mod describe;
 mod diff;
+mod drift;
 mod error;
 mod fence;
 mod listing;
