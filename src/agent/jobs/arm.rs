@@ -72,7 +72,11 @@ async fn target(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
     let mut warnings = sweep(job, order).await?;
     // The last point first: nothing is told about a live tree that is on its way.
     for row in site.ledger.points_of(&job.pair, &order.service)?.into_iter().filter(|row| !row.sealed) {
-        commit::finish(site, row.record.id, &job.progress).await?;
+        if commit::is_current(site, &row.record)? {
+            commit::finish(site, row.record.id, &job.progress).await?;
+        } else {
+            warnings.extend(drop::retire(site, &row.record).await?);
+        }
     }
     for row in site.ledger.stagings_of(&job.pair, &order.service)? {
         if row.armed.run != order.run && site.ledger.point(row.point)?.is_none() {

@@ -153,6 +153,8 @@ pub async fn finish(site: &Arc<Site>, point: PointId, progress: &watch::Sender<P
         (progress.committed, progress.doing) = (true, "applying".into());
         progress.timings_ms.commit = record.timings_ms.commit;
     });
+    // From here until the seal the live data is between two points, and of neither.
+    site.ledger.note_applied(&record.pair, &record.service, None)?;
     let began = Instant::now();
     try_join_all(record.data_sets.iter().map(|set| apply(site, &record, &set.to))).await?;
     record.timings_ms.apply = Some(millis(began));
@@ -226,12 +228,22 @@ fn altered(record: &RecoveryPoint, set: &DataSetName, reason: &str) -> Trouble {
     Trouble::new(TroubleKind::Corrupt, format!("{set} in point {}", record.id), reason).next("choose another recovery point")
 }
 
+/// Whether a committed point may still be finished by itself: only while this agent is secondary at the point's own epoch. After a
+/// promotion a person's decision says which point is live (see [`bring_up`](super::bring_up)).
+pub(super) fn is_current(site: &Site, record: &RecoveryPoint) -> Result<bool, Trouble> {
+    let claim = site.ledger.pair(&record.pair)?.map(|facts| facts.claim);
+    Ok(claim.is_some_and(|claim| claim.identity == Identity::Secondary && claim.epoch == record.epoch))
+}
+
 /// Finishes, when the agent starts, every point that was committed and not yet sealed, and thaws what was left frozen. Needs nothing of
 /// the primary. All are tried; the first trouble is returned.
 pub async fn resume(site: &Arc<Site>) -> Result<(), Trouble> {
     let mut first = freeze::recover(site).await;
     let progress = watch::Sender::new(Progress::default());
     for row in site.ledger.unsealed_points()? {
+        if !is_current(site, &row.record)? {
+            continue;
+        }
         if let Err(trouble) = finish(site, row.record.id, &progress).await {
             tracing::error!(point = %row.record.id, %trouble, "cannot finish a committed point");
             first = first.and(Err(trouble));

@@ -97,7 +97,7 @@ pub async fn prune(job: &Job, order: PruneOrder) -> Result<Outcome, Trouble> {
 }
 
 /// Takes a point off the list first, so that a half-removed one is never offered; its snapshots are then leftovers to be released.
-async fn retire(site: &Site, record: &RecoveryPoint) -> Result<Vec<String>, Trouble> {
+pub(super) async fn retire(site: &Site, record: &RecoveryPoint) -> Result<Vec<String>, Trouble> {
     let row = CaptureRow {
         point: record.id,
         run: record.run,
@@ -106,6 +106,10 @@ async fn retire(site: &Site, record: &RecoveryPoint) -> Result<Vec<String>, Trou
         data_sets: record.data_sets.iter().map(|set| set.to.clone()).collect(),
         state: CaptureState::Leftover,
     };
+    let staging = site.ledger.staging(record.id)?;
     site.ledger.retire_point(&row)?;
+    if let Some(staging) = staging {
+        discard_all(site, &staging).await?;
+    }
     capture::release(site, &row).await
 }

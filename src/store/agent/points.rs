@@ -3,13 +3,13 @@
 //! A row in `points` is the record that counts: with it the point exists and the agent finishes it alone; without it
 //! nothing of the run does. It is written in one transaction with the manifests.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Ledger;
 use super::captures::CaptureRow;
 use super::rows::{collect, json, parse};
-use super::{StoreError, to_json};
-use crate::domain::{DataSetName, Digest, PairName, PointId, RecoveryPoint, Service, ServiceName, Trouble};
+use super::{StoreError, from_json, to_json};
+use crate::domain::{DataSetName, Digest, Epoch, Identity, PairName, PointId, RecoveryPoint, Service, ServiceName, Trouble, TroubleKind};
 
 /// The tables of this page.
 pub(super) const SCHEMA: &str = "
@@ -64,7 +64,8 @@ pub struct StoredManifest {
 }
 
 impl Ledger {
-    /// Writes the record that counts, with a manifest for each data set. Repeated for the same point it changes nothing.
+    /// Writes the record that counts, with a manifest for each data set. Repeated for the same point it changes nothing. Refused, in the
+    /// same transaction, unless this agent is secondary at the record's epoch: a promotion and a commit exclude each other.
     pub fn commit_point(
         &self,
         record: &RecoveryPoint,
@@ -72,6 +73,7 @@ impl Ledger {
         manifests: &[(DataSetName, StoredManifest)],
     ) -> Result<(), Trouble> {
         self.write(|transaction| {
+            check_secondary(transaction, record)?;
             let fresh = transaction.execute(
                 "INSERT OR IGNORE INTO points (point, pair, service, record, policy) VALUES (?1, ?2, ?3, ?4, ?5)",
                 params![record.id.to_string(), record.pair.as_str(), record.service.as_str(), to_json(record)?, to_json(policy)?],
@@ -210,12 +212,21 @@ impl Ledger {
     }
 }
 
-fn set_applied(
-    connection: &rusqlite::Connection,
-    pair: &PairName,
-    service: &ServiceName,
-    point: Option<PointId>,
-) -> Result<(), StoreError> {
+fn check_secondary(connection: &Connection, record: &RecoveryPoint) -> Result<(), StoreError> {
+    let claim: Option<(String, i64)> = connection
+        .query_row("SELECT identity, epoch FROM pairs WHERE pair = ?1", [record.pair.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match claim {
+        Some((identity, epoch))
+            if from_json::<Identity>(&identity)? == Identity::Secondary && u64::try_from(epoch).ok().map(Epoch) == Some(record.epoch) =>
+        {
+            Ok(())
+        }
+        _ => Err(Trouble::new(TroubleKind::Outdated, format!("point {}", record.id), "identities have changed since its run began").into()),
+    }
+}
+
+fn set_applied(connection: &Connection, pair: &PairName, service: &ServiceName, point: Option<PointId>) -> Result<(), StoreError> {
     connection.execute(
         "INSERT INTO applied (pair, service, point) VALUES (?1, ?2, ?3) ON CONFLICT (pair, service) DO UPDATE SET point = excluded.point",
         params![pair.as_str(), service.as_str(), point.map(|point| point.to_string())],
