@@ -5,6 +5,12 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::scenario::{self, LabOutcome, LabReport};
+use super::serve::Folder;
+use super::stage::{Stage, this_program};
+use crate::controller::fn_waker::Waker;
+use crate::domain::{Consistency, Trouble, TroubleKind};
+
 /// Options of `understudy lab`.
 #[derive(Debug, Clone, Args)]
 pub struct LabArgs {
@@ -42,6 +48,42 @@ pub enum ConsistencyArg {
 }
 
 /// Runs it; the exit status says whether every check held (0), one did not or the lab failed (1), or the folder is no good (2).
-pub async fn cli(_args: LabArgs) -> ExitCode {
-    unimplemented!("helper: lab")
+pub async fn cli(args: LabArgs) -> ExitCode {
+    let report = match run(&args).await {
+        Ok(report) => report,
+        Err(trouble) => {
+            eprintln!("understudy lab: {trouble}");
+            return ExitCode::from(if trouble.kind == TroubleKind::Invalid { 2 } else { 1 });
+        }
+    };
+    for check in &report.checks {
+        eprintln!("{} {}: {}", if check.held == Some(true) { "held  " } else { "BROKEN" }, check.name, check.detail);
+    }
+    ExitCode::from(u8::from(report.outcome != LabOutcome::Held))
+}
+
+async fn run(args: &LabArgs) -> Result<LabReport, Trouble> {
+    let folder = Folder::choose(args.dir.clone())?;
+    let mut stage = Stage::build(&folder.path().join("lab"), &this_program()?, Waker::default()).await?;
+    let consistency = match args.consistency {
+        ConsistencyArg::Service => Consistency::Service,
+        ConsistencyArg::PerComponent => Consistency::PerComponent,
+    };
+    let say = |doing: &str| eprintln!("lab: {doing}");
+    let told = tokio::select! {
+        told = scenario::site_loss(&mut stage, consistency, &say) => told,
+        _ = tokio::signal::ctrl_c() => Err(Trouble::new(TroubleKind::Cancelled, "training lab", "interrupted")),
+    };
+    for site in [&mut stage.east, &mut stage.west] {
+        site.power_off().await?;
+    }
+    let report = told?;
+    let text = serde_json::to_string_pretty(&report).map_err(|e| Trouble::new(TroubleKind::Failed, "report", e))?;
+    if let Some(file) = &args.report {
+        std::fs::write(file, format!("{text}\n")).map_err(|e| Trouble::new(TroubleKind::Failed, file.display(), e))?;
+    }
+    if args.json {
+        println!("{text}");
+    }
+    Ok(report)
 }

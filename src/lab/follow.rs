@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::domain::{ClusterName, PairName, ServiceName, Trouble};
+use crate::domain::{ClusterName, PairName, ServiceName};
+use crate::route::RouteClient;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -19,10 +20,10 @@ pub struct Follow {
 
 impl Follow {
     /// Starts to follow, at these route addresses.
-    pub fn start(routes: &[SocketAddr], pair: PairName, service: ServiceName) -> Result<Follow, Trouble> {
+    pub fn start(routes: &[SocketAddr], pair: PairName, service: ServiceName) -> Follow {
         let (told, active) = watch::channel(None);
         let stop = CancellationToken::new();
-        let client = crate::route::RouteClient::new(routes.iter().map(ToString::to_string).collect())?;
+        let client = RouteClient::new(routes.iter().map(ToString::to_string).collect());
         tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
             let mut ticks = tokio::time::interval(INTERVAL);
             loop {
@@ -30,7 +31,7 @@ impl Follow {
                 told.send_replace(client.active(&pair, &service).await);
             }
         }));
-        Ok(Follow { active, _stop: stop.drop_guard() })
+        Follow { active, _stop: stop.drop_guard() }
     }
 
     /// What it sees.

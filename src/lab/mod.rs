@@ -9,25 +9,31 @@
 //!                          └──── order desks ◄── workload ◄── route of both agents     [checks]: what must hold afterwards
 //! ```
 
+mod board;
 pub mod checks;
 mod cli;
+mod debrief;
 pub mod desk;
-pub mod proxy;
+mod follow;
+mod keeper;
+mod proxy;
 pub mod relays;
+pub mod scenario;
 pub mod seed;
+mod serve;
 pub mod site;
 pub mod sites;
+pub mod stage;
 pub mod view;
 pub mod workload;
 
 use std::path::PathBuf;
 
 pub use cli::{LabArgs, cli};
+pub use serve::start;
 pub use view::{LabCommand, LabHandle, LabSnapshot};
 
-use crate::controller::EngineHandle;
 use crate::controller::fn_waker::Waker;
-use crate::domain::Trouble;
 
 /// How a lab is started.
 #[derive(Debug, Clone, Default)]
@@ -38,10 +44,4 @@ pub struct LabOptions {
     pub program: Option<PathBuf>,
     /// Called with every new snapshot of the lab or of its engine.
     pub waker: Waker,
-}
-
-/// Starts a lab on the current tokio runtime and returns at once; sites and engine come up behind the handles.
-/// It ends, with its sites and its temporary folder, when the last handle is dropped.
-pub fn start(_options: LabOptions) -> Result<(LabHandle, EngineHandle), Trouble> {
-    unimplemented!("helper: lab")
 }

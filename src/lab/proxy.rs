@@ -8,19 +8,23 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::controller::command::{AdjustOutcome, AdjustReport};
 use crate::controller::fn_waker::Waker;
-use crate::controller::{Asked, Command, EngineHandle, Reply, Snapshot};
+use crate::controller::{Asked, EngineHandle, Reply, Snapshot};
 use crate::domain::{Trouble, TroubleKind};
 
 /// Commands waiting for the engine.
 const QUEUE: usize = 32;
+
+/// When an identity was last adjusted, and what the engine reported.
+type Adjusted = Arc<Mutex<Option<(DateTime<Utc>, AdjustReport)>>>;
 
 /// The lab's side of the handle.
 pub struct Proxy {
     engine: watch::Sender<Option<EngineHandle>>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     waker: Waker,
-    decided: Arc<Mutex<Option<DateTime<Utc>>>>,
+    adjusted: Adjusted,
     behind: Option<DropGuard>,
     _stop: DropGuard,
 }
@@ -31,10 +35,10 @@ impl Proxy {
         let (commands, asked) = mpsc::channel(QUEUE);
         let (snapshots, shown) = watch::channel(Arc::new(nothing_yet()));
         let engine = watch::Sender::new(None);
-        let decided = Arc::new(Mutex::new(None));
+        let adjusted = Adjusted::default();
         let stop = CancellationToken::new();
-        tokio::spawn(stop.clone().run_until_cancelled_owned(pass_on(asked, engine.subscribe(), decided.clone())));
-        let proxy = Proxy { engine, snapshots, waker, decided, behind: None, _stop: stop.drop_guard() };
+        tokio::spawn(stop.clone().run_until_cancelled_owned(pass_on(asked, engine.subscribe(), adjusted.clone())));
+        let proxy = Proxy { engine, snapshots, waker, adjusted, behind: None, _stop: stop.drop_guard() };
         (proxy, EngineHandle::new(commands, shown))
     }
 
@@ -64,22 +68,15 @@ impl Proxy {
         self.waker.wake();
     }
 
-    /// When somebody last asked to adjust an identity.
-    pub fn decided_at(&self) -> Option<DateTime<Utc>> {
-        *self.decided.lock().unwrap_or_else(PoisonError::into_inner)
+    /// When somebody last asked for an identity change that was then carried out, and its report.
+    pub fn adjusted(&self) -> Option<(DateTime<Utc>, AdjustReport)> {
+        self.adjusted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-async fn pass_on(
-    mut asked: mpsc::Receiver<Asked>,
-    engine: watch::Receiver<Option<EngineHandle>>,
-    decided: Arc<Mutex<Option<DateTime<Utc>>>>,
-) {
+async fn pass_on(mut asked: mpsc::Receiver<Asked>, engine: watch::Receiver<Option<EngineHandle>>, adjusted: Adjusted) {
     while let Some((command, reply)) = asked.recv().await {
-        if matches!(command, Command::AdjustIdentity { .. }) {
-            *decided.lock().unwrap_or_else(PoisonError::into_inner) = Some(Utc::now());
-        }
-        let engine = engine.borrow().clone();
+        let (at, engine, adjusted) = (Utc::now(), engine.borrow().clone(), adjusted.clone());
         // Apart, so that a long command holds nobody up; the engine's own queue bounds them.
         tokio::spawn(async move {
             let answer = match engine {
@@ -88,6 +85,11 @@ async fn pass_on(
                     Trouble::new(TroubleKind::Refused, "training lab", "its sites are not running yet").next("wait until the lab is ready"),
                 ),
             };
+            if let Reply::Adjusted(report) = &answer
+                && report.outcome == AdjustOutcome::Promoted
+            {
+                *adjusted.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, report.clone()));
+            }
             // Whoever asked may not wait any more.
             drop(reply.send(answer));
         });
@@ -96,4 +98,38 @@ async fn pass_on(
 
 fn nothing_yet() -> Snapshot {
     Snapshot { generation: 0, at: Utc::now(), ready: false, pairs: vec![], runs: vec![], points: vec![], activity: vec![] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::Command;
+
+    /// An engine that refuses everything, and shows one generation.
+    fn engine(generation: u64) -> EngineHandle {
+        let (commands, mut asked) = mpsc::channel::<Asked>(4);
+        let (shown, snapshots) = watch::channel(Arc::new(Snapshot { generation, ready: true, ..nothing_yet() }));
+        tokio::spawn(async move {
+            while let Some((_, reply)) = asked.recv().await {
+                drop(reply.send(Reply::Done));
+            }
+            drop(shown);
+        });
+        EngineHandle::new(commands, snapshots)
+    }
+
+    #[tokio::test]
+    async fn one_handle_outlives_the_engines_behind_it() {
+        let (mut proxy, handle) = Proxy::new(Waker::default());
+        assert!(matches!(handle.ask(Command::Snapshot).await, Reply::Refused(_)), "no engine yet");
+        for generation in [1, 2] {
+            proxy.connect(engine(generation));
+            let mut shown = handle.snapshots();
+            shown.wait_for(|snapshot| snapshot.generation == generation).await.unwrap();
+            assert_eq!(handle.ask(Command::Snapshot).await, Reply::Done);
+        }
+        proxy.disconnect();
+        assert!(!handle.snapshot().ready, "what is gone is not shown");
+        assert!(matches!(handle.ask(Command::Snapshot).await, Reply::Refused(_)));
+    }
 }

@@ -16,10 +16,10 @@ use super::seed;
 use super::stage::{Names, QUICK_WATCH, Stage, blocking, unexpected};
 use super::view::{LabCheck, Scenario};
 use super::workload::Acknowledged;
-use crate::controller::command::AdjustReport;
+use crate::controller::command::{AdjustOutcome, AdjustReport};
 use crate::controller::snapshot::FaultPrompt;
 use crate::controller::{Command, Reply, Snapshot};
-use crate::domain::{Consistency, Identity, RecoveryPoint, Trouble, TroubleKind};
+use crate::domain::{Consistency, Identity, RecoveryPoint, Trouble};
 
 /// Orders before the first run, between the runs, and after the last one.
 const ORDERS: u64 = 120;
@@ -75,7 +75,7 @@ impl LabReport {
 }
 
 /// Pairs, enters the policy, starts the application and makes two recovery points: what precedes every loss.
-pub async fn prepare(stage: &mut Stage, consistency: Consistency, say: &dyn Fn(&str)) -> Result<RecoveryPoint, Trouble> {
+pub async fn prepare(stage: &mut Stage, consistency: Consistency, say: &(dyn Fn(&str) + Sync)) -> Result<RecoveryPoint, Trouble> {
     say("pairing east and west");
     stage.pair(consistency).await?;
     say("the application takes orders");
@@ -93,7 +93,7 @@ pub async fn prepare(stage: &mut Stage, consistency: Consistency, say: &dyn Fn(&
 }
 
 /// The whole exercise.
-pub async fn site_loss(stage: &mut Stage, consistency: Consistency, say: &dyn Fn(&str)) -> Result<LabReport, Trouble> {
+pub async fn site_loss(stage: &mut Stage, consistency: Consistency, say: &(dyn Fn(&str) + Sync)) -> Result<LabReport, Trouble> {
     let names = Names::new()?;
     let point = prepare(stage, consistency, say).await?;
 
@@ -115,7 +115,11 @@ pub async fn site_loss(stage: &mut Stage, consistency: Consistency, say: &dyn Fn
 
     let mut checks = survivor(stage, &Lost { point: &point, acknowledged: &acknowledged, lost_at, adjusted: &adjusted }).await;
     say("east comes back");
-    checks.push(old_primary(stage, &names).await.unwrap_or_else(|trouble| checks::impossible("east accepted nothing after it was fenced", &trouble)));
+    checks.push(
+        old_primary(stage, &names)
+            .await
+            .unwrap_or_else(|trouble| checks::impossible("east accepted nothing after it was fenced", &trouble)),
+    );
     let report = LabReport {
         scenario: Scenario::SiteLoss,
         consistency,
@@ -144,7 +148,7 @@ async fn adjust(stage: &Stage, names: &Names) -> Result<AdjustReport, Trouble> {
         by: "training lab (scripted)".into(),
     };
     match stage.engine.ask(command).await {
-        Reply::Adjusted(report) => Ok(report),
+        Reply::Adjusted(report) if report.outcome == AdjustOutcome::Promoted => Ok(report),
         other => Err(unexpected("adjusting the identity", &other)),
     }
 }
@@ -228,10 +232,4 @@ pub async fn fence_check(stage: &Stage, names: &Names) -> Result<LabCheck, Troub
 /// Milliseconds between two instants; `None` when they are the wrong way round.
 pub fn millis(from: DateTime<Utc>, to: DateTime<Utc>) -> Option<u64> {
     u64::try_from(to.signed_duration_since(from).num_milliseconds()).ok()
-}
-
-/// An adjustment that did not promote is no success.
-pub fn promoted(report: &AdjustReport) -> Result<(), Trouble> {
-    let promoted = report.services.iter().all(|service| service.error.is_none());
-    promoted.then_some(()).ok_or_else(|| Trouble::new(TroubleKind::Failed, &report.pair, "the identity was adjusted and a service could not be brought up"))
 }

@@ -4,7 +4,7 @@
 //! standard output), and kills, stops and starves it from outside. It dies with the lab.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,7 +16,10 @@ use tokio::sync::mpsc;
 
 use super::desk::{self, DataPlace};
 use crate::agent::clock::Clock;
+use crate::agent::config::AgentConfig;
+use crate::agent::{issue_code, serve};
 use crate::domain::{Trouble, TroubleKind};
+use crate::store::agent::CodePurpose;
 
 /// SIGXFSZ on Linux: what a write beyond the file size limit raises. Handled, the write fails with EFBIG instead of killing us.
 const SIGXFSZ: i32 = 25;
@@ -45,8 +48,8 @@ pub enum Ask {
     StepClock(i64),
 }
 
-/// What it tells, one JSON object a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What it tells, one JSON object a line. Not `Debug`: a code is a secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tell {
     /// The agent serves, and so does the desk.
@@ -100,11 +103,17 @@ async fn run(args: &SiteArgs) -> Result<(), Trouble> {
     let asks = asks().map_err(|e| trouble(&e))?;
     let clock = Arc::new(SteppableClock::default());
     let desk = desk::router(DataPlace::of_site(&args.dir)).map_err(|e| trouble(&e))?;
+    let config = AgentConfig::read(&args.dir.join("agent.toml"))?;
+    let state = config.state.clone();
+    let agent = serve(config, clock.clone()).await?;
     let listener = tokio::net::TcpListener::bind(args.desk).await.map_err(|e| trouble(&format!("order desk at {}: {e}", args.desk)))?;
-    tokio::select! {
+    tell(&Tell::Serving);
+    let ended = tokio::select! {
         ended = axum::serve(listener, desk) => ended.map_err(|e| trouble(&e)),
-        () = answer(asks, &clock) => Ok(()),
-    }
+        () = answer(asks, &clock, &state) => Ok(()),
+    };
+    agent.stop().await;
+    ended
 }
 
 /// What the lab asks, read on a thread of its own; ends when the lab closes the line.
@@ -121,14 +130,17 @@ fn asks() -> std::io::Result<mpsc::Receiver<String>> {
 }
 
 /// Answers the lab until it closes the line.
-async fn answer(mut asks: mpsc::Receiver<String>, clock: &SteppableClock) {
+async fn answer(mut asks: mpsc::Receiver<String>, clock: &SteppableClock, state: &Path) {
     while let Some(line) = asks.recv().await {
         tell(&match serde_json::from_str(&line) {
             Ok(Ask::StepClock(secs)) => {
                 clock.secs.store(secs, Ordering::Relaxed);
                 Tell::Stepped
             }
-            Ok(Ask::EnrolmentCode) => Tell::EnrolmentCode(String::new()),
+            Ok(Ask::EnrolmentCode) => match issue_code(state, CodePurpose::Enrol, clock.now()) {
+                Ok((code, _)) => Tell::EnrolmentCode(code.reveal().to_owned()),
+                Err(trouble) => Tell::Trouble(trouble),
+            },
             Err(error) => Tell::Trouble(Trouble::new(TroubleKind::Invalid, "lab site", error)),
         });
     }

@@ -13,7 +13,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::desk::DataPlace;
+use super::keeper::Keeper;
 use super::site::{Ask, Tell};
+use super::view::SiteView;
 use crate::domain::{ClusterName, Trouble, TroubleKind};
 
 /// How long a site may take to serve after its start.
@@ -57,6 +59,7 @@ pub struct Site {
     /// Its addresses.
     pub ports: SitePorts,
     program: PathBuf,
+    keeper: Keeper,
     process: Option<Process>,
     frozen: bool,
     disk_full: bool,
@@ -75,10 +78,11 @@ impl Site {
     /// A site that has no power yet. `program` is this binary; `advertise` is where the other agent reaches this one.
     pub fn new(name: ClusterName, dir: PathBuf, ports: SitePorts, program: PathBuf, advertise: SocketAddr) -> Result<Site, Trouble> {
         let config = agent_toml(&name, &dir, &ports, advertise);
-        std::fs::create_dir_all(&dir)
+        let keeper = std::fs::create_dir_all(&dir)
             .and_then(|()| std::fs::write(dir.join("agent.toml"), config))
+            .and_then(|()| Keeper::new())
             .map_err(|e| Trouble::new(TroubleKind::Failed, dir.display(), e))?;
-        Ok(Site { name, dir, ports, program, process: None, frozen: false, disk_full: false, clock_step_secs: 0 })
+        Ok(Site { name, dir, ports, program, keeper, process: None, frozen: false, disk_full: false, clock_step_secs: 0 })
     }
 
     /// The application's data here.
@@ -96,14 +100,15 @@ impl Site {
         self.frozen
     }
 
-    /// Whether its writes fail.
-    pub fn is_disk_full(&self) -> bool {
-        self.disk_full
-    }
-
-    /// By how many seconds its clock is off.
-    pub fn clock_step_secs(&self) -> i64 {
-        self.clock_step_secs
+    /// What the screen shows of it.
+    pub fn view(&self) -> SiteView {
+        SiteView {
+            name: self.name.clone(),
+            up: self.is_up(),
+            frozen: self.frozen,
+            disk_full: self.disk_full,
+            clock_step_secs: self.clock_step_secs,
+        }
     }
 
     /// Its process id, while it has power.
@@ -116,7 +121,7 @@ impl Site {
         if self.is_up() {
             return Ok(());
         }
-        self.process = Some(self.spawn()?);
+        self.process = Some(self.spawn().await?);
         (self.frozen, self.disk_full, self.clock_step_secs) = (false, false, 0);
         let told = self.hear(START_LIMIT).await;
         match told {
@@ -127,7 +132,7 @@ impl Site {
             }
             Ok(other) => {
                 self.power_off().await?;
-                Err(self.trouble(format!("it did not start to serve but said {other:?}")))
+                Err(self.unexpected(&other))
             }
             Err(trouble) => {
                 self.power_off().await?;
@@ -136,10 +141,11 @@ impl Site {
         }
     }
 
-    fn spawn(&self) -> Result<Process, Trouble> {
+    async fn spawn(&self) -> Result<Process, Trouble> {
         let failed = |e: &dyn std::fmt::Display| self.trouble(format!("its process cannot be started: {e}"));
         let log = std::fs::File::options().create(true).append(true).open(self.dir.join("site.log")).map_err(|e| failed(&e))?;
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .arg("lab-site")
             .arg("--dir")
             .arg(&self.dir)
@@ -148,9 +154,8 @@ impl Site {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|e| failed(&e))?;
+            .kill_on_drop(true);
+        let mut child = self.keeper.spawn(command).await.map_err(|e| failed(&e))?;
         let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         match (pid, child.stdin.take(), child.stdout.take()) {
             (Some(pid), Some(asks), Some(tells)) => Ok(Process { child, pid, asks, tells: BufReader::new(tells).lines() }),
@@ -228,7 +233,7 @@ impl Site {
             Ok(_) => return Err(silent("its process has ended")),
             Err(_) => return Err(silent(&format!("its process said nothing for {} s", limit.as_secs()))),
         };
-        serde_json::from_str(&line).map_err(|e| self.trouble(format!("its process said {line:?}: {e}")))
+        serde_json::from_str(&line).map_err(|e| self.trouble(format!("its process said what is no answer: {e}")))
     }
 
     fn running(&mut self) -> Result<&mut Process, Trouble> {
@@ -240,8 +245,15 @@ impl Site {
         Trouble::new(TroubleKind::Failed, format!("lab site {}", self.name), reason)
     }
 
+    /// Without its words: there may be a code in them.
     fn unexpected(&self, told: &Tell) -> Trouble {
-        self.trouble(format!("its process answered {told:?}"))
+        let what = match told {
+            Tell::Serving => "that it serves",
+            Tell::EnrolmentCode(_) => "an enrolment code",
+            Tell::Stepped => "that its clock is stepped",
+            Tell::Trouble(trouble) => return trouble.clone(),
+        };
+        self.trouble(format!("its process told {what}, which was not asked"))
     }
 }
 

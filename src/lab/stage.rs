@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -39,7 +40,7 @@ pub struct Stage {
     /// The site that begins as the secondary.
     pub west: Site,
     /// The application.
-    pub workload: Workload,
+    pub workload: Arc<Workload>,
     /// The controller.
     pub engine: EngineHandle,
     console: [Relay; 2],
@@ -91,9 +92,9 @@ impl Stage {
         blocking(move || seed::primary(&places.0).and_then(|()| seed::secondary(&places.1))).await?;
         let (on_east, on_west) = tokio::join!(east.power_on(), west.power_on());
         on_east.and(on_west)?;
-        let follow = Follow::start(&ports.map(|ports| ports.route), names.pair.clone(), names.service.clone())?;
+        let follow = Follow::start(&ports.map(|ports| ports.route), names.pair.clone(), names.service.clone());
         let desks = BTreeMap::from([(names.east, ports[0].desk), (names.west, ports[1].desk)]);
-        let workload = Workload::start(desks, follow.active()).await?;
+        let workload = Arc::new(Workload::start(desks, follow.active()).await?);
         let spec = EngineSpec { state: root.join("controller"), watch: QUICK_WATCH, route: None, waker };
         let engine = crate::controller::start(spec).await?;
         Ok(Stage { east, west, workload, engine, console, link, link_cut: false, console_cut: false, _follow: follow })
@@ -147,7 +148,8 @@ impl Stage {
         let hook = |url: String| Hook { command: None, url: Some(url), limit_secs: FREEZE_LIMIT_SECS };
         // Older systems hold no writers while they capture one component after the other.
         let holds = consistency == Consistency::Service;
-        let sets = ["files:invoices", "tables:orders"].map(|name| name.parse().map(|name: crate::domain::DataSetName| (name.clone(), name)));
+        let sets =
+            ["files:invoices", "tables:orders"].map(|name| name.parse().map(|name: crate::domain::DataSetName| (name.clone(), name)));
         let sets = sets.into_iter().collect::<Result<Vec<_>, Trouble>>()?;
         Ok(Service {
             name: names.service.clone(),
