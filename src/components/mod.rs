@@ -6,6 +6,7 @@
 
 mod depot;
 pub mod diff;
+pub mod files;
 pub mod hdfs;
 mod objects;
 pub mod tables;

@@ -21,8 +21,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::ByteStream;
 use super::objects::{Objects, io_trouble, list, make_dir, remove_file, sync_dir, write_durably};
-use crate::domain::{ComponentName, Digest, Entry, Manifest, Node, PointId, RelPath, Trouble, TroubleKind};
+use crate::domain::{ComponentName, Digest, Entry, Manifest, Node, PointId, RelPath, Trouble, TroubleKind, piece_range};
 use crate::protocol::OwnSnapshot;
 
 pub use stream::{Portions, blocking, limited, read_file};
@@ -114,6 +115,19 @@ impl Depot {
     pub fn newest_capture(&self, set: &str) -> Result<Captured, Trouble> {
         let newest = points(&self.dir(set).join("captured"), ".jsonl")?.into_iter().max();
         Ok(newest.map(|point| self.capture(set, point)).transpose()?.flatten().unwrap_or_default())
+    }
+
+    /// One piece of a captured file.
+    pub fn read_object(&self, set: &str, point: PointId, entry: &Entry, piece: u32) -> Result<ByteStream, Trouble> {
+        let object = format!("{}/{}", self.object(set), entry.path);
+        if !self.dir(set).join("captured").join(format!("{point}.jsonl")).exists() {
+            return Err(Trouble::new(TroubleKind::NotFound, object, format!("point {point} is not captured here")).next("start a new run"));
+        }
+        let Node::File { bytes, digest: Some(digest) } = entry.node else {
+            return Err(Trouble::new(TroubleKind::Invalid, object, "it is no file of a capture"));
+        };
+        let (start, length) = piece_range(bytes, piece);
+        Ok(read_file(self.objects.open(&digest)?, start, length, object))
     }
 
     // ---- sealed ----
