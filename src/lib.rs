@@ -2,7 +2,6 @@
 
 #[cfg(feature = "agent")]
 pub mod agent;
-pub mod cli;
 #[cfg(feature = "agent")]
 pub mod components;
 #[cfg(feature = "console")]

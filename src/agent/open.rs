@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::config::{AgentConfig, ComponentConfig};
 use crate::components::Component;
+use crate::components::files::Files;
 use crate::components::hdfs::{Hdfs, HdfsConfig, Limits};
-use crate::domain::{ComponentName, Trouble, TroubleKind};
+use crate::components::tables::Tables;
+use crate::domain::{ComponentName, Trouble};
 
 /// Opens all components; their own stores lie under `state/components`. Nothing is connected yet: a component that is down does not
 /// keep its agent down.
@@ -19,14 +21,9 @@ pub fn components(config: &AgentConfig) -> Result<BTreeMap<ComponentName, Arc<dy
 fn open(config: &ComponentConfig, store: &Path) -> Result<Arc<dyn Component>, Trouble> {
     let name = config.name()?;
     Ok(match config {
-        ComponentConfig::Files { .. } | ComponentConfig::Tables { .. } => {
-            let object = format!("component {name}");
-            return Err(Trouble::new(
-                TroubleKind::Refused,
-                object,
-                format!("{} is not built yet (store {})", config.kind(), store.display()),
-            ));
-        }
+        ComponentConfig::Tables { database, .. } => Arc::new(Tables::new(name, database.clone(), store.to_owned())),
+        ComponentConfig::Files { root, .. } => Arc::new(Files::new(name, root, store)?),
+        ComponentConfig::Tables { database, .. } => Arc::new(Tables::new(name, database.clone(), store.to_owned())),
         ComponentConfig::Hdfs { fs, conf, webhdfs, user, .. } => Arc::new(Hdfs::new(&HdfsConfig {
             name,
             fs: fs.clone(),

@@ -5,6 +5,7 @@
 //! ```
 //! Every refusal is a `Trouble` with the status of its kind, and changes nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,9 +32,12 @@ use crate::protocol::http::http_status;
 use crate::protocol::tls::OwnKey;
 use crate::protocol::{AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records};
 use crate::transfer::{self, PeerOf};
+use crate::users;
 
 /// How long a request may take, long polls and catalogues included.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+/// The largest list of user data that a peer may send.
+const MAX_USERS_BYTES: usize = 32 << 20;
 /// The longest long poll.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
@@ -71,8 +75,12 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn(limit_time))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(app.clone());
+    let users = users::router(app.site.clone())
+        .route_layer(middleware::from_fn(check_pair))
+        .layer(middleware::from_fn(limit_time))
+        .layer(DefaultBodyLimit::max(MAX_USERS_BYTES));
     // Streams have their own limits.
-    let peer = transfer::router(app.site.clone()).layer(role(Allowed::Peer));
+    let peer = transfer::router(app.site.clone()).merge(users).layer(role(Allowed::Peer));
     small.merge(peer).fallback(async || Refusal(Trouble::new(TroubleKind::NotFound, "request", "there is no such endpoint")))
 }
 
@@ -148,6 +156,20 @@ async fn check_role(
     }
     if let Some(peer) = peer {
         request.extensions_mut().insert(peer);
+    }
+    Ok(next.run(request).await)
+}
+
+/// A peer may speak of the pairs it is the peer in, and of no other.
+async fn check_pair(
+    Extension(peer): Extension<PeerOf>,
+    Path(path): Path<HashMap<String, String>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let pair = path.get("pair").map(String::as_str).unwrap_or_default();
+    if !peer.pairs.iter().any(|known| known.as_str() == pair) {
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("{} is not the peer in it", peer.cluster)).into());
     }
     Ok(next.run(request).await)
 }

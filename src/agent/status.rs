@@ -70,7 +70,7 @@ pub fn records(site: &Site, controller: &str) -> Result<Records, Trouble> {
         Ok(PairRecord {
             services: site.ledger.policies(&pair.pair)?,
             points: site.ledger.points_of_pair(&pair.pair)?.into_iter().map(|row| row.record).collect(),
-            user_data: None,
+            user_data: site.ledger.applied_users(&pair.pair)?,
             decisions: site.ledger.decisions(&pair.pair)?,
             claim: pair.claim,
             peer: pair.peer,

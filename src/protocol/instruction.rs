@@ -437,3 +437,13 @@ pub struct EnrolReply {
     /// The highest term it has seen: the controller takes a higher one.
     pub term: Term,
 }
+
+impl std::fmt::Debug for EnrolReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnrolReply")
+            .field("cluster", &self.cluster)
+            .field("site", &self.site)
+            .field("term", &self.term)
+            .finish_non_exhaustive()
+    }
+}

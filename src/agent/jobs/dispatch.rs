@@ -1,7 +1,7 @@
 //! From an accepted order to the job that carries it out.
 
-use super::{Job, arm, capture, commit, drop, identity, membership, transfer, verify};
-use crate::domain::{Trouble, TroubleKind};
+use super::{Job, arm, capture, commit, drop, identity, membership, transfer, users, verify};
+use crate::domain::Trouble;
 use crate::protocol::{Order, Outcome};
 
 /// Carries out an order of the controller with the key `caller`. Run again after a crash it has the effect of one run.
@@ -17,9 +17,9 @@ pub async fn carry_out(job: &Job, order: Order, caller: &str) -> Result<Outcome,
         Order::Commit(order) => commit::run(job, order).await,
         Order::Abort(order) => drop::abort(job, order).await,
         Order::Prune(order) => drop::prune(job, order).await,
-        Order::SyncUsers(_) | Order::ReadUsers | Order::AdjustUsers(_) => {
-            Err(Trouble::new(TroubleKind::Refused, format!("agent {}", job.site.cluster), "user data is not synced by this version"))
-        }
+        Order::SyncUsers(order) => users::sync(job, order).await,
+        Order::ReadUsers => users::read(job).await,
+        Order::AdjustUsers(order) => users::adjust(job, order).await,
         Order::Promote(order) => identity::promote(job, order).await,
         Order::Demote(order) => identity::demote(job, order).await,
         Order::Unfence(order) => identity::unfence(job, order).await,

@@ -1,0 +1,313 @@
+//! A real agent on 127.0.0.1 over real TLS: enrolment, what it refuses, what it remembers, how two of them watch each other.
+
+#![cfg(feature = "agent")]
+#![allow(clippy::unwrap_used)]
+
+mod agents;
+
+use std::time::Duration;
+
+use agents::{Console, StoppedAgent, TestAgent, decision, eventually, pair_up, policy, wait_confirmed};
+use chrono::TimeDelta;
+use understudy::domain::{Epoch, Identity, InstructionId, Term, TroubleKind};
+use understudy::protocol::enrol::EnrolCode;
+use understudy::protocol::{AgentApi, AnswerState, DemoteOrder, MAX_BODY_BYTES, Order, Outcome, PromoteOrder, StorePoliciesOrder, enrol};
+use understudy::route::Choice;
+use understudy::store::agent::{CodePurpose, MAX_CODE_ATTEMPTS};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_enrols_once_and_pins_both_keys() {
+    let agent = TestAgent::start("east").await;
+    let console = Console::new();
+    let code = agent.code(CodePurpose::Enrol);
+    let (reply, key) = enrol(&agent.address(), &code, console.key.clone()).await.unwrap();
+    assert_eq!((reply.cluster.as_str(), key.as_str()), ("east", agent.fingerprint()));
+    assert_eq!(console.client(&agent).status().await.unwrap().cluster.as_str(), "east");
+    let again = enrol(&agent.address(), &code, Console::new().key).await.unwrap_err();
+    assert_eq!(again.kind, TroubleKind::Refused, "a used code is refused: {again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_or_expired_code_enrols_nobody() {
+    let agent = TestAgent::start("east").await;
+    let console = Console::new();
+    let code = agent.code(CodePurpose::Enrol);
+    agent.clock.step(TimeDelta::minutes(15));
+    assert_eq!(enrol(&agent.address(), &code, console.key.clone()).await.unwrap_err().kind, TroubleKind::Refused);
+
+    let code = agent.code(CodePurpose::Enrol);
+    for _ in 0..MAX_CODE_ATTEMPTS {
+        let wrong = EnrolCode::draw().unwrap();
+        assert_eq!(enrol(&agent.address(), &wrong, console.key.clone()).await.unwrap_err().kind, TroubleKind::Refused);
+    }
+    let void = enrol(&agent.address(), &code, console.key.clone()).await.unwrap_err();
+    assert_eq!(void.kind, TroubleKind::Refused, "the right code is void after too many wrong ones");
+    assert_eq!(console.client(&agent).status().await.unwrap_err().kind, TroubleKind::Refused, "nobody was enrolled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_can_stand_between() {
+    let agent = TestAgent::start("east").await;
+    let console = Console::new();
+    let code = agent.code(CodePurpose::Enrol);
+    // The one between shows its own key to the console and its own certificate to the agent, and passes the proof on.
+    let between = agents::man_in_the_middle(&agent.address()).await;
+    let trouble = enrol(&between, &code, console.key.clone()).await.unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
+    assert_eq!(
+        console.client(&agent).status().await.unwrap_err().kind,
+        TroubleKind::Refused,
+        "the console is not enrolled, and neither is it"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_right_key_nothing_is_told() {
+    let agent = TestAgent::start("east").await;
+    let stranger = Console::new();
+    assert_eq!(stranger.client(&agent).status().await.unwrap_err().kind, TroubleKind::Refused);
+    let status = agents::get_without_certificate(&agent, "/v1/status").await;
+    assert_eq!(status, 403);
+    // And a client that has pinned another key hears nothing from this one.
+    let wrong = understudy::protocol::ConnectSpec { address: agent.address(), key: "00".repeat(32) };
+    let client = understudy::protocol::AgentClient::new(&wrong, stranger.key.clone()).unwrap();
+    assert!(client.status().await.unwrap_err().reason.contains("another key"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_requests_change_nothing_and_say_why() {
+    let agent = TestAgent::start("east").await;
+    let console = Console::enrolled(&agent).await;
+    let client = console.client(&agent);
+    let post = async |body: String| {
+        let sent = client.http().post(format!("{}/v1/instructions", client.base())).body(body).send().await.unwrap();
+        (sent.status().as_u16(), sent.text().await.unwrap())
+    };
+    let (status, text) = post("{\"id\":1}".into()).await;
+    assert!(status == 400 && text.contains("not understood"), "{status} {text}");
+    let mut known = serde_json::to_value(console.instruction(1, Order::Leave)).unwrap();
+    known["surprise"] = true.into();
+    let (status, text) = post(known.to_string()).await;
+    assert!(status == 400 && text.contains("surprise"), "{status} {text}");
+    let (status, text) = post(format!("\"{}\"", "x".repeat(MAX_BODY_BYTES))).await;
+    assert!(status == 400 && text.contains("larger"), "{status} {text}");
+    for path in ["..", "a/../b", "%2e%2e", "a\0b", "//etc"] {
+        let trouble = client.catalogue("tables", path).await.unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Invalid, "{path:?}: {trouble}");
+    }
+    assert_eq!(client.answer(InstructionId(uuid::Uuid::now_v7()), Duration::ZERO).await.unwrap_err().kind, TroubleKind::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeated_outdated_and_altered_instructions_change_nothing() {
+    let (east, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&east, &west).await;
+    let client = console.client(&east);
+    let store = console.instruction(1, Order::StorePolicies(StorePoliciesOrder { services: vec![policy()] }));
+    console.done(&east, store.clone()).await.unwrap();
+
+    let mut altered = store.clone();
+    altered.order = Order::StorePolicies(StorePoliciesOrder { services: vec![] });
+    assert_eq!(client.instruct(&altered).await.unwrap_err().kind, TroubleKind::Invalid);
+    let repeated = understudy::protocol::Instruction { term: Term(9), ..store.clone() };
+    assert!(matches!(client.instruct(&repeated).await.unwrap().state, AnswerState::Done(_)), "a new term may ask again");
+
+    let empty = || Order::StorePolicies(StorePoliciesOrder { services: vec![] });
+    assert_eq!(client.instruct(&console.instruction(1, empty())).await.unwrap_err().kind, TroubleKind::Outdated, "term 9 was seen");
+    let mut old_epoch = console.instruction(0, empty());
+    old_epoch.term = Term(9);
+    assert_eq!(client.instruct(&old_epoch).await.unwrap_err().kind, TroubleKind::Outdated);
+    let records = client.records().await.unwrap();
+    assert_eq!(records.pairs[0].services, [policy()], "the policies are still there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_agents_see_and_confirm_each_other() {
+    let (east, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&east, &west).await;
+    eventually("both see each other", async || {
+        let mut seen = true;
+        for agent in [&east, &west] {
+            let status = console.client(agent).status().await.unwrap();
+            let view = &status.pairs[0].peer;
+            seen &= view.claim.is_some()
+                && view.agent_failures == 0
+                && view.clock_offset_ms.is_some_and(|(offset, bound)| offset.abs() <= bound + 1.0);
+        }
+        seen
+    })
+    .await;
+    // A start forgets the confirmation, and the other agent gives it again.
+    let west = west.restart().await;
+    wait_confirmed(&console, &west).await;
+    // Alone, nobody confirms it until the controller's word does.
+    let west_key = west.stop().await;
+    let east = east.restart().await;
+    assert!(!console.client(&east).status().await.unwrap().pairs[0].confirmed);
+    let read = console.client(&east).instruct(&console.instruction(1, Order::ReadUsers)).await.unwrap_err();
+    assert_eq!(read.kind, TroubleKind::Failed, "{read}");
+    assert!(matches!(east.route().ask(&agents::pair(), &policy().name).await, Choice::Unknown(_)));
+    console.done(&east, console.instruction(1, Order::StorePolicies(StorePoliciesOrder { services: vec![policy()] }))).await.unwrap();
+    assert!(console.client(&east).status().await.unwrap().pairs[0].confirmed);
+    drop(west_key);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_primary_dies_and_the_route_follows_the_promoted_secondary() {
+    let (east, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&east, &west).await;
+    console.store_policies(&[&east, &west]).await;
+    let route = agents::route_of(&[&east, &west]);
+    let (pair, service) = (agents::pair(), policy().name);
+    eventually("the route leads to east", async || route.active(&pair, &service).await.is_some_and(|c| c.as_str() == "east")).await;
+
+    let east = east.stop().await;
+    let decision = decision(2, "west", "east");
+    let promote = console.instruction(2, Order::Promote(PromoteOrder { decision: decision.clone() }));
+    let Outcome::Promoted(report) = console.done(&west, promote.clone()).await.unwrap() else { panic!("not promoted") };
+    assert_eq!(report.epoch, Epoch(2));
+    assert!(report.failed.contains_key(&service), "nothing was ever sealed: it must not be served");
+    assert_eq!(route.active(&pair, &service).await, None, "an incomplete promotion leads nowhere");
+
+    // The old primary comes back, learns of the higher epoch from its peer, and gives way by itself.
+    let east = east.start().await;
+    eventually("east gives way", async || {
+        let status = console.client(&east).status().await.unwrap();
+        let pair = &status.pairs[0];
+        pair.claim.identity == Identity::Secondary && pair.claim.epoch == Epoch(2) && pair.fenced
+    })
+    .await;
+    let status = console.client(&east).status().await.unwrap();
+    assert_eq!(status.pairs[0].fence_evidence.len(), 1, "{:?}", status.pairs[0].fence_evidence);
+    assert_eq!(route.active(&pair, &service).await, None);
+
+    // Told what it did by itself, it does it once more and changes nothing.
+    let demote = console.instruction(2, Order::Demote(DemoteOrder { decision, fence_only: false }));
+    assert!(matches!(console.done(&east, demote).await.unwrap(), Outcome::Fenced(_)));
+    assert!(matches!(console.client(&west).instruct(&promote).await.unwrap().state, AnswerState::Done(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_decisions_of_one_epoch_are_a_conflict_that_a_new_decision_ends() {
+    let (east, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&east, &west).await;
+    console.store_policies(&[&east, &west]).await;
+    // Two decisions, each carried out while the other site is dark.
+    let east = east.stop().await;
+    let to_west = console.instruction(2, Order::Promote(PromoteOrder { decision: decision(2, "west", "east") }));
+    console.done(&west, to_west).await.unwrap();
+    let west = west.stop().await;
+    let east = east.start().await;
+    let to_east = console.instruction(2, Order::Promote(PromoteOrder { decision: decision(2, "east", "west") }));
+    console.done(&east, to_east).await.unwrap();
+    let west = west.start().await;
+    let (pair, service) = (agents::pair(), policy().name);
+    let route = agents::route_of(&[&east, &west]);
+    eventually("both refuse", async || {
+        let confirmed = [console.client(&east).status().await.unwrap(), console.client(&west).status().await.unwrap()];
+        confirmed.iter().all(|status| !status.pairs[0].confirmed)
+    })
+    .await;
+    assert!(matches!(route.ask(&pair, &service).await, Choice::Conflict(_)));
+    let status = console.client(&east).status().await.unwrap();
+    assert!(!status.pairs[0].fenced, "the data plane is left alone");
+
+    let decision = decision(3, "east", "west");
+    console.done(&east, console.instruction(3, Order::Promote(PromoteOrder { decision: decision.clone() }))).await.unwrap();
+    console.done(&west, console.instruction(3, Order::Demote(DemoteOrder { decision, fence_only: false }))).await.unwrap();
+    eventually("the route leads to east again", async || route.active(&pair, &service).await.is_some_and(|c| c.as_str() == "east")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planned_fence_closes_the_route_and_is_taken_back() {
+    let (east, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&east, &west).await;
+    console.store_policies(&[&east, &west]).await;
+    let route = agents::route_of(&[&east, &west]);
+    let (pair, service) = (agents::pair(), policy().name);
+    let decision = decision(2, "west", "east");
+    let order = |fence_only| DemoteOrder { decision: decision.clone(), fence_only };
+    let Outcome::Fenced(evidence) = console.done(&east, console.instruction(1, Order::Demote(order(true)))).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(evidence.len(), 1);
+    assert!(east.write_order().is_err(), "an ordinary writer is kept out");
+    assert_eq!(route.active(&pair, &service).await, None);
+    console.done(&east, console.instruction(1, Order::Unfence(order(true)))).await.unwrap();
+    east.write_order().unwrap();
+    assert_eq!(route.active(&pair, &service).await.unwrap().as_str(), "east");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_running_is_interrupted_by_a_start_and_runs_when_sent_again() {
+    let (east, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&east, &west).await;
+    let store = console.instruction(1, Order::StorePolicies(StorePoliciesOrder { services: vec![policy()] }));
+    // Killed between accepting it and doing it.
+    let east = east.stop().await;
+    east.mark_running(&store);
+    let east = east.start().await;
+    let AnswerState::Failed(trouble) = console.client(&east).answer(store.id, Duration::ZERO).await.unwrap().state else { panic!() };
+    assert!(trouble.is_worth_retrying());
+    console.done(&east, store).await.unwrap();
+    assert_eq!(console.client(&east).records().await.unwrap().pairs[0].services.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adopting_ousts_the_former_controller_and_knows_everything() {
+    let (east, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&east, &west).await;
+    console.store_policies(&[&east, &west]).await;
+    let newcomer = Console::enrolled(&east).await;
+    let empty = || Order::StorePolicies(StorePoliciesOrder { services: vec![] });
+    let refused = newcomer.client(&east).instruct(&newcomer.instruction(1, empty())).await.unwrap_err();
+    assert!(refused.next_step.contains("adopt"), "{refused}");
+    assert!(newcomer.client(&east).records().await.unwrap().pairs.is_empty());
+
+    enrol(&east.address(), &east.code(CodePurpose::Adopt), newcomer.key.clone()).await.unwrap();
+    let records = newcomer.client(&east).records().await.unwrap();
+    assert_eq!((records.pairs[0].services.len(), records.pairs[0].claim.epoch), (1, Epoch(1)));
+    newcomer.done(&east, newcomer.instruction(1, empty())).await.unwrap();
+    assert_eq!(console.client(&east).instruct(&console.instruction(1, empty())).await.unwrap_err().kind, TroubleKind::Refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_forgets_the_pair_and_lifts_the_fence() {
+    let (east, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&east, &west).await;
+    console.store_policies(&[&east, &west]).await;
+    let order = DemoteOrder { decision: decision(2, "west", "east"), fence_only: true };
+    console.done(&east, console.instruction(1, Order::Demote(order))).await.unwrap();
+    let leave = console.instruction(1, Order::Leave);
+    let Outcome::Left(report) = console.done(&east, leave.clone()).await.unwrap() else { panic!("not left") };
+    assert_eq!(report.leftovers, Vec::<String>::new());
+    east.write_order().unwrap();
+    assert!(console.client(&east).status().await.unwrap().pairs.is_empty());
+    assert!(matches!(console.client(&east).instruct(&leave).await.unwrap().state, AnswerState::Done(_)), "told again it answers the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_certificate_keeps_the_pin() {
+    // Issued sixty-one days ago, and still good for twenty-nine.
+    let old = StoppedAgent::new("east");
+    old.clock.step(TimeDelta::days(-61));
+    let agent = old.start().await;
+    let console = Console::enrolled(&agent).await;
+    let before = console.client(&agent).status().await.unwrap().certificate_until;
+    agent.clock.step(TimeDelta::days(61));
+    let agent = agent.restart().await;
+    let after = console.client(&agent).status().await.expect("the pin still fits").certificate_until;
+    assert!(after > before + TimeDelta::days(60), "{before} {after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stepped_clock_is_seen_by_the_other_agent() {
+    let (east, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&east, &west).await;
+    west.clock.step(TimeDelta::seconds(30));
+    eventually("east sees the step", async || {
+        let status = console.client(&east).status().await.unwrap();
+        status.pairs[0].peer.clock_offset_ms.is_some_and(|(offset, bound)| (offset - 30_000.0).abs() <= bound + 50.0)
+    })
+    .await;
+}
