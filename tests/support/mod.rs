@@ -1,0 +1,4 @@
+//! What the tests of components share.
+
+pub mod contract;
+pub mod ferry;
