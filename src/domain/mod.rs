@@ -15,6 +15,7 @@ pub mod schedule;
 mod service;
 pub mod switchover;
 pub mod user_data;
+pub mod validate;
 pub mod watch;
 
 pub use cluster::{Claim, ComponentInfo, ComponentKind, Health, Identity, ProbeReport};

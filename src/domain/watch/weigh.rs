@@ -89,13 +89,16 @@ impl<'a> Scene<'a> {
         if faulty.is_empty() && known {
             return (
                 Verdict::AgentDown,
-                format!("agent down: the agent of {name} is silent, but its components answer {other}; applications go on, start the agent again"),
+                format!(
+                    "agent down: the agent of {name} is silent, but its components answer {other}; applications go on, start the agent again"
+                ),
             );
         }
         if faulty.is_empty() && !second.sight.probes.is_empty() {
             return (Verdict::Unknown, format!("the agent of {name} is silent, and {other} cannot tell how its components are"));
         }
-        let why = if faulty.is_empty() { format!("{other} cannot reach its agent either") } else { format!("{other} reports {}", list(&faulty)) };
+        let why =
+            if faulty.is_empty() { format!("{other} cannot reach its agent either") } else { format!("{other} reports {}", list(&faulty)) };
         if self.subject.silent.has_lasted(self.enough, self.now) && self.has_missed_it_long(&second) {
             (Verdict::Faulty, format!("{name} is faulty, as two independent views agree: its agent is silent, and {why}"))
         } else {
@@ -165,7 +168,9 @@ impl<'a> Scene<'a> {
         let last_seen = sight.told.map_or("never seen".to_owned(), |told| format!("last seen {}", clock(told.at)));
         let (saw, health) = match (sight.looked, sight.silence) {
             (None, _) => (format!("the agent of {name} was not asked yet"), Health::Unknown),
-            (Some(looked), _) if !self.is_fresh(looked) => (format!("the agent of {name} was last asked {}", clock(looked)), Health::Unknown),
+            (Some(looked), _) if !self.is_fresh(looked) => {
+                (format!("the agent of {name} was last asked {}", clock(looked)), Health::Unknown)
+            }
             (Some(_), None) => (format!("the agent of {name} answers"), Health::Healthy),
             (Some(_), Some(silence)) => {
                 let times = sight.silent.times;

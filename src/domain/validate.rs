@@ -1,0 +1,297 @@
+//! Policies: what is wrong with one, before anything is saved or started, and what it means in words.
+//!
+//! Every finding names its object, what was seen, and what to do about it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::schedule::{self, Timing};
+use super::{ClusterName, ComponentInfo, Consistency, CopyMode, DataSet, DataSetName, Hook, Service};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The policy cannot be saved.
+    Failed,
+    /// It can, with something to know.
+    Warning,
+}
+
+/// One thing to say about a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// What it is about, as the person named it.
+    pub object: String,
+    /// What was seen.
+    pub evidence: String,
+    /// What to do.
+    pub fix: String,
+}
+
+/// The pair that a policy is for.
+#[derive(Debug, Clone, Copy)]
+pub struct PairFacts<'a> {
+    /// The primary.
+    pub from: &'a ClusterName,
+    /// Its components as last described.
+    pub from_components: &'a [ComponentInfo],
+    /// The secondary.
+    pub to: &'a ClusterName,
+    /// Its components as last described.
+    pub to_components: &'a [ComponentInfo],
+}
+
+/// What a policy is checked against.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Its pair; `None` when there is no such pair.
+    pub pair: Option<PairFacts<'a>>,
+    /// All services in force; an earlier version of the policy itself may be among them.
+    pub services: &'a [Service],
+    /// In the training lab, captures at several moments are allowed.
+    pub in_lab: bool,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// Everything that is to say about a policy, failures first.
+pub fn problems(service: &Service, context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Findings(Vec::new());
+    names(service, context, &mut found);
+    overlaps(service, context, &mut found);
+    if let Some(pair) = &context.pair {
+        service.data_sets.iter().for_each(|set| components(set, pair, &mut found));
+    }
+    timing(service, context.now, &mut found);
+    limits(service, context.in_lab, &mut found);
+    hooks(service, &mut found);
+    found.0.sort_by_key(|finding| finding.severity);
+    found.0
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn failed(&mut self, object: impl ToString, evidence: impl Into<String>, fix: impl Into<String>) {
+        self.0.push(Finding { severity: Severity::Failed, object: object.to_string(), evidence: evidence.into(), fix: fix.into() });
+    }
+
+    fn warn(&mut self, object: impl ToString, evidence: impl Into<String>, fix: impl Into<String>) {
+        self.0.push(Finding { severity: Severity::Warning, object: object.to_string(), evidence: evidence.into(), fix: fix.into() });
+    }
+}
+
+fn names(service: &Service, context: &Context<'_>, found: &mut Findings) {
+    if context.pair.is_none() {
+        found.failed(format!("pair {}", service.pair), "there is no such pair", "pair its two clusters first, or name another pair");
+    }
+    if let Some(other) = context.services.iter().find(|other| other.name == service.name && other.pair != service.pair) {
+        let object = format!("service {}", service.name);
+        found.failed(object, format!("pair {} has a service of this name already", other.pair), "choose another name");
+    }
+    if service.data_sets.is_empty() {
+        found.failed(format!("service {}", service.name), "it has no data sets", "pick at least one directory or table");
+    }
+}
+
+fn overlaps(service: &Service, context: &Context<'_>, found: &mut Findings) {
+    for (index, set) in service.data_sets.iter().enumerate() {
+        for earlier in &service.data_sets[..index] {
+            overlap(set, earlier, "this service", found);
+        }
+    }
+    for other in context.services.iter().filter(|other| other.pair == service.pair && other.name != service.name) {
+        for (set, theirs) in service.data_sets.iter().flat_map(|set| other.data_sets.iter().map(move |theirs| (set, theirs))) {
+            overlap(set, theirs, &format!("service {}", other.name), found);
+        }
+    }
+}
+
+fn overlap(set: &DataSet, other: &DataSet, whose: &str, found: &mut Findings) {
+    let fix = "back up each place in one data set only: name the outer one, or two places side by side";
+    if shares_place(&set.from, &other.from) {
+        found.failed(&set.from, format!("it overlaps {} of {whose} at the primary", other.from), fix);
+    } else if shares_place(&set.to, &other.to) {
+        found.failed(&set.to, format!("it overlaps {} of {whose} at the secondary", other.to), fix);
+    }
+}
+
+/// Whether one is the other, or lies inside it.
+fn shares_place(one: &DataSetName, other: &DataSetName) -> bool {
+    let (a, b) = (one.path.trim_matches('/'), other.path.trim_matches('/'));
+    let inside = |inner: &str, outer: &str| {
+        outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    one.component == other.component && (inside(a, b) || inside(b, a))
+}
+
+fn components(set: &DataSet, pair: &PairFacts<'_>, found: &mut Findings) {
+    let source = component(&set.from, pair.from, pair.from_components, found);
+    let target = component(&set.to, pair.to, pair.to_components, found);
+    if let (Some(source), Some(target)) = (source, target) {
+        if source.kind != target.kind {
+            let evidence =
+                format!("{} is {} at {}, and {} is {} at {}", source.name, source.kind, pair.from, target.name, target.kind, pair.to);
+            found.failed(&set.from, evidence, format!("name a component of kind {} at {}: {{ from = …, to = … }}", source.kind, pair.to));
+        }
+    }
+}
+
+/// The component of one end of a data set, if it is there and can be used.
+fn component<'a>(set: &DataSetName, cluster: &ClusterName, known: &'a [ComponentInfo], found: &mut Findings) -> Option<&'a ComponentInfo> {
+    let Some(info) = known.iter().find(|info| info.name == set.component) else {
+        let names: Vec<_> = known.iter().map(|info| info.name.as_str()).collect();
+        let there = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+        let fix = format!("add it to the agent.toml of {cluster}, or name another one");
+        found.failed(set, format!("{cluster} has no component {}; {there}", set.component), fix);
+        return None;
+    };
+    if info.kerberos {
+        let evidence = format!("{} at {cluster} asks for Kerberos, which this version cannot do", info.name);
+        found.failed(set, evidence, "leave it out, or use a cluster with simple authentication");
+    }
+    for right in &info.missing_rights {
+        found.warn(set, format!("the agent of {cluster} lacks a right: {right}"), "grant it before the first run");
+    }
+    Some(info)
+}
+
+fn timing(service: &Service, now: DateTime<Utc>, found: &mut Findings) {
+    let timing = match Timing::of(service) {
+        Ok(timing) => timing,
+        Err(trouble) => return found.failed(trouble.object, trouble.reason, trouble.next_step),
+    };
+    let object = format!("service {}", service.name);
+    match &timing {
+        Timing::Repeat(schedule) if schedule.next_after(now).is_none() => {
+            found.failed(object, "its schedule names a date that never comes", "change the day or the month");
+            return;
+        }
+        Timing::Once(moment) if *moment <= now => {
+            found.warn(
+                &object,
+                format!("its moment {moment} is past: nothing will run by itself"),
+                "name a later moment, or run it by hand",
+            );
+        }
+        Timing::Repeat(_) | Timing::Once(_) | Timing::OnDemand => {}
+    }
+    let Some(minutes) = service.rpo_target_minutes else { return };
+    match timing.longest_gap(now) {
+        Some(gap) if gap > TimeDelta::minutes(i64::from(minutes)) => {
+            let evidence = format!("the target RPO is {minutes} min, but moments are up to {} apart", span(gap));
+            found.warn(object, evidence, "run more often, or promise less");
+        }
+        Some(_) => {}
+        None => {
+            found.warn(object, format!("the target RPO is {minutes} min, but nothing repeats it"), "give it a schedule");
+        }
+    }
+}
+
+fn limits(service: &Service, in_lab: bool, found: &mut Findings) {
+    let object = format!("service {}", service.name);
+    if service.skew_limit_ms == 0 {
+        found.failed(&object, "its skew limit is 0 ms, and no capture takes no time at all", "allow some milliseconds; 5000 suits most");
+    }
+    if service.consistency == Consistency::PerComponent && !in_lab {
+        let evidence = "it asks for a moment of its own for each component: what belongs together would not fit";
+        found.failed(&object, evidence, "leave `consistency` out; only the training lab shows what the old way costs");
+    }
+    if service.keep.all_hours == 0 && service.keep.daily_days == 0 {
+        found.warn(&object, "only its newest recovery point is kept: damage noticed later could not be undone", "keep some hours or days");
+    }
+}
+
+fn hooks(service: &Service, found: &mut Findings) {
+    for (name, hook) in [("freeze", &service.freeze), ("thaw", &service.thaw)] {
+        if let Some(reason) = hook.as_ref().and_then(hook_fault) {
+            found.failed(
+                format!("{name} hook of {}", service.name),
+                reason,
+                "give it either `command = [\"/path/to/program\", …]` or `url = \"http…\"`",
+            );
+        }
+    }
+    let object = format!("service {}", service.name);
+    match (&service.freeze, &service.thaw) {
+        (Some(freeze), None) => {
+            let evidence =
+                format!("it freezes its writers and has no thaw hook: they stay still until the limit of {} s", freeze.limit_secs);
+            found.warn(object, evidence, "add a thaw hook, or make sure that the application thaws by itself");
+        }
+        (None, Some(_)) => {
+            found.warn(object, "it has a thaw hook and no freeze hook: it is never called", "add a freeze hook, or leave it out")
+        }
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+}
+
+fn hook_fault(hook: &Hook) -> Option<&'static str> {
+    match (&hook.command, &hook.url) {
+        (Some(_), Some(_)) => Some("it has a command and a URL"),
+        (None, None) => Some("it has neither a command nor a URL"),
+        (Some(command), None) if command.first().is_none_or(String::is_empty) => Some("its command names no program"),
+        (None, Some(url)) if !url.starts_with("http://") && !url.starts_with("https://") => Some("its URL is not http:// or https://"),
+        _ if hook.limit_secs == 0 => Some("its limit is 0 s"),
+        _ => None,
+    }
+}
+
+/// What a policy means, as a person would say it; `from` and `to` are the clusters' names.
+pub fn in_words(service: &Service, from: &str, to: &str) -> String {
+    let zone = service.timezone.unwrap_or(Tz::UTC);
+    let when = match (&service.schedule, service.moment) {
+        (Some(cron), _) => schedule::in_words(cron, zone),
+        (None, Some(moment)) => format!("Once, at {}", moment.format("%Y-%m-%d %H:%M:%S %:z")),
+        (None, None) => "Whenever you ask".to_owned(),
+    };
+    let (sets, are, together) = match service.data_sets.len() {
+        1 => ("the data set".to_owned(), "is", "sealed"),
+        count => (format!("the {count} data sets"), "are", "sealed together"),
+    };
+    let held = if service.freeze.is_some() { ", while its writers are held still" } else { "" };
+    let moment = match service.consistency {
+        Consistency::Service => format!("at that one moment{held}"),
+        Consistency::PerComponent => "each component at a time of its own (training only: what belongs together may not fit)".to_owned(),
+    };
+    let copied = match service.copy {
+        CopyMode::Push => format!("pushed to {to}"),
+        CopyMode::Pull => format!("pulled by {to}"),
+    };
+    let mut text = format!(
+        "{when}, {sets} of {} {are} captured on {from} {moment}, {copied}, verified, and {together} as one recovery point.",
+        service.name
+    );
+    text.push_str(&format!(" A point with more than {} of skew is kept but flagged.", millis(service.skew_limit_ms)));
+    if let Some(minutes) = service.rpo_target_minutes {
+        text.push_str(&format!(
+            " You are told when {} falls more than {} behind.",
+            service.name,
+            span(TimeDelta::minutes(i64::from(minutes)))
+        ));
+    }
+    if service.sync_users {
+        text.push_str(" Users, permissions and tenants follow with every run.");
+    }
+    text
+}
+
+fn millis(ms: u64) -> String {
+    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
+}
+
+fn span(time: TimeDelta) -> String {
+    let minutes = time.num_minutes();
+    match minutes {
+        1 => "1 minute".to_owned(),
+        0..120 => format!("{minutes} minutes"),
+        120..2880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}
+
+#[cfg(test)]
+mod tests;
