@@ -1,12 +1,12 @@
 //! `understudy lab`: a scenario of the training lab without a window.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::folder::Folder;
 use super::scenario::{self, LabOutcome, LabReport};
-use super::serve::Folder;
 use super::stage::{Stage, this_program};
 use crate::controller::fn_waker::Waker;
 use crate::domain::{Consistency, Trouble, TroubleKind};
@@ -64,7 +64,21 @@ pub async fn cli(args: LabArgs) -> ExitCode {
 
 async fn run(args: &LabArgs) -> Result<LabReport, Trouble> {
     let folder = Folder::choose(args.dir.clone())?;
-    let mut stage = Stage::build(&folder.path().join("lab"), &this_program()?, Waker::default()).await?;
+    let told = play(args, folder.path()).await;
+    folder.remove().await;
+    let report = told?;
+    let text = serde_json::to_string_pretty(&report).map_err(|e| Trouble::new(TroubleKind::Failed, "report", e))?;
+    if let Some(file) = &args.report {
+        std::fs::write(file, format!("{text}\n")).map_err(|e| Trouble::new(TroubleKind::Failed, file.display(), e))?;
+    }
+    if args.json {
+        println!("{text}");
+    }
+    Ok(report)
+}
+
+async fn play(args: &LabArgs, root: &Path) -> Result<LabReport, Trouble> {
+    let mut stage = Stage::build(&root.join("lab"), &this_program()?, Waker::default()).await?;
     let consistency = match args.consistency {
         ConsistencyArg::Service => Consistency::Service,
         ConsistencyArg::PerComponent => Consistency::PerComponent,
@@ -77,13 +91,5 @@ async fn run(args: &LabArgs) -> Result<LabReport, Trouble> {
     for site in [&mut stage.east, &mut stage.west] {
         site.power_off().await?;
     }
-    let report = told?;
-    let text = serde_json::to_string_pretty(&report).map_err(|e| Trouble::new(TroubleKind::Failed, "report", e))?;
-    if let Some(file) = &args.report {
-        std::fs::write(file, format!("{text}\n")).map_err(|e| Trouble::new(TroubleKind::Failed, file.display(), e))?;
-    }
-    if args.json {
-        println!("{text}");
-    }
-    Ok(report)
+    told
 }

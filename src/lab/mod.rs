@@ -14,6 +14,7 @@ pub mod checks;
 mod cli;
 mod debrief;
 pub mod desk;
+pub mod folder;
 mod follow;
 mod keeper;
 mod proxy;

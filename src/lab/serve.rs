@@ -1,6 +1,6 @@
 //! The lab's loop: takes the person's commands, follows the story, and keeps the board true.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, watch};
 
 use super::board::{Board, SITE_LOSS_STEPS, Story};
+use super::folder::Folder;
 use super::proxy::Proxy;
 use super::scenario::{self, Lost, millis};
 use super::stage::{Names, Stage, blocking, this_program};
@@ -37,42 +38,6 @@ pub fn start(options: LabOptions) -> Result<(LabHandle, EngineHandle), Trouble> 
     let floor = Floor { folder, program, proxy, engine: engine.clone(), board, stage: None, story: Progress::default(), stages: 0 };
     tokio::spawn(floor.serve(asked));
     Ok((LabHandle::new(commands, snapshots), engine))
-}
-
-/// The lab's folder.
-pub enum Folder {
-    /// Goes with the lab.
-    Temporary(tempfile::TempDir),
-    /// Stays.
-    Kept(PathBuf),
-}
-
-impl Folder {
-    /// The given one, which must be new or empty, or a temporary one.
-    pub fn choose(dir: Option<PathBuf>) -> Result<Folder, Trouble> {
-        let Some(dir) = dir else {
-            let made = tempfile::Builder::new().prefix("understudy-lab-").tempdir();
-            return made
-                .map(Folder::Temporary)
-                .map_err(|e| Trouble::new(TroubleKind::Failed, "training lab", format!("no temporary folder: {e}")));
-        };
-        let failed = |e: std::io::Error| Trouble::new(TroubleKind::Failed, dir.display(), e);
-        std::fs::create_dir_all(&dir).map_err(failed)?;
-        if std::fs::read_dir(&dir).map_err(failed)?.next().is_some() {
-            let used = Trouble::new(TroubleKind::Invalid, dir.display(), "the training lab's folder must be new or empty");
-            return Err(used.next("name another one, or leave --dir out"));
-        }
-        let whole = dir.canonicalize().map_err(failed)?;
-        Ok(Folder::Kept(whole))
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        match self {
-            Folder::Temporary(dir) => dir.path(),
-            Folder::Kept(dir) => dir,
-        }
-    }
 }
 
 /// How far the story is, beside what the board shows of it.
@@ -116,6 +81,8 @@ impl Floor {
             self.settle(done);
         }
         self.tear_down().await;
+        drop((self.engine, self.proxy));
+        self.folder.remove().await;
     }
 
     /// Ready again, with what went wrong.
