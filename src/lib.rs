@@ -2,6 +2,7 @@
 
 #[cfg(feature = "agent")]
 pub mod agent;
+pub mod cli;
 #[cfg(feature = "agent")]
 pub mod components;
 #[cfg(feature = "console")]

@@ -21,7 +21,6 @@ pub fn components(config: &AgentConfig) -> Result<BTreeMap<ComponentName, Arc<dy
 fn open(config: &ComponentConfig, store: &Path) -> Result<Arc<dyn Component>, Trouble> {
     let name = config.name()?;
     Ok(match config {
-        ComponentConfig::Tables { database, .. } => Arc::new(Tables::new(name, database.clone(), store.to_owned())),
         ComponentConfig::Files { root, .. } => Arc::new(Files::new(name, root, store)?),
         ComponentConfig::Tables { database, .. } => Arc::new(Tables::new(name, database.clone(), store.to_owned())),
         ComponentConfig::Hdfs { fs, conf, webhdfs, user, .. } => Arc::new(Hdfs::new(&HdfsConfig {

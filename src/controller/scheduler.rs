@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::backup::machine::StartedBy;
+use crate::domain::schedule::{Look, Timing, Why};
 use crate::domain::{Service, ServiceName};
 use crate::store::controller::{MomentRecord, MomentState};
 
@@ -18,20 +19,27 @@ use super::runs;
 const TICK: Duration = Duration::from_millis(500);
 /// A moment older than this when it is seen was missed.
 const GRACE: TimeDelta = TimeDelta::seconds(20);
-/// Moments are looked for this far back at most; what an engine missed before that is not listed one by one.
-const LOOK_BACK: TimeDelta = TimeDelta::hours(24);
 /// Missed moments kept in memory a service.
 const MISSED: usize = 20;
 
+/// What the scheduler remembers of a service between two looks.
+struct Seen {
+    /// The policy it looked with; another one starts over.
+    policy: Service,
+    /// Everything up to here was dealt with.
+    until: DateTime<Utc>,
+}
+
 /// Starts what is due, again and again.
 pub(super) async fn run(engine: Arc<Engine>) {
+    let mut seen = BTreeMap::new();
     let mut behind = BTreeMap::new();
     loop {
         let now = Utc::now();
         let services: Vec<Service> = engine.read(|m| m.services.values().cloned().collect());
         for service in &services {
             if engine.check_in_command().is_ok() {
-                look(&engine, service, now).await;
+                look(&engine, service, now, &mut seen).await;
                 watch_rpo(&engine, service, now, &mut behind).await;
             }
         }
@@ -39,59 +47,53 @@ pub(super) async fn run(engine: Arc<Engine>) {
     }
 }
 
-/// The next moments of a service, by its schedule or its one moment.
+/// The next moments of a service, by its schedule or its one moment; none for a schedule that cannot be read.
 pub(super) fn next_moments(service: &Service, now: DateTime<Utc>, count: usize) -> Vec<DateTime<Utc>> {
-    let mut moments = Vec::new();
-    let mut after = now;
-    while moments.len() < count {
-        let Some(next) = next_after(service, after) else { break };
-        moments.push(next);
-        after = next;
-    }
-    moments
+    Timing::of(service).map(|timing| timing.upcoming(now).take(count).collect()).unwrap_or_default()
 }
 
-/// Every moment that nothing is known of yet, up to the lead before it.
-async fn look(engine: &Arc<Engine>, service: &Service, now: DateTime<Utc>) {
-    if service.schedule.is_none() && service.moment.is_none() {
-        return;
-    }
-    let name = service.name.clone();
-    let Ok(Some(since)) = engine.store(move |s| s.schedule_known_until(&name)).await else { return };
-    let until = now + TimeDelta::from_std(engine.limits.lead).unwrap_or_default();
-    let mut after = since.max(now - LOOK_BACK);
-    while let Some(moment) = next_after(service, after).filter(|m| *m <= until) {
-        after = moment;
-        let record = become_of(engine, service, moment, now).await;
-        let (state, reason) = (record.state, record.reason.clone());
-        match engine.store(move |s| s.note_moment(&record)).await {
-            Ok(true) if state != MomentState::Started => tell_missed(engine, &service.name, moment, &reason).await,
-            Ok(_) => {}
-            Err(trouble) => {
-                tracing::warn!(service = %service.name, %trouble, "a moment could not be recorded");
-                return;
+/// Starts the run that is due, and records what passed without one.
+async fn look(engine: &Arc<Engine>, service: &Service, now: DateTime<Utc>, seen: &mut BTreeMap<ServiceName, Seen>) {
+    let Ok(timing @ (Timing::Repeat(_) | Timing::Once(_))) = Timing::of(service) else { return };
+    let after = match seen.get(&service.name) {
+        Some(known) if &known.policy == service => known.until,
+        _ => {
+            let name = service.name.clone();
+            match engine.store(move |s| s.schedule_known_until(&name)).await {
+                Ok(until) => until.unwrap_or(now),
+                Err(trouble) => return tracing::warn!(service = %service.name, %trouble, "the schedule's past could not be read"),
             }
         }
+    };
+    let lead = TimeDelta::from_std(engine.limits.lead).unwrap_or_default();
+    let busy_since = engine.read(|m| m.active_run(&service.name).map(|r| r.state.started_at.min(r.state.spec.moment)));
+    let due = timing.due(Look { after, now, lead, grace: GRACE, busy_since });
+    for passed in due.passed {
+        let state = if passed.why == Why::Overlapped { MomentState::Overlapped } else { MomentState::Missed };
+        record(engine, service, passed.at, state, passed.why.words()).await;
+    }
+    if let Some(moment) = due.run {
+        begin(engine, service, moment).await;
+    }
+    seen.insert(service.name.clone(), Seen { policy: service.clone(), until: due.until });
+}
+
+/// Starts the run of a moment, or records why not. After a crash between the two the run is there, and is not started again.
+async fn begin(engine: &Arc<Engine>, service: &Service, at: DateTime<Utc>) {
+    let begun = engine.read(|m| m.runs.values().any(|r| r.state.spec.service.name == service.name && r.state.spec.moment == at));
+    let started = if begun { Ok(()) } else { runs::start(engine, &service.name, Some(at), StartedBy::Schedule).await.map(drop) };
+    match started {
+        Ok(()) => record(engine, service, at, MomentState::Started, "").await,
+        Err(trouble) => record(engine, service, at, MomentState::Missed, &trouble.to_string()).await,
     }
 }
 
-/// Starts the run of a moment, or says why not.
-async fn become_of(engine: &Arc<Engine>, service: &Service, at: DateTime<Utc>, now: DateTime<Utc>) -> MomentRecord {
-    let record = |state, reason: String| MomentRecord { service: service.name.clone(), at, state, reason };
-    // A crash between the start of a run and this record: the run is there.
-    let begun = engine.read(|m| m.runs.values().any(|r| r.state.spec.service.name == service.name && r.state.spec.moment == at));
-    if begun {
-        return record(MomentState::Started, String::new());
-    }
-    if at + GRACE < now {
-        return record(MomentState::Missed, "no engine was running at that moment".into());
-    }
-    if let Some(run) = engine.read(|m| m.active_run(&service.name).map(|r| r.state.spec.run)) {
-        return record(MomentState::Overlapped, format!("run {run} was still under way"));
-    }
-    match runs::start(engine, &service.name, Some(at), StartedBy::Schedule).await {
-        Ok(_) => record(MomentState::Started, String::new()),
-        Err(trouble) => record(MomentState::Missed, trouble.to_string()),
+async fn record(engine: &Arc<Engine>, service: &Service, at: DateTime<Utc>, state: MomentState, reason: &str) {
+    let record = MomentRecord { service: service.name.clone(), at, state, reason: reason.to_owned() };
+    match engine.store(move |s| s.note_moment(&record)).await {
+        Ok(true) if state != MomentState::Started => tell_missed(engine, &service.name, at, reason).await,
+        Ok(_) => {}
+        Err(trouble) => tracing::warn!(service = %service.name, %trouble, "a moment could not be recorded"),
     }
 }
 
@@ -101,7 +103,7 @@ async fn tell_missed(engine: &Arc<Engine>, service: &ServiceName, at: DateTime<U
         missed.insert(0, (at, reason.to_owned()));
         missed.truncate(MISSED);
     });
-    let text = format!("the moment {} was missed: {reason}", at.format("%Y-%m-%d %H:%M:%S UTC"));
+    let text = format!("moment {}: {reason}", at.format("%Y-%m-%d %H:%M:%S UTC"));
     engine.alert(AlertKind::MissedMoment, service.as_str(), &text).await;
 }
 
@@ -115,14 +117,4 @@ async fn watch_rpo(engine: &Arc<Engine>, service: &Service, now: DateTime<Utc>, 
             format!("it is more than {target} min behind: the newest recovery point is of {}", first.format("%Y-%m-%d %H:%M:%S UTC"));
         engine.alert(AlertKind::RpoMissed, service.name.as_str(), &text).await;
     }
-}
-
-/// The first moment of a service after an instant.
-fn next_after(service: &Service, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    if let Some(moment) = service.moment {
-        return Some(moment.with_timezone(&Utc)).filter(|m| *m > after);
-    }
-    let cron: croner::Cron = service.schedule.as_ref()?.parse().ok()?;
-    let zone = service.timezone.unwrap_or(chrono_tz::Tz::UTC);
-    cron.find_next_occurrence(&after.with_timezone(&zone), false).ok().map(|m| m.with_timezone(&Utc))
 }

@@ -1,0 +1,70 @@
+//! `understudy adjust-identity`: a person's decision from the command line.
+
+use std::time::Duration;
+
+use crate::controller::command::AdjustOutcome;
+use crate::controller::snapshot::Snapshot;
+use crate::controller::{Command, Reply, WatchSettings};
+use crate::domain::{ClusterName, Health, PairName, Trouble};
+
+use super::session::{Session, unexpected};
+use super::{DONE, FAILED, REFUSED, fail, output};
+
+/// Asks the engine and reports step by step.
+pub(super) async fn adjust(
+    session: &Session,
+    pair: PairName,
+    to: ClusterName,
+    confirm: String,
+    planned: bool,
+    json: bool,
+) -> Result<u8, Trouble> {
+    if !planned {
+        wait_for_evidence(session, &pair).await;
+    }
+    let command = Command::AdjustIdentity { pair, to, confirm, planned, generation: None, by: person() };
+    let report = match session.ask(command).await? {
+        Reply::Adjusted(report) => report,
+        other => return Err(unexpected(&other)),
+    };
+    if json {
+        output::json(&report)?;
+    } else {
+        output::adjust_lines(&report).iter().try_for_each(|line| output::line(line))?;
+    }
+    if let Some(trouble) = &report.error {
+        fail(trouble);
+    }
+    Ok(match report.outcome {
+        AdjustOutcome::Promoted => DONE,
+        AdjustOutcome::Aborted => FAILED,
+        AdjustOutcome::Refused => REFUSED,
+    })
+}
+
+/// An engine that was just started has to watch for a while before silence counts as a fault; a healthy primary is known at once.
+async fn wait_for_evidence(session: &Session, pair: &PairName) {
+    let settings = WatchSettings::default();
+    let limit = settings.fault_after + (settings.interval + settings.time_limit) * (settings.failures + 1);
+    let mut snapshots = session.handle.snapshots();
+    if !is_settled(&session.handle.snapshot(), pair) {
+        eprintln!("watching the primary, for up to {} s, before its silence counts as a fault", limit.as_secs());
+    }
+    let settled = snapshots.wait_for(|snapshot| is_settled(snapshot, pair));
+    // Whatever is known then decides; the engine says why when that is not enough.
+    drop(tokio::time::timeout(limit + Duration::from_secs(1), settled).await);
+}
+
+/// The primary is healthy, or a person may decide, or there is no such pair or nothing left to wait for.
+fn is_settled(snapshot: &Snapshot, pair: &PairName) -> bool {
+    let Some(view) = snapshot.pairs.iter().find(|p| &p.name == pair) else { return true };
+    let decidable = view.fault.as_ref().is_some_and(|f| f.can_adjust);
+    let healthy = view.clusters.first().is_some_and(|primary| primary.health == Health::Healthy);
+    snapshot.ready && (decidable || healthy)
+}
+
+/// Who decides, as the host knows them.
+fn person() -> String {
+    let name = ["USER", "LOGNAME"].iter().find_map(|key| std::env::var(key).ok()).filter(|name| !name.is_empty());
+    name.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()))
+}

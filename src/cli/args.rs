@@ -1,0 +1,135 @@
+//! The arguments, as a person types them.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::{Parser, Subcommand};
+
+use crate::domain::{ClusterName, PairName, RunId, ServiceName};
+
+/// Keeps a second cluster ready to take a service over, all of it as it was at one moment.
+#[derive(Debug, Parser)]
+#[command(name = "understudy", version)]
+pub(super) struct Args {
+    /// The engine's state directory.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Print results as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Open the console on the training lab.
+    #[arg(long)]
+    pub lab: bool,
+    /// Without one: the console.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do without a window.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Bring in a plan: pairs, services, policies. Applied again it changes nothing.
+    Apply {
+        /// The plan.
+        plan: PathBuf,
+        /// Only say what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write the plan that would bring this state about.
+    ExportPlan {
+        /// There instead of standard output.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// How pairs, clusters and services are.
+    Status,
+    /// The sealed recovery points of a service, newest first.
+    Points {
+        /// Which service.
+        service: ServiceName,
+    },
+    /// The runs, newest first.
+    Runs {
+        /// Of one service only.
+        service: Option<ServiceName>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// One backup run; ends when the run does.
+    Run {
+        /// Which service.
+        service: ServiceName,
+        /// At this moment, for example 2026-11-21T14:00:00+08:00; otherwise now.
+        #[arg(long, value_parser = parse_moment)]
+        at: Option<DateTime<Utc>>,
+    },
+    /// Drop a run that is not committed yet.
+    Cancel {
+        /// Which run.
+        run: RunId,
+    },
+    /// Give a cluster the primary identity: after a fault, or planned.
+    AdjustIdentity {
+        /// The pair.
+        pair: PairName,
+        /// The cluster that becomes primary.
+        #[arg(long)]
+        to: ClusterName,
+        /// Its name once more.
+        #[arg(long)]
+        confirm: String,
+        /// Both clusters are well: fence, final run, promote.
+        #[arg(long)]
+        planned: bool,
+    },
+    /// Compare users, permissions and tenants, and bring them over.
+    SyncUsers {
+        /// The pair.
+        pair: PairName,
+        /// Only compare.
+        #[arg(long)]
+        dry_run: bool,
+        /// The controller reads both sides and adjusts the secondary, instead of instructing the primary.
+        #[arg(long)]
+        by_controller: bool,
+    },
+    /// Dissolve a pair: what we made goes, on both sides.
+    Unpair {
+        /// The pair.
+        pair: PairName,
+    },
+    /// Take over what an agent holds, into an empty state directory.
+    Adopt {
+        /// `host:port` of the agent.
+        agent: String,
+        /// What `understudy-agent adopt` printed.
+        code: String,
+    },
+    /// The controller alone, for unattended schedules; the console attaches to it.
+    Engine {
+        /// Serve the route over plain HTTP there, `host:port`.
+        #[arg(long)]
+        route: Option<String>,
+    },
+    /// The training lab without a window.
+    #[cfg(feature = "lab")]
+    Lab(crate::lab::LabArgs),
+    /// A site of the training lab.
+    #[cfg(feature = "lab")]
+    #[command(hide = true)]
+    LabSite(crate::lab::site::SiteArgs),
+    /// Save a picture of every screen, drawn with sample data.
+    #[cfg(feature = "console")]
+    #[command(hide = true)]
+    Screenshots {
+        /// The folder for them.
+        out: PathBuf,
+    },
+}
+
+fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let read = DateTime::parse_from_rfc3339(text);
+    read.map(|m| m.with_timezone(&Utc)).map_err(|e| format!("{e}; write for example 2026-11-21T14:00:00+08:00"))
+}

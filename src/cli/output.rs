@@ -1,0 +1,136 @@
+//! Results in words and as JSON.
+
+use serde::Serialize;
+
+use crate::controller::command::{AdjustReport, Check, CheckState};
+use crate::controller::snapshot::{ClusterView, PairView, ServiceView};
+use crate::domain::{RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
+
+/// Prints one JSON document and a line end.
+pub(super) fn json(value: &impl Serialize) -> Result<(), Trouble> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Trouble::new(TroubleKind::Failed, "output", e))?;
+    line(&text)
+}
+
+/// Prints a line. A reader that went away is an error like any other.
+pub(super) fn line(text: &str) -> Result<(), Trouble> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{text}").map_err(|e| Trouble::new(TroubleKind::Failed, "standard output", e))
+}
+
+/// A sealed point as the run that made it reports it.
+pub(super) fn as_report(point: &RecoveryPoint) -> RunReport {
+    RunReport {
+        service: point.service.clone(),
+        run: point.run,
+        recovery_point: point.id,
+        moment: point.moment,
+        captured: Some(point.captured),
+        data_sets: point.data_sets.clone(),
+        timings_ms: point.timings_ms,
+        outcome: Some(RunOutcome::Sealed),
+        error: None,
+        pair: point.pair.clone(),
+        epoch: point.epoch,
+        from: point.from.clone(),
+        to: point.to.clone(),
+        sealed_at: point.sealed_at,
+    }
+}
+
+/// One run in one line.
+pub(super) fn run_line(run: &RunReport) -> String {
+    let outcome = match run.outcome {
+        Some(RunOutcome::Sealed) => "sealed",
+        Some(RunOutcome::Cancelled) => "cancelled",
+        Some(RunOutcome::Failed) => "failed",
+        None => "running",
+    };
+    let captured = run.captured.map_or(String::new(), |c| format!("  skew {} ms, {}", c.skew_ms, word(&c.grade)));
+    let copied: u64 = run.data_sets.iter().map(|s| s.copied_bytes).sum();
+    let error = run.error.as_ref().map_or(String::new(), |e| format!("  {e}"));
+    format!(
+        "{}  {:9}  {}  {}{captured}  {copied} bytes copied{error}",
+        run.moment.format("%Y-%m-%d %H:%M:%S UTC"),
+        outcome,
+        run.service,
+        run.recovery_point
+    )
+}
+
+/// A value's name as JSON writes it.
+pub(super) fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// A pair, its clusters and services.
+pub(super) fn pair_lines(pair: &PairView) -> Vec<String> {
+    let active = pair.active.as_ref().map_or("unknown".to_owned(), ToString::to_string);
+    let mut lines = vec![format!("pair {}  epoch {}  active {active}  {}", pair.name, pair.epoch, pair.phase)];
+    if !pair.conflict.is_empty() {
+        lines.push(format!("  CONFLICT: {}", pair.conflict));
+    }
+    lines.extend(pair.clusters.iter().map(cluster_line));
+    lines.push(format!("  clocks: {}", pair.clock.words));
+    lines.extend(pair.services.iter().map(service_line));
+    if let Some(fault) = &pair.fault {
+        lines.push(format!("  FAULT: {}", fault.verdict));
+        lines.extend(fault.observed.iter().map(|o| format!("    {}: {}", o.who, o.saw)));
+        if fault.can_adjust {
+            lines
+                .push(format!("    decide: understudy adjust-identity {} --to {} --confirm {}", pair.name, fault.survivor, fault.survivor));
+        } else {
+            lines.push(format!("    nothing to decide: {}", fault.refused));
+        }
+    }
+    lines
+}
+
+fn cluster_line(cluster: &ClusterView) -> String {
+    let fenced = match cluster.fenced {
+        Some(true) => "fenced",
+        Some(false) => "not fenced",
+        None => "fence unknown",
+    };
+    let seen = match (cluster.agent_answers, cluster.last_seen) {
+        (true, _) => String::new(),
+        (false, Some(at)) => format!("  last seen {}", at.format("%Y-%m-%d %H:%M:%S UTC")),
+        (false, None) => "  never seen".to_owned(),
+    };
+    format!("  {}  {}  {}  {fenced}{seen}  {}", cluster.name, cluster.identity, cluster.health, cluster.evidence.join("; "))
+}
+
+fn service_line(service: &ServiceView) -> String {
+    let rpo = service.rpo_secs.map_or("no recovery point".to_owned(), |secs| format!("{secs} s behind"));
+    let next = service.next_moment.map_or(String::new(), |at| format!("  next {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
+    format!("  service {}  {}  {rpo}{next}", service.name, word(&service.state))
+}
+
+/// How an identity change ended.
+pub(super) fn adjust_lines(report: &AdjustReport) -> Vec<String> {
+    let mut lines =
+        vec![format!("pair {}: {}; {} is primary at epoch {}", report.pair, word(&report.outcome), report.primary, report.epoch)];
+    for step in &report.steps {
+        let detail = if step.detail.is_empty() { String::new() } else { format!(" ({})", step.detail) };
+        lines.push(format!("  {:12}  {}{detail}", step.state, step.step));
+    }
+    for service in &report.services {
+        let from = service.recovery_point.map_or("nothing".to_owned(), |p| p.to_string());
+        let lost = service.lost_secs.map_or("unknown".to_owned(), |s| format!("{s} s"));
+        let error = service.error.as_ref().map_or(String::new(), |e| format!("  {e}"));
+        lines.push(format!("  service {} resumed from {from}, lost {lost}{error}", service.name));
+    }
+    lines
+}
+
+/// Checks that do not hold.
+pub(super) fn check_lines<'a>(checks: impl Iterator<Item = &'a Check>) -> Vec<String> {
+    checks
+        .filter(|c| c.state != CheckState::Ok)
+        .map(|c| {
+            let mark = if c.state == CheckState::Failed { "failed" } else { "warning" };
+            let fix = if c.fix.is_empty() { String::new() } else { format!(" ({})", c.fix) };
+            format!("{mark}: {}: {}{fix}", c.name, c.evidence)
+        })
+        .collect()
+}

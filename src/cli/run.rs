@@ -1,0 +1,100 @@
+//! `understudy run`: starts a run and stays until it has ended.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::controller::snapshot::{RunView, Snapshot};
+use crate::controller::{Command, Limits, Reply};
+use crate::domain::backup::machine::Phase;
+use crate::domain::{RunId, RunOutcome, RunReport, ServiceName, Trouble, TroubleKind};
+
+use super::session::{Session, unexpected};
+use super::{DONE, FAILED, output};
+
+/// Runs a service once. Ends with 1 when an agent stays dead, within [`Limits::dead_agent`] and a little.
+pub(super) async fn run(session: &Session, service: ServiceName, at: Option<DateTime<Utc>>, json: bool) -> Result<u8, Trouble> {
+    let run = match session.ask(Command::Run { service, at }).await? {
+        Reply::Started(run) => run,
+        other => return Err(unexpected(&other)),
+    };
+    eprintln!("run {run}");
+    let report = follow(session, run).await?;
+    if json {
+        output::json(&report)?;
+    } else {
+        output::line(&output::run_line(&report))?;
+    }
+    if let Some(trouble) = &report.error {
+        eprintln!("understudy: {}: {}", trouble.object, trouble.reason);
+        if !trouble.next_step.is_empty() {
+            eprintln!("next: {}", trouble.next_step);
+        }
+    }
+    Ok(if report.outcome == Some(RunOutcome::Sealed) { DONE } else { FAILED })
+}
+
+/// Follows a run to its end, telling its phases. Ctrl-C asks for it to be dropped.
+async fn follow(session: &Session, run: RunId) -> Result<RunReport, Trouble> {
+    let mut snapshots = session.handle.snapshots();
+    let mut told: Option<Phase> = None;
+    let mut lines = 0;
+    let mut silent_since: Option<std::time::Instant> = None;
+    loop {
+        let newest = snapshots.borrow_and_update().clone();
+        if let Some(view) = newest.runs.iter().find(|r| r.run == run) {
+            tell(view, &mut told, &mut lines);
+            if view.report.outcome.is_some() {
+                return Ok(view.report.clone());
+            }
+            if is_lost(&newest, view) {
+                let since = *silent_since.get_or_insert_with(std::time::Instant::now);
+                if since.elapsed() > Limits::default().dead_agent() {
+                    return Ok(given_up(view));
+                }
+            } else {
+                silent_since = None;
+            }
+        }
+        tokio::select! {
+            changed = snapshots.changed() => changed.map_err(|_| Trouble::new(TroubleKind::Unreachable, "engine", "it has stopped")
+                .next("start it again: the run goes on or is dropped cleanly"))?,
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted.map_err(|e| Trouble::new(TroubleKind::Failed, "signals", e))?;
+                eprintln!("cancelling");
+                if let Err(trouble) = session.ask(Command::CancelRun { run }).await {
+                    eprintln!("understudy: {trouble}");
+                }
+            }
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+/// One line for each phase, and what the run's log says beside.
+fn tell(view: &RunView, told: &mut Option<Phase>, lines: &mut usize) {
+    for line in view.log.iter().skip(*lines) {
+        eprintln!("  {}", line.text);
+    }
+    *lines = view.log.len();
+    if *told != Some(view.phase) {
+        *told = Some(view.phase);
+        eprintln!("{}", output::word(&view.phase));
+    }
+}
+
+/// Being committed at a secondary that does not answer: only that one knows how it ends.
+fn is_lost(snapshot: &Snapshot, view: &RunView) -> bool {
+    let pair = snapshot.pairs.iter().find(|p| p.name == view.report.pair);
+    let answers = pair.and_then(|p| p.clusters.iter().find(|c| c.name == view.report.to)).is_some_and(|c| c.agent_answers);
+    matches!(view.phase, Phase::Commit | Phase::Finish) && !answers
+}
+
+/// The outcome is not known, and the report says so.
+fn given_up(view: &RunView) -> RunReport {
+    let reason =
+        format!("the agent of {} stopped answering while it committed: whether the point is sealed is not known yet", view.report.to);
+    let trouble = Trouble::new(TroubleKind::Unreachable, format!("run {}", view.run), reason)
+        .next("start an engine when that agent is back: the run then ends, one way or the other");
+    RunReport { error: Some(trouble), ..view.report.clone() }
+}

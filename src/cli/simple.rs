@@ -1,0 +1,169 @@
+//! Subcommands that are one question and one answer, and the engine alone.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::controller::command::{AgentRequest, StatusReport};
+use crate::controller::{Command as Ask, Reply, fn_waker::Waker};
+use crate::domain::{Plan, RunReport, Trouble, TroubleKind};
+
+use super::args::Command;
+use super::session::{Session, open_engine, unexpected};
+use super::{DONE, FAILED, output};
+
+/// Asks and prints.
+pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Result<u8, Trouble> {
+    match command {
+        Command::Apply { plan, dry_run } => apply(session, &plan, dry_run, json).await,
+        Command::ExportPlan { out } => export(session, out, json).await,
+        Command::Status => status(session, json),
+        Command::Points { service } => match session.ask(Ask::Points { service }).await? {
+            Reply::Points(points) => runs(&points.iter().map(output::as_report).collect::<Vec<_>>(), json),
+            other => Err(unexpected(&other)),
+        },
+        Command::Runs { service, limit } => match session.ask(Ask::Runs { service, limit }).await? {
+            Reply::Runs(reports) => runs(&reports, json),
+            other => Err(unexpected(&other)),
+        },
+        Command::Cancel { run } => {
+            session.ask(Ask::CancelRun { run }).await?;
+            say(json, &serde_json::json!({ "run": run, "cancelled": true }), &[format!("run {run} is being dropped")])
+        }
+        Command::SyncUsers { pair, dry_run, by_controller } => {
+            sync_users(session, Ask::SyncUsers { pair, dry_run, by_controller }, json).await
+        }
+        Command::Unpair { pair } => match session.ask(Ask::Unpair { pair: pair.clone() }).await? {
+            Reply::Unpaired(leftovers) => {
+                let mut lines = vec![format!("pair {pair} is dissolved")];
+                lines.extend(leftovers.iter().map(|l| format!("left behind: {l}")));
+                say(json, &serde_json::json!({ "pair": pair, "leftovers": leftovers }), &lines)
+            }
+            other => Err(unexpected(&other)),
+        },
+        Command::Adopt { agent, code } => match session.ask(Ask::Adopt(AgentRequest { address: agent, code: Some(code) })).await? {
+            Reply::Changes(lines) => say(json, &serde_json::json!({ "adopted": lines }), &lines),
+            other => Err(unexpected(&other)),
+        },
+        // The others are handled before a session is opened.
+        _ => Err(Trouble::new(TroubleKind::Invalid, "understudy", "this subcommand asks no engine")),
+    }
+}
+
+fn say(json: bool, value: &serde_json::Value, lines: &[String]) -> Result<u8, Trouble> {
+    if json {
+        output::json(value)?;
+    } else {
+        lines.iter().try_for_each(|line| output::line(line))?;
+    }
+    Ok(DONE)
+}
+
+fn runs(reports: &[RunReport], json: bool) -> Result<u8, Trouble> {
+    if json {
+        output::json(&reports)?;
+    } else {
+        reports.iter().try_for_each(|report| output::line(&output::run_line(report)))?;
+    }
+    Ok(DONE)
+}
+
+fn status(session: &Session, json: bool) -> Result<u8, Trouble> {
+    let report = StatusReport { pairs: session.handle.snapshot().pairs.clone() };
+    if json {
+        output::json(&report)?;
+    } else if report.pairs.is_empty() {
+        output::line("no pairs yet")?;
+    } else {
+        report.pairs.iter().flat_map(output::pair_lines).try_for_each(|line| output::line(&line))?;
+    }
+    Ok(DONE)
+}
+
+async fn apply(session: &Session, path: &PathBuf, dry_run: bool, json: bool) -> Result<u8, Trouble> {
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Trouble::new(TroubleKind::Invalid, path.display(), format!("the plan cannot be read: {e}"))
+            .next("give the path of a plan, a TOML file")
+    })?;
+    // Without the quoted source lines: they may hold a code.
+    let plan: Plan = toml::from_str(&text).map_err(|e| {
+        let line = e.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+        Trouble::new(TroubleKind::Invalid, format!("{} line {line}", path.display()), e.message())
+            .next("see the README for the plan's keys")
+    })?;
+    match session.ask(Ask::ApplyPlan { plan, dry_run }).await? {
+        Reply::Changes(changes) => {
+            let lines = if changes.is_empty() { vec!["nothing to change".to_owned()] } else { changes.clone() };
+            say(json, &serde_json::json!({ "changes": changes, "dry_run": dry_run }), &lines)
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn export(session: &Session, out: Option<PathBuf>, json: bool) -> Result<u8, Trouble> {
+    let plan = match session.ask(Ask::ExportPlan).await? {
+        Reply::Plan(plan) => plan,
+        other => return Err(unexpected(&other)),
+    };
+    let failed = |e: &dyn std::fmt::Display| Trouble::new(TroubleKind::Failed, "plan", format!("it cannot be written: {e}"));
+    let text = toml::to_string_pretty(&plan).map_err(|e| failed(&e))?;
+    match out {
+        Some(path) => std::fs::write(&path, text).map_err(|e| failed(&e))?,
+        None if json => output::json(&plan)?,
+        None => output::line(text.trim_end())?,
+    }
+    Ok(DONE)
+}
+
+async fn sync_users(session: &Session, ask: Ask, json: bool) -> Result<u8, Trouble> {
+    let (changes, applied, failed) = match session.ask(ask).await? {
+        Reply::Users { changes, applied, failed } => (changes, applied, failed),
+        other => return Err(unexpected(&other)),
+    };
+    let mut lines: Vec<String> = changes
+        .iter()
+        .map(|c| {
+            let key = &c.key;
+            let value = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".to_owned());
+            let drifted = if c.drifted { "  (changed at the secondary by somebody else)" } else { "" };
+            format!(
+                "{:6}  {} {} {} {}: {} -> {}{drifted}",
+                output::word(&c.action),
+                key.component,
+                output::word(&key.kind),
+                key.object,
+                key.principal,
+                value(&c.secondary),
+                value(&c.primary)
+            )
+        })
+        .collect();
+    lines.push(format!("{} differences, {applied} applied, {} could not be", changes.len(), failed.len()));
+    lines.extend(failed.iter().map(|f| format!("failed: {f}")));
+    say(json, &serde_json::json!({ "changes": changes, "applied": applied, "failed": failed }), &lines)?;
+    Ok(if failed.is_empty() { DONE } else { FAILED })
+}
+
+/// The controller alone, until it is told to stop.
+pub(super) async fn engine(state: PathBuf, route: Option<String>) -> Result<u8, Trouble> {
+    let signals = |e: std::io::Error| Trouble::new(TroubleKind::Failed, "signals", e);
+    let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
+    let (handle, own) = open_engine(&state, Waker::default(), route).await?;
+    if !own {
+        return Err(Trouble::new(TroubleKind::Refused, format!("state directory {}", state.display()), "another engine holds it")
+            .next("that one goes on; ask it with the other subcommands"));
+    }
+    eprintln!("engine ready, state in {}", state.display());
+    let mut snapshots = handle.snapshots();
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(signals)?,
+        () = async { while snapshots.changed().await.is_ok() {} } => {
+            return Err(Trouble::new(TroubleKind::Failed, "engine", "it has ended by itself").next("see its log"));
+        }
+    }
+    drop(snapshots);
+    handle.stop(Duration::from_secs(10)).await;
+    Ok(DONE)
+}
