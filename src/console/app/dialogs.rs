@@ -1,6 +1,6 @@
 //! Draws dialogs: plain questions, plans, texts to read.
 
-use egui::{Align, Context, Layout, ScrollArea, Ui};
+use egui::{Context, ScrollArea, Ui};
 
 use super::App;
 use crate::console::command::{Act, Dialog};
@@ -52,8 +52,7 @@ impl App {
                 Field::new(&format!("Type {} to confirm", question.confirm)).show(ui, &mut self.forms.dialog);
             }
             ui.add_space(16.0);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = space::ROW;
+            widgets::actions(ui, |ui| {
                 let typed = question.confirm.is_empty() || self.forms.dialog == question.confirm;
                 if widgets::button(ui, Look::Danger, &question.button, typed).clicked() {
                     acts.push(Act::Ask(question.place.clone(), Box::new(question.command.clone())));
@@ -81,8 +80,7 @@ impl App {
             if let Some((_, changes)) = &self.forms.plan {
                 changes_ui(ui, changes.as_deref());
             }
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = space::ROW;
+            widgets::actions(ui, |ui| {
                 let ready = self.forms.plan.as_ref().filter(|(_, changes)| changes.as_ref().is_some_and(|changes| !changes.is_empty()));
                 if widgets::button(ui, Look::Primary, "Apply the plan", ready.is_some()).clicked()
                     && let Some((plan, _)) = ready
@@ -113,8 +111,7 @@ impl App {
         let left = widgets::dialog(ctx, "write", title, space::DIALOG_WIDTH, |ui| {
             Field::new("File").mono().show(ui, &mut self.forms.dialog);
             ui.add_space(16.0);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = space::ROW;
+            widgets::actions(ui, |ui| {
                 if widgets::button(ui, Look::Primary, "Write", true).clicked() {
                     acts.push(written(dialog, self.forms.dialog.trim().into()));
                     done = true;
@@ -161,7 +158,7 @@ fn read(ctx: &Context, title: &str, lines: &[String]) -> bool {
             }
         });
         ui.add_space(16.0);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        widgets::actions(ui, |ui| {
             done = widgets::button(ui, Look::Plain, "Close", true).clicked();
         });
     });

@@ -63,3 +63,24 @@ pub fn page_head(ui: &mut Ui, title: &str, beside: impl FnOnce(&mut Ui), actions
     });
     ui.add_space(space::ROW);
 }
+
+/// Things side by side, centred on one line that is as high as a button.
+pub fn row<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let size = egui::vec2(ui.available_width(), space::CONTROL_HEIGHT);
+    let centred = Layout::left_to_right(Align::Center);
+    let shown = ui.allocate_ui_with_layout(size, centred, |ui| {
+        ui.spacing_mut().item_spacing.x = space::ROW;
+        add(ui)
+    });
+    shown.inner
+}
+
+/// What can be done, at the right, drawn from right to left.
+pub fn actions<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let size = egui::vec2(ui.available_width(), space::CONTROL_HEIGHT);
+    let shown = ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+        ui.spacing_mut().item_spacing.x = space::ROW;
+        add(ui)
+    });
+    shown.inner
+}

@@ -154,7 +154,7 @@ pub fn change(ctx: &Context, scene: &Scene<'_>, change: &Change) -> bool {
     let left = widgets::dialog(ctx, "identity change", &data.title.text, space::PROMPT_WIDTH - 54.0, |ui| {
         ScrollArea::vertical().max_height(ui.ctx().content_rect().height() - 260.0).show(ui, |ui| draw_change(ui, &data));
         ui.add_space(16.0);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        widgets::actions(ui, |ui| {
             read = widgets::button(ui, Look::Primary, "Done", data.over).clicked();
         });
     });
