@@ -1,6 +1,6 @@
 //! Draws dialogs: plain questions, plans, texts to read.
 
-use egui::{Context, ScrollArea, Ui};
+use egui::{Context, Ui};
 
 use super::App;
 use crate::console::command::{Act, Dialog};
@@ -139,7 +139,7 @@ fn changes_ui(ui: &mut Ui, changes: Option<&[String]>) {
         Some([]) => drop(widgets::say(ui, &Said::ok("✓ Nothing would change."))),
         Some(changes) => {
             widgets::say(ui, &Said::plain("What would change").of(Type::Heading));
-            ScrollArea::vertical().max_height(space::TREE_ROW * 10.0).show(ui, |ui| {
+            widgets::scrolled(ui, "changes", space::TREE_ROW * 10.0, |ui| {
                 for change in changes {
                     widgets::wrapped(ui, &[Said::muted(format!("· {change}"))]);
                 }
@@ -152,7 +152,8 @@ fn changes_ui(ui: &mut Ui, changes: Option<&[String]>) {
 fn read(ctx: &Context, title: &str, lines: &[String]) -> bool {
     let mut done = false;
     let left = widgets::dialog(ctx, "read", title, space::PROMPT_WIDTH - 54.0, |ui| {
-        ScrollArea::vertical().max_height(ui.ctx().content_rect().height() - 260.0).show(ui, |ui| {
+        let height = ui.ctx().content_rect().height() - 260.0;
+        widgets::scrolled(ui, "lines", height, |ui| {
             for line in lines {
                 widgets::wrapped(ui, &[Said::muted(line).mono()]);
             }

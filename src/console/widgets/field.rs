@@ -14,7 +14,6 @@ pub struct Field<'a> {
     hint: &'a str,
     mono: bool,
     enabled: bool,
-    hidden: bool,
     show_label: bool,
     wrong: bool,
 }
@@ -22,7 +21,7 @@ pub struct Field<'a> {
 impl<'a> Field<'a> {
     /// A field with that label above it.
     pub fn new(label: &'a str) -> Field<'a> {
-        Field { label, hint: "", mono: false, enabled: true, hidden: false, show_label: true, wrong: false }
+        Field { label, hint: "", mono: false, enabled: true, show_label: true, wrong: false }
     }
     /// What an empty field says.
     #[must_use]
@@ -46,12 +45,6 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.enabled = false;
-        self
-    }
-    /// A secret.
-    #[must_use]
-    pub fn secret(mut self) -> Self {
-        self.hidden = true;
         self
     }
     /// Marked as not right.
@@ -81,8 +74,7 @@ impl<'a> Field<'a> {
             .font(face.font())
             .text_color(if self.enabled { tokens.text } else { tokens.muted })
             .hint_text(egui::RichText::new(self.hint).color(tokens.faint).font(face.font()))
-            .interactive(self.enabled)
-            .password(self.hidden);
+            .interactive(self.enabled);
         let response = ui.add(edit);
         match label {
             Some(label) => response.labelled_by(label.id),

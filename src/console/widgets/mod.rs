@@ -16,4 +16,4 @@ pub use chip::chip;
 pub use dialog::{dialog, toasts};
 pub use field::{Field, check, choice, fold, menu_item, select, wide_item};
 pub use table::{Cell, Column, Table};
-pub use text::{actions, heading, line, page_head, row, say, wrapped};
+pub use text::{actions, heading, line, page_head, row, say, scrolled, wrapped};

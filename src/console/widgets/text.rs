@@ -84,3 +84,10 @@ pub fn actions<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     });
     shown.inner
 }
+
+/// Content that scrolls where it is higher than `height`. In a dialog, whose own size follows its content, egui would
+/// else keep a scroll area at the height it had when the dialog was small.
+pub fn scrolled<R>(ui: &mut Ui, salt: &str, height: f32, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let area = egui::ScrollArea::vertical().id_salt(salt).max_height(height).min_scrolled_height(height).auto_shrink([false, true]);
+    area.show(ui, add).inner
+}

@@ -278,7 +278,7 @@ mod tests {
             ]
         );
         assert_eq!(shown.sets[0].change, "1 204 copied, 3 renamed, 12 deleted");
-        assert_eq!(shown.sets[1].copied, "0.9 of 1.2 GiB");
+        assert_eq!(shown.sets[1].copied, "929 MiB of 1.2 GiB");
         let skew = shown.skew.expect("captured");
         assert_eq!(skew.axis.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>(), ["+0.3 s", "+0.6 s", "+0.9 s"]);
         assert!(skew.bars.iter().all(|bar| bar.from_ms >= 0.0 && bar.to_ms <= skew.end_ms));
