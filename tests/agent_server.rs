@@ -71,7 +71,8 @@ async fn without_the_right_key_nothing_is_told() {
     // And a client that has pinned another key hears nothing from this one.
     let wrong = understudy::protocol::ConnectSpec { address: agent.address(), key: "00".repeat(32) };
     let client = understudy::protocol::AgentClient::new(&wrong, stranger.key.clone()).unwrap();
-    assert!(client.status().await.unwrap_err().reason.contains("another key"));
+    let trouble = client.status().await.unwrap_err();
+    assert!(trouble.kind == TroubleKind::Refused && trouble.reason.contains("another key"), "{trouble}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,6 +299,13 @@ async fn a_renewed_certificate_keeps_the_pin() {
     let agent = agent.restart().await;
     let after = console.client(&agent).status().await.expect("the pin still fits").certificate_until;
     assert!(after > before + TimeDelta::days(60), "{before} {after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_agent_a_state_folder() {
+    let agent = TestAgent::start("east").await;
+    let trouble = agent.start_another().await.expect_err("refused");
+    assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

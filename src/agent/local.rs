@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::jobs::{Site, fence};
 use super::views::Views;
 use crate::components::Component;
-use crate::domain::{Health, Identity, ProbeReport, Trouble};
+use crate::domain::{ComponentInfo, Health, Identity, ProbeReport, Trouble};
 use crate::protocol::tls::OwnKey;
 use crate::store::agent::{FenceState, PairFacts};
 
@@ -22,7 +22,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(6);
 /// Between two descriptions (version, space, rights).
 const DESCRIBE_EVERY: Duration = Duration::from_secs(30);
 /// Between two readings of the fence.
-const FENCE_EVERY: Duration = Duration::from_secs(15);
+const FENCE_EVERY: Duration = Duration::from_secs(5);
 /// Between two looks at certificate, clock source and old instructions.
 const UPKEEP_EVERY: Duration = Duration::from_secs(600);
 /// How long ended instructions are remembered.
@@ -39,6 +39,8 @@ pub async fn watch(site: Arc<Site>, own: Arc<OwnKey>, views: Arc<Views>, stop: C
 }
 
 async fn watch_component(component: Arc<dyn Component>, views: &Views) {
+    // Known to be there, though it may be down.
+    views.set_component(undescribed(component.as_ref()));
     let mut described = None;
     loop {
         let started = tokio::time::Instant::now();
@@ -67,6 +69,20 @@ async fn watch_component(component: Arc<dyn Component>, views: &Views) {
     }
 }
 
+fn undescribed(component: &dyn Component) -> ComponentInfo {
+    ComponentInfo {
+        name: component.name().clone(),
+        kind: component.kind(),
+        version: String::new(),
+        address: String::new(),
+        probe_addresses: Vec::new(),
+        free_bytes: None,
+        used_bytes: None,
+        kerberos: false,
+        missing_rights: Vec::new(),
+    }
+}
+
 async fn watch_fence(site: &Site) {
     loop {
         match site.ledger.pairs() {
@@ -91,9 +107,6 @@ async fn refresh_fence(site: &Site, facts: &PairFacts) -> Result<(), Trouble> {
     }
     let sets = fence::sets_here(site, facts)?;
     let (held, evidence) = fence::read_back(site, &sets).await;
-    if held == facts.fence.held && evidence == facts.fence.evidence {
-        return Ok(());
-    }
     // Only if nobody changed it meanwhile: a promotion lifts it.
     let now = site.ledger.member(&facts.pair)?;
     if now.claim != facts.claim || now.fence != facts.fence {
@@ -101,6 +114,9 @@ async fn refresh_fence(site: &Site, facts: &PairFacts) -> Result<(), Trouble> {
     }
     if secondary && facts.fence.wanted && !held {
         return fence::put_on(site, &facts.pair, &sets).await.map(drop);
+    }
+    if held == facts.fence.held && evidence == facts.fence.evidence {
+        return Ok(());
     }
     site.ledger.set_fence(&facts.pair, &FenceState { held, evidence, ..facts.fence.clone() })
 }

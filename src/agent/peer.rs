@@ -14,7 +14,7 @@ use super::views::Views;
 use crate::components::hdfs::probe::probe_addresses;
 use crate::domain::clock::Sample;
 use crate::domain::{Claim, ComponentInfo, Identity, PairName, ProbeReport, Trouble, TroubleKind};
-use crate::protocol::{AgentApi, AgentClient, AgentStatus, PeerView};
+use crate::protocol::{AgentApi, AgentClient, AgentStatus, PeerSpec, PeerView};
 use crate::store::agent::PairFacts;
 
 /// Between two looks at the other side.
@@ -100,7 +100,7 @@ async fn look(site: &Arc<Site>, links: &Links, views: &Views, facts: &PairFacts)
         }
     });
     if let Ok((_, Some(claim))) = status
-        && let Err(trouble) = apply_lesson(site, facts, claim).await
+        && let Err(trouble) = apply_lesson(site, facts, claim)
     {
         tracing::error!(pair = %facts.pair, %trouble, "cannot follow what the other side tells");
     }
@@ -118,22 +118,26 @@ async fn ask(site: &Site, links: &Links, views: &Views, facts: &PairFacts) -> Re
     if let Ok(Ok(sample)) = tokio::time::timeout(STATUS_LIMIT, sample_clock(site, views, &client)).await {
         views.add_clock_sample(&facts.pair, sample);
     }
-    // Where it can be probed may have changed since we were paired.
-    if !status.components.is_empty() && status.components.iter().any(|c| !facts.peer.components.contains(c)) {
-        let mut peer = facts.peer.clone();
-        peer.components = status.components.clone();
-        if differs_in_addresses(&peer.components, &facts.peer.components) {
-            site.ledger.set_peer(&facts.pair, &peer)?;
-        }
+    let known = with_addresses(&facts.peer.components, &status.components);
+    if known != facts.peer.components {
+        site.ledger.set_peer(&facts.pair, &PeerSpec { components: known, ..facts.peer.clone() })?;
     }
     let claim = status.pairs.iter().find(|pair| pair.pair == facts.pair && pair.peer.cluster == site.cluster).map(|pair| pair.claim);
     Ok((status, claim))
 }
 
-/// Space and rights change all the time; only where to probe is worth a write.
-fn differs_in_addresses(new: &[ComponentInfo], old: &[ComponentInfo]) -> bool {
-    let addresses = |infos: &[ComponentInfo]| infos.iter().map(|i| (i.name.clone(), i.probe_addresses.clone())).collect::<Vec<_>>();
-    addresses(new) != addresses(old)
+/// Where its components can be probed may change; space and rights change all the time and are not worth a write. What it does not tell
+/// (it cannot while a component is down) is not forgotten: that is just when we need it.
+fn with_addresses(known: &[ComponentInfo], told: &[ComponentInfo]) -> Vec<ComponentInfo> {
+    let mut merged = known.to_vec();
+    for info in told.iter().filter(|info| !info.probe_addresses.is_empty()) {
+        match merged.iter_mut().find(|old| old.name == info.name) {
+            Some(old) if old.probe_addresses == info.probe_addresses => {}
+            Some(old) => *old = info.clone(),
+            None => merged.push(info.clone()),
+        }
+    }
+    merged
 }
 
 async fn sample_clock(site: &Site, views: &Views, client: &AgentClient) -> Result<Sample, Trouble> {
@@ -150,7 +154,7 @@ async fn probe(facts: &PairFacts) -> Vec<ProbeReport> {
     join_all(reachable.map(|component| probe_addresses(&component.name, &component.probe_addresses, PROBE_LIMIT))).await
 }
 
-async fn apply_lesson(site: &Arc<Site>, facts: &PairFacts, theirs: Claim) -> Result<(), Trouble> {
+fn apply_lesson(site: &Arc<Site>, facts: &PairFacts, theirs: Claim) -> Result<(), Trouble> {
     match learn(&facts.claim, &theirs) {
         Lesson::Nothing => Ok(()),
         Lesson::Confirms if facts.confirmed => Ok(()),
@@ -159,7 +163,7 @@ async fn apply_lesson(site: &Arc<Site>, facts: &PairFacts, theirs: Claim) -> Res
             // Confirms the claim it was compared with, not one that came meanwhile: that one is confirmed anyway.
             site.ledger.confirm(&facts.pair)
         }
-        Lesson::GiveWay(claim) => identity::give_way(site, &facts.pair, claim).await,
+        Lesson::GiveWay(claim) => identity::give_way(site, &facts.pair, claim),
         Lesson::Conflict(_) if facts.conflict.is_some() => Ok(()),
         Lesson::Conflict(why) => note_conflict(site, &facts.pair, facts.claim, &why),
     }

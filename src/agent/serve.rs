@@ -1,10 +1,12 @@
 //! Starting and stopping an agent: as a library function, so that the training lab runs the very same agent.
 //!
 //! ```text
-//! state folder → key → ledger (nothing confirmed, nothing running) → components → finish committed points → listen → watch
+//! state folder (locked) → ports → key → ledger (nothing confirmed, nothing running) → components → finish committed points → serve → watch
 //! ```
 
+use std::fs::{File, TryLockError};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ use crate::store::agent::Ledger;
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
 /// A silent HTTP/2 connection is asked this often whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// How long committed points are waited for before the agent serves.
+const FINISH_LIMIT: Duration = Duration::from_secs(20);
 /// How long requests under way may take when the agent stops.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -45,6 +49,8 @@ pub struct RunningAgent {
     handle: Handle<SocketAddr>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    /// One agent a state folder.
+    _lock: File,
 }
 
 impl RunningAgent {
@@ -79,6 +85,9 @@ impl RunningAgent {
 pub async fn serve(config: AgentConfig, clock: Arc<dyn Clock>) -> Result<RunningAgent, Trouble> {
     tls::install_provider();
     config.prepare_state()?;
+    let lock = lock_state(&config.state)?;
+    let (listener, route_listener) = (listen(config.listen)?, listen(config.route_listen()?)?);
+    let (address, route_address) = (bound(&listener)?, bound(&route_listener)?);
     let own = OwnKey::load_or_create(&config.state, config.name.as_str(), clock.now())?;
     let ledger = Ledger::open(&enrolment::ledger_path(&config.state))?;
     ledger.begin_start()?;
@@ -87,13 +96,7 @@ pub async fn serve(config: AgentConfig, clock: Arc<dyn Clock>) -> Result<Running
     let site = Arc::new(Site { cluster: config.name.clone(), components, ledger: Arc::new(ledger), clock, gates: gate::Gates::default() });
     tracing::info!(cluster = %site.cluster, fingerprint = own.fingerprint(), interrupted, "starting; no identity is confirmed yet");
 
-    // Both ports before anything else, so that a second agent on the same state does no harm.
-    let listener = listen(config.listen)?;
-    let route_listener = listen(config.route_listen()?)?;
-    let (address, route_address) = (bound(&listener)?, bound(&route_listener)?);
-    if let Err(trouble) = commit::resume(&site).await {
-        tracing::error!(%trouble, "a committed point could not be finished yet; it is tried again when the service is next armed or promoted");
-    }
+    finish_committed(&site).await;
 
     let stop = CancellationToken::new();
     let links = Arc::new(Links::new(own.clone()));
@@ -114,7 +117,33 @@ pub async fn serve(config: AgentConfig, clock: Arc<dyn Clock>) -> Result<Running
         tokio::spawn(peer::watch(site, links, views, stop.clone())),
     ];
     tracing::info!(%address, %route_address, "serving");
-    Ok(RunningAgent { address, route_address, own, manager, handle, stop, tasks })
+    Ok(RunningAgent { address, route_address, own, manager, handle, stop, tasks, _lock: lock })
+}
+
+/// Finishes committed points before serving; one whose component hangs is finished beside serving.
+async fn finish_committed(site: &Arc<Site>) {
+    let own = site.clone();
+    let work = tokio::spawn(async move {
+        if let Err(trouble) = commit::resume(&own).await {
+            tracing::error!(%trouble, "a committed point could not be finished yet; it is tried again when it is asked for");
+        }
+    });
+    if tokio::time::timeout(FINISH_LIMIT, work).await.is_err() {
+        tracing::warn!("committed points take long to finish; serving meanwhile");
+    }
+}
+
+/// Held as long as the agent lives; the system gives it back when the process dies.
+fn lock_state(state: &Path) -> Result<File, Trouble> {
+    let path = state.join("lock");
+    let failed = |e: std::io::Error| Trouble::new(TroubleKind::Failed, path.display(), e);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Trouble::new(TroubleKind::Refused, state.display(), "another agent uses this state folder")
+            .next("stop it first, or give this agent a `state` of its own")),
+        Err(TryLockError::Error(e)) => Err(failed(e)),
+    }
 }
 
 fn listen(at: SocketAddr) -> Result<TcpListener, Trouble> {

@@ -36,6 +36,8 @@ use crate::users;
 
 /// How long a request may take, long polls and catalogues included.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+/// How long the peer's requests about user data may take: permissions of large trees are read.
+const USERS_LIMIT: Duration = Duration::from_secs(60);
 /// The largest list of user data that a peer may send.
 const MAX_USERS_BYTES: usize = 32 << 20;
 /// The longest long poll.
@@ -72,12 +74,12 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/enrol", post(enrol))
         .merge(controller)
         .merge(both)
-        .layer(middleware::from_fn(limit_time))
+        .layer(middleware::from_fn_with_state(REQUEST_LIMIT, limit_time))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(app.clone());
     let users = users::router(app.site.clone())
         .route_layer(middleware::from_fn(check_pair))
-        .layer(middleware::from_fn(limit_time))
+        .layer(middleware::from_fn_with_state(USERS_LIMIT, limit_time))
         .layer(DefaultBodyLimit::max(MAX_USERS_BYTES));
     // Streams have their own limits.
     let peer = transfer::router(app.site.clone()).merge(users).layer(role(Allowed::Peer));
@@ -174,9 +176,9 @@ async fn check_pair(
     Ok(next.run(request).await)
 }
 
-async fn limit_time(request: Request, next: Next) -> Result<Response, Refusal> {
+async fn limit_time(State(limit): State<Duration>, request: Request, next: Next) -> Result<Response, Refusal> {
     let late = || Refusal(Trouble::new(TroubleKind::Unreachable, "request", "it took longer than its time limit"));
-    tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await.map_err(|_| late())
+    tokio::time::timeout(limit, next.run(request)).await.map_err(|_| late())
 }
 
 /// Ledger work off the async threads.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use eframe::App as _;
 use egui::{ColorImage, Ui, ViewportCommand};
 
 use super::command::{Screen, UiCommand};
@@ -66,7 +67,7 @@ struct Walk {
 }
 
 impl Walk {
-    const FRAMES: u32 = 18;
+    const FRAMES: u32 = 14;
 
     fn begin(&mut self, ctx: &egui::Context) {
         let Some(shot) = self.left.first() else {

@@ -53,10 +53,7 @@ pub fn http_client(own: Arc<OwnKey>, pins: Pins) -> Result<reqwest::Client, Trou
 /// Why a call failed, told apart: refused, time limit, TLS, broken.
 pub fn call_failed(object: impl fmt::Display, error: &reqwest::Error) -> Trouble {
     let unreachable = |reason: String| Trouble::new(TroubleKind::Unreachable, &object, reason);
-    let tls = causes(error).find_map(|e| {
-        let inner = e.downcast_ref::<io::Error>().and_then(|e| e.get_ref());
-        e.downcast_ref::<rustls::Error>().or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()))
-    });
+    let tls = causes(error).find_map(|e| inside(e).downcast_ref::<rustls::Error>());
     if let Some(tls) = tls {
         return match tls {
             rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure) => {
@@ -78,6 +75,14 @@ pub fn call_failed(object: impl fmt::Display, error: &reqwest::Error) -> Trouble
 /// An error, its cause, that one's cause …
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |e: &&'a (dyn Error + 'static)| (*e).source())
+}
+
+/// What an I/O error was made of, however often it was wrapped: its `source()` skips that.
+fn inside<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => inside(inner),
+        None => error,
+    }
 }
 
 /// An error with all its causes, in one line.

@@ -74,14 +74,17 @@ impl StoppedAgent {
 
     /// Starts it, at the ports that it had before.
     pub async fn start(mut self) -> TestAgent {
-        let text = format!(
-            "name = \"{}\"\nsite = \"Site\"\nlisten = \"{}\"\nroute = \"{}\"\nstate = \"state\"\n[[component]]\nkind = \"tables\"\ndatabase = \"data.db\"\n",
-            self.name, self.listen, self.route
-        );
-        let config = AgentConfig::parse(&text, self.dir.path()).unwrap();
-        let running = serve(config, self.clock.clone()).await.unwrap();
+        let running = serve(self.config(self.listen, self.route), self.clock.clone()).await.unwrap();
         (self.listen, self.route) = (running.address(), running.route_address());
         TestAgent { clock: self.clock.clone(), stopped: self, running }
+    }
+
+    fn config(&self, listen: SocketAddr, route: SocketAddr) -> AgentConfig {
+        let text = format!(
+            "name = \"{}\"\nsite = \"Site\"\nlisten = \"{listen}\"\nroute = \"{route}\"\nstate = \"state\"\n[[component]]\nkind = \"tables\"\ndatabase = \"data.db\"\n",
+            self.name
+        );
+        AgentConfig::parse(&text, self.dir.path()).unwrap()
     }
 
     pub fn state(&self) -> PathBuf {
@@ -104,6 +107,12 @@ impl TestAgent {
     pub async fn stop(self) -> StoppedAgent {
         self.running.stop().await;
         self.stopped
+    }
+
+    /// A second agent with the same state, at other ports.
+    pub async fn start_another(&self) -> Result<(), Trouble> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        serve(self.stopped.config(any, any), self.clock.clone()).await.map(drop)
     }
 
     pub async fn restart(self) -> TestAgent {

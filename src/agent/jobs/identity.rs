@@ -4,6 +4,7 @@
 //! same decision, and a demoted cluster has closed its route before its fence goes up.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Job, Site, bring_up, commit, fence};
 use crate::domain::switchover::machine::Decision;
@@ -103,7 +104,7 @@ fn step_down(site: &Site, pair: &PairName, decision: &Decision, sets: &[DataSetN
 }
 
 /// The other cluster holds the primary identity of a higher epoch: this one stands back and fences its data, without being told to.
-pub async fn give_way(site: &Site, pair: &PairName, theirs: Claim) -> Result<(), Trouble> {
+pub fn give_way(site: &Arc<Site>, pair: &PairName, theirs: Claim) -> Result<(), Trouble> {
     let facts = site.ledger.member(pair)?;
     let was_primary = facts.claim.identity == Identity::Primary;
     let sets = fence::sets_here(site, &facts)?;
@@ -113,7 +114,16 @@ pub async fn give_way(site: &Site, pair: &PairName, theirs: Claim) -> Result<(),
     let claim = Claim { identity: Identity::Secondary, ..theirs };
     site.ledger.set_claim(pair, claim, None, site.clock.now())?;
     tracing::warn!(%pair, epoch = %theirs.epoch, "the other cluster is primary of a higher epoch: secondary identity taken");
-    if was_primary { fence::put_on(site, pair, &sets).await.map(drop) } else { Ok(()) }
+    if was_primary {
+        // Beside the watch: a component that hangs must not blind it. What fails here is tried again by the look at the fence.
+        let (site, pair) = (site.clone(), pair.clone());
+        tokio::spawn(async move {
+            if let Err(trouble) = fence::put_on(&site, &pair, &sets).await {
+                tracing::error!(%pair, %trouble, "the fence is not up yet");
+            }
+        });
+    }
+    Ok(())
 }
 
 fn keep_intention(site: &Site, pair: &PairName, sets: &[DataSetName]) -> Result<(), Trouble> {

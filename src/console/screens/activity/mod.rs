@@ -1,4 +1,0 @@
-//! What happened, newest first.
-
-pub mod data;
-pub mod ui;

@@ -1,4 +1,0 @@
-//! Drills: what there is, and what comes.
-
-pub mod data;
-pub mod ui;

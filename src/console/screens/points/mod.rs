@@ -1,4 +1,0 @@
-//! Recovery points: a timeline, a list, one of them closely.
-
-pub mod data;
-pub mod ui;

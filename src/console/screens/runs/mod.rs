@@ -1,4 +1,0 @@
-//! The runs, newest first.
-
-pub mod data;
-pub mod ui;

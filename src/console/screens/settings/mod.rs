@@ -1,4 +1,0 @@
-//! Settings, and what this program is.
-
-pub mod data;
-pub mod ui;
