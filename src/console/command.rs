@@ -8,7 +8,7 @@ use super::lab_seam::LabCommand;
 use super::places::Place;
 use super::theme::Preference;
 use crate::controller::{Command, Snapshot};
-use crate::domain::{PairName, PointId, RunId, ServiceName};
+use crate::domain::{PairName, RunId, ServiceName};
 
 /// A screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -208,8 +208,6 @@ pub enum Act {
     Open(Dialog),
     /// Closes the dialog.
     Close,
-    /// The points screen's choice.
-    ChoosePoint(PointId),
     /// Reads a plan file.
     ReadPlan(PathBuf),
     /// Lets the person pick a file to read (true) or to write.

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use eframe::App as _;
 use egui::{ColorImage, Ui, ViewportCommand};
 
 use super::command::{Screen, UiCommand};
@@ -67,7 +66,7 @@ struct Walk {
 }
 
 impl Walk {
-    const FRAMES: u32 = 14;
+    const FRAMES: u32 = 18;
 
     fn begin(&mut self, ctx: &egui::Context) {
         let Some(shot) = self.left.first() else {

@@ -8,9 +8,11 @@ use crate::console::errand::Errand;
 use crate::console::link::{Link, Pending};
 use crate::console::places::Place;
 use crate::console::said::Said;
+use crate::console::screens::policy::data as policy;
 use crate::console::shell::palette::Palette;
 use crate::console::theme;
 use crate::controller::Command;
+use crate::domain::{PairName, ServiceName};
 
 /// More commands under way than this means that the engine does not answer: no more are sent.
 const MOST_PENDING: usize = 64;
@@ -21,10 +23,9 @@ impl App {
             Act::Do(command) => self.run(ctx, command),
             Act::Ask(place, command) => self.ask(ctx, place, *command),
             Act::Lab(command) => self.ask_lab(ctx, command),
-            Act::ChoosePair(pair) => self.pair = Some(pair),
+            Act::ChoosePair(pair) => self.choose_pair(pair),
             Act::Open(dialog) => self.open(dialog),
             Act::Close => self.dialog = None,
-            Act::ChoosePoint(_) => {}
             Act::ReadPlan(path) => self.errands.push(Errand::read_plan(path)),
             Act::Pick(read) => self.errands.push(Errand::pick(read)),
             Act::WritePlan(path) => {
@@ -67,17 +68,28 @@ impl App {
             UiCommand::Go(Screen::Lab) if !self.inside_lab && self.start_lab.is_some() => self.screen = Screen::Lab,
             UiCommand::Go(screen) => self.screen = screen,
             UiCommand::PairClusters => self.screen = Screen::Pairing,
-            UiCommand::NewService => self.screen = Screen::Policy,
-            UiCommand::EditService(_) => self.screen = Screen::Policy,
+            UiCommand::NewService => self.open_policy(None),
+            UiCommand::EditService(service) => self.open_policy(Some(&service)),
             UiCommand::RunService(service) => {
                 let place = Place::Run(service.clone());
                 self.ask(ctx, place, Command::Run { service, at: None });
             }
-            UiCommand::ShowPoints(_) => self.screen = Screen::Points,
-            UiCommand::ShowRun(_) => self.screen = Screen::Run,
+            UiCommand::ShowPoints(service) => {
+                (self.forms.points.service, self.forms.points.point) = (Some(service), None);
+                self.screen = Screen::Points;
+            }
+            UiCommand::ShowRun(run) => {
+                self.forms.run = Some(run);
+                self.screen = Screen::Run;
+            }
             UiCommand::OpenPlan => self.open(Dialog::OpenPlan),
             UiCommand::ExportPlan => self.ask(ctx, Place::PlanExport, Command::ExportPlan),
-            UiCommand::ReadUsers => {}
+            UiCommand::ReadUsers => {
+                self.screen = Screen::Users;
+                if let Some((place, command)) = self.pair_name().and_then(|pair| self.forms.users.sync(&pair, true)) {
+                    self.ask(ctx, place, command);
+                }
+            }
             UiCommand::PlannedSwitchover(pair) => self.open(Dialog::Switchover(pair)),
             UiCommand::ShowFault(pair) => {
                 self.forms.fault.waiting = None;
@@ -91,6 +103,39 @@ impl App {
             }
             UiCommand::Palette => self.palette = Some(Palette::default()),
         }
+    }
+
+    /// The pair chosen in the header.
+    pub(super) fn pair_name(&self) -> Option<PairName> {
+        let snapshot = self.link().snapshot()?;
+        let chosen = self.pair.clone().filter(|name| snapshot.pairs.iter().any(|pair| pair.name == *name));
+        chosen.or_else(|| snapshot.pairs.first().map(|pair| pair.name.clone()))
+    }
+
+    /// What was chosen and found belongs to one pair.
+    fn choose_pair(&mut self, pair: PairName) {
+        self.pair = Some(pair);
+        self.forms.services = Default::default();
+        self.forms.points = Default::default();
+        self.forms.users = Default::default();
+        if matches!(self.screen, Screen::Policy | Screen::Run) {
+            self.screen = self.screen.parent();
+        }
+    }
+
+    fn open_policy(&mut self, service: Option<&ServiceName>) {
+        let snapshot = self.link().snapshot();
+        let found = service.and_then(|name| {
+            let services = snapshot.iter().flat_map(|snapshot| &snapshot.pairs).flat_map(|pair| &pair.services);
+            services.into_iter().find(|view| view.name == *name).map(|view| view.policy.clone())
+        });
+        self.forms.policy = match &found {
+            Some(policy) => policy::Form::edit(policy, self.spec.zone),
+            None => policy::Form::new(self.spec.zone),
+        };
+        let chosen = self.forms.policy.chosen.clone();
+        self.forms.policy.tree.begin(&chosen);
+        self.screen = Screen::Policy;
     }
 
     fn leave_lab(&mut self) {

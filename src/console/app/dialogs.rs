@@ -1,6 +1,6 @@
 //! Draws dialogs: plain questions, plans, texts to read.
 
-use egui::{Align, Context, Layout, ScrollArea, Ui};
+use egui::{Context, Ui};
 
 use super::App;
 use crate::console::command::{Act, Dialog};
@@ -52,8 +52,7 @@ impl App {
                 Field::new(&format!("Type {} to confirm", question.confirm)).show(ui, &mut self.forms.dialog);
             }
             ui.add_space(16.0);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = space::ROW;
+            widgets::actions(ui, |ui| {
                 let typed = question.confirm.is_empty() || self.forms.dialog == question.confirm;
                 if widgets::button(ui, Look::Danger, &question.button, typed).clicked() {
                     acts.push(Act::Ask(question.place.clone(), Box::new(question.command.clone())));
@@ -81,8 +80,7 @@ impl App {
             if let Some((_, changes)) = &self.forms.plan {
                 changes_ui(ui, changes.as_deref());
             }
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = space::ROW;
+            widgets::actions(ui, |ui| {
                 let ready = self.forms.plan.as_ref().filter(|(_, changes)| changes.as_ref().is_some_and(|changes| !changes.is_empty()));
                 if widgets::button(ui, Look::Primary, "Apply the plan", ready.is_some()).clicked()
                     && let Some((plan, _)) = ready
@@ -113,8 +111,7 @@ impl App {
         let left = widgets::dialog(ctx, "write", title, space::DIALOG_WIDTH, |ui| {
             Field::new("File").mono().show(ui, &mut self.forms.dialog);
             ui.add_space(16.0);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = space::ROW;
+            widgets::actions(ui, |ui| {
                 if widgets::button(ui, Look::Primary, "Write", true).clicked() {
                     acts.push(written(dialog, self.forms.dialog.trim().into()));
                     done = true;
@@ -142,7 +139,7 @@ fn changes_ui(ui: &mut Ui, changes: Option<&[String]>) {
         Some([]) => drop(widgets::say(ui, &Said::ok("✓ Nothing would change."))),
         Some(changes) => {
             widgets::say(ui, &Said::plain("What would change").of(Type::Heading));
-            ScrollArea::vertical().max_height(space::TREE_ROW * 10.0).show(ui, |ui| {
+            widgets::scrolled(ui, "changes", space::TREE_ROW * 10.0, |ui| {
                 for change in changes {
                     widgets::wrapped(ui, &[Said::muted(format!("· {change}"))]);
                 }
@@ -155,13 +152,14 @@ fn changes_ui(ui: &mut Ui, changes: Option<&[String]>) {
 fn read(ctx: &Context, title: &str, lines: &[String]) -> bool {
     let mut done = false;
     let left = widgets::dialog(ctx, "read", title, space::PROMPT_WIDTH - 54.0, |ui| {
-        ScrollArea::vertical().max_height(ui.ctx().content_rect().height() - 260.0).show(ui, |ui| {
+        let height = ui.ctx().content_rect().height() - 260.0;
+        widgets::scrolled(ui, "lines", height, |ui| {
             for line in lines {
                 widgets::wrapped(ui, &[Said::muted(line).mono()]);
             }
         });
         ui.add_space(16.0);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        widgets::actions(ui, |ui| {
             done = widgets::button(ui, Look::Plain, "Close", true).clicked();
         });
     });

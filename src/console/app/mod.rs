@@ -39,6 +39,13 @@ enum Lab {
 #[derive(Default)]
 struct Forms {
     fault: screens::fault::data::Form,
+    pairing: screens::pairing::data::Form,
+    policy: screens::policy::data::Form,
+    services: screens::services::ui::State,
+    points: screens::points::data::State,
+    run: Option<crate::domain::RunId>,
+    users: screens::users::data::State,
+    activity: screens::activity::data::State,
     dialog: String,
     plan: Option<(Plan, Option<Vec<String>>)>,
 }
@@ -149,7 +156,7 @@ impl App {
         let mut errands = std::mem::take(&mut self.errands);
         errands.retain(|errand| match errand.ready() {
             Some(brought) => {
-                self.take_in(brought);
+                self.take_in(ctx, brought);
                 false
             }
             None => true,
@@ -273,9 +280,25 @@ impl App {
     }
 
     fn screen_ui(&mut self, ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
+        let forms = &mut self.forms;
         match (self.screen, scene.pair) {
+            (Screen::Pairing, _) => screens::pairing::ui::show(ui, &mut forms.pairing, acts),
+            (Screen::Drills, _) => screens::drills::ui::show(ui, scene, acts),
+            (Screen::Activity, _) => screens::activity::ui::show(ui, scene, &mut forms.activity),
+            (Screen::Settings, _) => screens::settings::ui::show(ui, scene, self.preference, &self.spec.state_dir, acts),
+            (Screen::Lab, _) => lab_screen(ui, scene, acts),
+            (_, None) => screens::welcome::ui::show(ui, scene, acts),
             (Screen::Overview, Some(pair)) => screens::overview::ui::show(ui, scene, pair, acts),
-            (_, _) => screens::welcome::ui::show(ui, scene, acts),
+            (Screen::Clusters, Some(pair)) => screens::clusters::ui::show(ui, scene, pair, acts),
+            (Screen::Services, Some(pair)) => screens::services::ui::show(ui, scene, pair, &mut forms.services, acts),
+            (Screen::Policy, Some(pair)) => screens::policy::ui::show(ui, scene, pair, &mut forms.policy, acts),
+            (Screen::Points, Some(pair)) => screens::points::ui::show(ui, scene, pair, &mut forms.points, acts),
+            (Screen::Users, Some(pair)) => screens::users::ui::show(ui, scene, pair, &mut forms.users, acts),
+            (Screen::Run, Some(pair)) => match scene.snapshot.runs.iter().find(|run| Some(run.run) == forms.run) {
+                Some(run) => screens::run::ui::show(ui, scene, pair, run, acts),
+                None => screens::runs::ui::show(ui, scene, pair, acts),
+            },
+            (Screen::Runs, Some(pair)) => screens::runs::ui::show(ui, scene, pair, acts),
         }
     }
 
@@ -318,6 +341,20 @@ impl App {
         self.toasts.push(Toast { said, until: ctx.input(|input| input.time) + SECONDS });
         ctx.request_repaint_after(Duration::from_secs_f64(SECONDS + 0.1));
     }
+}
+
+/// The lab's screen inside the lab; else the welcome, which opens it.
+#[cfg(feature = "lab")]
+fn lab_screen(ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
+    match scene.lab {
+        Some(lab) => screens::lab::ui::show(ui, scene, lab, acts),
+        None => screens::welcome::ui::show(ui, scene, acts),
+    }
+}
+
+#[cfg(not(feature = "lab"))]
+fn lab_screen(ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
+    screens::welcome::ui::show(ui, scene, acts);
 }
 
 impl eframe::App for App {

@@ -3,16 +3,42 @@
 use egui::Context;
 
 use super::App;
+use crate::console::command::UiCommand;
+use crate::console::places::Side;
 
 impl App {
     /// Half of the confirmation typed.
     pub(crate) fn type_confirmation(&mut self, _ctx: &Context) {
         self.forms.fault.typed = "guiya".to_owned();
     }
-    /// The pairing form filled in and checked.
-    pub(crate) fn fill_pairing(&mut self, _ctx: &Context) {}
-    /// The policy of the first service, its tree opened.
-    pub(crate) fn fill_policy(&mut self, _ctx: &Context) {}
-    /// The run under way.
-    pub(crate) fn first_run(&mut self, _ctx: &Context) {}
+
+    /// The pairing form filled in; the agents are asked.
+    pub(crate) fn fill_pairing(&mut self, ctx: &Context) {
+        let form = &mut self.forms.pairing;
+        form.primary.address = "10.4.0.9:7443".to_owned();
+        form.primary.code = "K4QX-9TMD-72VA".to_owned();
+        form.secondary.address = "10.9.0.4:7443".to_owned();
+        form.secondary.code = "P7NC-3HRW-58LE".to_owned();
+        for side in [Side::Primary, Side::Secondary] {
+            if let Some((place, command)) = self.forms.pairing.test(side) {
+                self.ask(ctx, place, command);
+            }
+        }
+    }
+
+    /// The policy of the first service.
+    pub(crate) fn fill_policy(&mut self, ctx: &Context) {
+        let snapshot = self.link().snapshot();
+        let first = snapshot.as_ref().and_then(|snapshot| snapshot.pairs.first()).and_then(|pair| pair.services.first());
+        if let Some(service) = first {
+            self.command(ctx, UiCommand::EditService(service.name.clone()));
+        }
+    }
+
+    /// The newest run.
+    pub(crate) fn first_run(&mut self, ctx: &Context) {
+        if let Some(run) = self.link().snapshot().and_then(|snapshot| snapshot.runs.first().map(|run| run.run)) {
+            self.command(ctx, UiCommand::ShowRun(run));
+        }
+    }
 }

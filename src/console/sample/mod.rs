@@ -61,6 +61,7 @@ pub fn faulty() -> Snapshot {
     let mut snapshot = snapshot();
     snapshot.generation = 84;
     snapshot.pairs[0] = fault();
+    snapshot.pairs[0].services[0].state = ServiceState::Protected;
     snapshot.runs.retain(|run| run.report.outcome.is_some());
     snapshot
 }

@@ -2,11 +2,11 @@
 
 use chrono::Duration;
 
-use super::{id, name, now, points, services, time};
+use super::{name, now, points, services, time};
 use crate::controller::command::{AgentFound, Check, CheckState, ComponentMatch, PairChecks};
 use crate::controller::snapshot::{ClockView, ClusterView, FaultPrompt, Observation, PairView, ResumeView, UsersView};
 use crate::domain::user_data::{UserDataAction, UserDataChange, UserDataKey, UserDataKind};
-use crate::domain::{ComponentInfo, ComponentKind, Epoch, Health, Identity, PointId, ProbeReport};
+use crate::domain::{ComponentInfo, ComponentKind, Epoch, Health, Identity, ProbeReport};
 use crate::protocol::CatalogueItem;
 
 const TIB: f64 = (1u64 << 40) as f64;
@@ -244,9 +244,4 @@ pub fn catalogue(component: Option<&str>, path: &str) -> Vec<CatalogueItem> {
         ],
         _ => Vec::new(),
     }
-}
-
-/// The point a service resumes from, for tests.
-pub fn first_point() -> PointId {
-    PointId(id(100))
 }

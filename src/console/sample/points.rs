@@ -85,7 +85,7 @@ pub fn points() -> Vec<RecoveryPoint> {
     for (service, first, newest, apart, many, skew) in plans {
         for number in 0..many {
             let moment = time(newest) - Duration::minutes(apart * number);
-            let wide = (service == 0 && number == 58) || (service == 3 && number < 24 && number % 5 < 2);
+            let wide = (service == 0 && number == 37) || (service == 3 && number < 24 && number % 5 < 2);
             let quiet = service == 0 && number == 2;
             let (skew, grade) = match (wide, quiet) {
                 (true, _) => (if service == 3 { 6_200 } else { 7_400 }, Grade::Wide),
@@ -93,7 +93,7 @@ pub fn points() -> Vec<RecoveryPoint> {
                 _ => (skew + u64::try_from(number * 37 % 180).unwrap_or(0), Grade::Bounded),
             };
             // The failed run of 23:30 left no point.
-            if service == 0 && number == 35 {
+            if service == 0 && number == 58 {
                 continue;
             }
             let skew = if number == 0 && service == 0 { 840 } else { skew };
@@ -175,7 +175,7 @@ pub fn runs() -> Vec<RunView> {
     };
     let mut all = vec![transferring()];
     all.extend(points().iter().take(40).map(ended));
-    let mut failed = ended(&point(135, &services()[0].policy, time("2026-11-20T15:30:00Z"), 790, Grade::Bounded));
+    let mut failed = ended(&point(158, &services()[0].policy, time("2026-11-20T15:30:00Z"), 790, Grade::Bounded));
     failed.phase = Phase::Failed;
     failed.report.outcome = Some(RunOutcome::Failed);
     failed.report.sealed_at = None;

@@ -1,7 +1,20 @@
 //! The screens. Each is `data` (pure: what is shown, as texts) and `ui` (draws it, returns acts).
 
+pub mod activity;
+pub mod clusters;
+pub mod drills;
 pub mod fault;
+#[cfg(feature = "lab")]
+pub mod lab;
 pub mod overview;
+pub mod pairing;
+pub mod points;
+pub mod policy;
+pub mod run;
+pub mod runs;
+pub mod services;
+pub mod settings;
+pub mod users;
 pub mod welcome;
 
 use chrono::{DateTime, Utc};
@@ -28,4 +41,12 @@ pub struct Scene<'a> {
     pub lab_there: bool,
     /// The lab is being started.
     pub lab_starting: bool,
+}
+
+#[cfg(test)]
+impl<'a> Scene<'a> {
+    /// A scene on a snapshot's first pair, for tests.
+    pub fn of(snapshot: &'a Snapshot, now: DateTime<Utc>, zone: Zone) -> Scene<'a> {
+        Scene { snapshot, pair: snapshot.pairs.first(), now, zone, lab: None, lab_there: true, lab_starting: false }
+    }
 }

@@ -1,6 +1,6 @@
 //! The command palette: type a few letters of what you want.
 
-use egui::{Align2, Area, Context, Frame, Id, Key, Margin, Modal, Modifiers, ScrollArea, vec2};
+use egui::{Align2, Area, Context, Frame, Id, Key, Margin, Modal, Modifiers, vec2};
 
 use crate::console::command::{Act, UiCommand};
 use crate::console::said::Said;
@@ -52,7 +52,7 @@ pub fn show(ctx: &Context, palette: &mut Palette, commands: &[UiCommand], acts: 
             palette.chosen = 0;
         }
         ui.add_space(space::SMALL);
-        ScrollArea::vertical().max_height(space::TREE_ROW * 12.0).auto_shrink([false, true]).show(ui, |ui| {
+        widgets::scrolled(ui, "commands", space::TREE_ROW * 12.0, |ui| {
             for (place, command) in found.iter().enumerate() {
                 let keys = command.shortcut().map(|keys| ctx.format_shortcut(&keys)).unwrap_or_default();
                 let item = widgets::wide_item(ui, &command.title(), &keys, place == palette.chosen, ui.available_width());

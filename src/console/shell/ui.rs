@@ -184,8 +184,7 @@ pub fn footer(ui: &mut Ui, scene: Option<&Scene<'_>>, engine: &Said, sample: boo
 pub fn fault_banner(ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
     let Some((pair, fault)) = scene.pair.and_then(|pair| pair.fault.as_ref().map(|fault| (pair, fault))) else { return };
     widgets::card(ui, widgets::Surface::Bad, |ui| {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = space::ROW;
+        widgets::row(ui, |ui| {
             let what = format!("✖ Primary cluster {} is faulty since {}.", fault.faulty, scene.zone.clock(fault.since));
             widgets::say(ui, &Said::bad(what).strong());
             widgets::say(ui, &Said::muted("Nothing has been switched."));

@@ -49,7 +49,8 @@ fn restyle(style: &mut egui::Style, theme: Theme, tokens: &Tokens) {
     style.spacing.interact_size = vec2(0.0, 18.0);
     style.spacing.menu_margin = Margin::same(6);
     style.spacing.window_margin = Margin::same(0);
-    style.spacing.scroll = egui::style::ScrollStyle::thin();
+    // The bar lies over the margin: content keeps its width when it appears.
+    style.spacing.scroll = egui::style::ScrollStyle { floating_allocated_width: 0.0, ..egui::style::ScrollStyle::thin() };
     style.interaction.selectable_labels = false;
     style.interaction.tooltip_delay = 0.3;
     style.animation_time = 0.0;

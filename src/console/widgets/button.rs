@@ -46,12 +46,6 @@ pub fn small_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
     sized(ui, Look::Plain, text, enabled, (space::FIELD, space::CHIP_HEIGHT + space::TINY))
 }
 
-/// The width of a small button.
-pub fn small_width(ui: &Ui, text: &str) -> f32 {
-    let galley = ui.painter().layout_job(super::text::job(ui, &[Said::plain(text).of(Type::Button)]));
-    galley.size().x + 2.0 * space::FIELD
-}
-
 fn sized(ui: &mut Ui, look: Look, text: &str, enabled: bool, (pad, height): (f32, f32)) -> Response {
     let enabled = enabled && ui.is_enabled();
     let face = if matches!(look, Look::Primary | Look::Danger) { Type::Strong } else { Type::Button };

@@ -14,7 +14,6 @@ pub struct Field<'a> {
     hint: &'a str,
     mono: bool,
     enabled: bool,
-    hidden: bool,
     show_label: bool,
     wrong: bool,
 }
@@ -22,7 +21,7 @@ pub struct Field<'a> {
 impl<'a> Field<'a> {
     /// A field with that label above it.
     pub fn new(label: &'a str) -> Field<'a> {
-        Field { label, hint: "", mono: false, enabled: true, hidden: false, show_label: true, wrong: false }
+        Field { label, hint: "", mono: false, enabled: true, show_label: true, wrong: false }
     }
     /// What an empty field says.
     #[must_use]
@@ -46,12 +45,6 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.enabled = false;
-        self
-    }
-    /// A secret.
-    #[must_use]
-    pub fn secret(mut self) -> Self {
-        self.hidden = true;
         self
     }
     /// Marked as not right.
@@ -81,8 +74,7 @@ impl<'a> Field<'a> {
             .font(face.font())
             .text_color(if self.enabled { tokens.text } else { tokens.muted })
             .hint_text(egui::RichText::new(self.hint).color(tokens.faint).font(face.font()))
-            .interactive(self.enabled)
-            .password(self.hidden);
+            .interactive(self.enabled);
         let response = ui.add(edit);
         match label {
             Some(label) => response.labelled_by(label.id),
@@ -106,7 +98,7 @@ fn frame(tokens: &Tokens, focused: bool, wrong: bool) -> Frame {
         .fill(tokens.bg)
         .stroke(Stroke::new(1.0, border))
         .corner_radius(CornerRadius::same(space::RADIUS))
-        .inner_margin(Margin::symmetric(space::FIELD_X, space::FIELD_Y - 1))
+        .inner_margin(Margin::symmetric(space::FIELD_X, space::FIELD_Y))
 }
 
 /// A choice of one: the field shows it with `▾`, a menu the others. Returns the number chosen.
@@ -192,4 +184,15 @@ pub fn check(ui: &mut Ui, on: &mut bool, spans: &[Said], enabled: bool) -> bool 
 /// One of several; true when it was just chosen.
 pub fn choice(ui: &mut Ui, on: bool, spans: &[Said]) -> bool {
     signed(ui, if on { "◉" } else { "○" }, on, spans, Role::RadioButton, true).clicked()
+}
+
+/// The handle that opens and closes a place of a tree.
+pub fn fold(ui: &mut Ui, open: bool, label: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(space::INDENT, space::TREE_ROW), Sense::click());
+    let tokens = theme::of(ui);
+    let colour = if response.hovered() || response.has_focus() { tokens.accent } else { tokens.muted };
+    let galley = ui.painter().layout_no_wrap(if open { "▾" } else { "▸" }.to_owned(), Type::Mono.font(), colour);
+    ui.painter().galley(egui::pos2(rect.left(), rect.center().y - galley.size().y / 2.0), galley, colour);
+    response.widget_info(|| WidgetInfo::selected(Role::DisclosureTriangle, true, open, label));
+    response.on_hover_cursor(CursorIcon::PointingHand)
 }

@@ -9,11 +9,11 @@ mod field;
 mod table;
 mod text;
 
-pub use bar::{progress, sparkline};
+pub use bar::progress;
 pub use button::{Look, button, small_button};
-pub use card::{Cell as GridCell, Surface, card, columns};
+pub use card::{Surface, card, columns};
 pub use chip::chip;
 pub use dialog::{dialog, toasts};
-pub use field::{Field, check, choice, menu_item, select, wide_item};
-pub use table::{Cell, Column, Table, TableReply};
-pub use text::{heading, line, page_head, say, wrapped};
+pub use field::{Field, check, choice, fold, menu_item, select, wide_item};
+pub use table::{Cell, Column, Table};
+pub use text::{actions, heading, line, page_head, row, say, scrolled, wrapped};

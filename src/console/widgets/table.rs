@@ -3,7 +3,6 @@
 use egui::accesskit::Role;
 use egui::{Align, CursorIcon, Layout, Rect, Sense, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
-use super::button::{small_button, small_width};
 use super::text::{job, line};
 use super::{bar, chip};
 use crate::console::said::{Said, read};
@@ -20,10 +19,6 @@ pub enum Cell {
     Bar(f32, Tone, String),
     /// A sparkline: values, the value of a full height, tone, what it shows.
     Spark(Vec<Option<f32>>, f32, Tone, String),
-    /// A button.
-    Button(String),
-    /// Nothing.
-    Empty,
 }
 
 impl From<Said> for Cell {
@@ -51,8 +46,6 @@ pub struct Table<'a> {
 pub struct TableReply {
     /// The row clicked.
     pub clicked: Option<usize>,
-    /// The row whose button was clicked.
-    pub button: Option<usize>,
     /// Rows drawn.
     pub drawn: usize,
 }
@@ -72,12 +65,6 @@ impl<'a> Table<'a> {
     #[must_use]
     pub fn clickable(mut self, selected: Option<usize>) -> Self {
         self.clickable = true;
-        self.selected = selected;
-        self
-    }
-    /// Marks a row without making rows clickable.
-    #[must_use]
-    pub fn marked(mut self, selected: Option<usize>) -> Self {
         self.selected = selected;
         self
     }
@@ -154,27 +141,20 @@ impl<'a> Table<'a> {
         let mut left = rect.left();
         for (place, (cell, width)) in cells.into_iter().zip(widths).enumerate() {
             let area = Rect::from_min_size(pos2(left, rect.top()), vec2(*width, rect.height()));
-            in_cell(ui, (self.id, number, place), area, |ui| {
-                if draw_cell(ui, cell) {
-                    reply.button = Some(number);
-                }
-            });
+            in_cell(ui, (self.id, number, place), area, |ui| draw_cell(ui, cell));
             left += width;
         }
         underline(ui, rect);
     }
 }
 
-fn draw_cell(ui: &mut Ui, cell: Cell) -> bool {
+fn draw_cell(ui: &mut Ui, cell: Cell) {
     match cell {
         Cell::Line(spans) => drop(line(ui, &spans)),
         Cell::Chip(said) => drop(chip::chip(ui, &said)),
         Cell::Bar(share, tone, label) => drop(bar::progress(ui, share, tone, &label)),
         Cell::Spark(values, full, tone, label) => drop(bar::sparkline(ui, &values, full, tone, &label)),
-        Cell::Button(text) => return small_button(ui, &text, true).clicked(),
-        Cell::Empty => {}
     }
-    false
 }
 
 /// Columns that fit get their need and share what is left over; where there is too little, they are cut in proportion.
@@ -208,8 +188,7 @@ fn cell_width(ui: &Ui, cell: &Cell) -> f32 {
         Cell::Line(spans) => text_width(ui, spans),
         Cell::Chip(said) => chip::width(ui, said),
         Cell::Spark(..) => space::SPARK.x,
-        Cell::Button(text) => small_width(ui, text),
-        Cell::Bar(..) | Cell::Empty => 0.0,
+        Cell::Bar(..) => 0.0,
     }
 }
 

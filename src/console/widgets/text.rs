@@ -63,3 +63,31 @@ pub fn page_head(ui: &mut Ui, title: &str, beside: impl FnOnce(&mut Ui), actions
     });
     ui.add_space(space::ROW);
 }
+
+/// Things side by side, centred on one line that is as high as a button.
+pub fn row<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let size = egui::vec2(ui.available_width(), space::CONTROL_HEIGHT);
+    let centred = Layout::left_to_right(Align::Center);
+    let shown = ui.allocate_ui_with_layout(size, centred, |ui| {
+        ui.spacing_mut().item_spacing.x = space::ROW;
+        add(ui)
+    });
+    shown.inner
+}
+
+/// What can be done, at the right, drawn from right to left.
+pub fn actions<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let size = egui::vec2(ui.available_width(), space::CONTROL_HEIGHT);
+    let shown = ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+        ui.spacing_mut().item_spacing.x = space::ROW;
+        add(ui)
+    });
+    shown.inner
+}
+
+/// Content that scrolls where it is higher than `height`. In a dialog, whose own size follows its content, egui would
+/// else keep a scroll area at the height it had when the dialog was small.
+pub fn scrolled<R>(ui: &mut Ui, salt: &str, height: f32, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let area = egui::ScrollArea::vertical().id_salt(salt).max_height(height).min_scrolled_height(height).auto_shrink([false, true]);
+    area.show(ui, add).inner
+}

@@ -78,6 +78,11 @@ impl Zone {
         format!("{} {}", self.day(at, now), self.clock_ms(at))
     }
 
+    /// `today 14:00:12`, `yesterday …`, `18 Nov …`.
+    pub fn day_clock(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+        format!("{} {}", self.day(at, now), self.clock(at))
+    }
+
     /// `today`, `yesterday`, `18 Nov`.
     pub fn day(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
         match (self.date(now) - self.date(at)).num_days() {

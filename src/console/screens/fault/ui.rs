@@ -1,6 +1,6 @@
 //! Draws the fault prompt, and what became of an identity change.
 
-use egui::{Align, Align2, Color32, Context, CornerRadius, Frame, Id, Layout, Margin, Modal, ScrollArea, Stroke, Ui, vec2};
+use egui::{Align, Align2, Color32, Context, CornerRadius, Frame, Id, Layout, Margin, Modal, Stroke, Ui, vec2};
 
 use super::data::{Change, Form, Outcome, Prompt, diagnostics, outcome, prompt};
 use crate::console::command::{Act, Dialog};
@@ -30,7 +30,7 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
     let shown = Modal::new(id).area(area).frame(frame).backdrop_color(Color32::TRANSPARENT).show(&ctx, |ui| {
         let screen = ui.ctx().content_rect();
         ui.set_width(space::PROMPT_WIDTH - 54.0);
-        ScrollArea::vertical().max_height(screen.height() - TOP - space::FOOTER_HEIGHT - 150.0).show(ui, |ui| {
+        widgets::scrolled(ui, "prompt", screen.height() - TOP - space::FOOTER_HEIGHT - 150.0, |ui| {
             head(ui, fault, &data);
             evidence(ui, fault, &data);
             ui.add_space(space::GAP);
@@ -152,9 +152,10 @@ pub fn change(ctx: &Context, scene: &Scene<'_>, change: &Change) -> bool {
     let data = outcome(scene, change);
     let mut read = false;
     let left = widgets::dialog(ctx, "identity change", &data.title.text, space::PROMPT_WIDTH - 54.0, |ui| {
-        ScrollArea::vertical().max_height(ui.ctx().content_rect().height() - 260.0).show(ui, |ui| draw_change(ui, &data));
+        let height = ui.ctx().content_rect().height() - 260.0;
+        widgets::scrolled(ui, "change", height, |ui| draw_change(ui, &data));
         ui.add_space(16.0);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        widgets::actions(ui, |ui| {
             read = widgets::button(ui, Look::Primary, "Done", data.over).clicked();
         });
     });

@@ -102,7 +102,8 @@ pub fn overview(scene: &Scene<'_>, pair: &PairView) -> Overview {
 }
 
 fn cluster_card(scene: &Scene<'_>, pair: &PairView, cluster: &ClusterView) -> ClusterCard {
-    let primary = cluster.identity == Identity::Primary;
+    // The snapshot lists the one with the primary identity first, also while it cannot confirm it.
+    let primary = pair.clusters.first().is_some_and(|first| first.name == cluster.name);
     let client = match (&pair.active, primary) {
         (Some(active), _) if *active == cluster.name => vec![Said::muted("client in use "), Said::accent("← applications").strong()],
         (None, _) => vec![Said::warn("▲ which client applications use is not known")],
@@ -114,7 +115,7 @@ fn cluster_card(scene: &Scene<'_>, pair: &PairView, cluster: &ClusterView) -> Cl
     ClusterCard {
         name: cluster.name.to_string(),
         identity: words::identity(cluster.identity),
-        primary,
+        primary: cluster.identity == Identity::Primary,
         health: cluster_health(scene, cluster),
         about,
         components: component_rows(pair, cluster, primary),

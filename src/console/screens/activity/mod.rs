@@ -1,0 +1,4 @@
+//! What happened, newest first.
+
+pub mod data;
+pub mod ui;

@@ -1,0 +1,111 @@
+//! What the clusters screen shows.
+
+use crate::console::said::Said;
+use crate::console::screens::Scene;
+use crate::console::screens::overview::data::cluster_health;
+use crate::console::words;
+use crate::controller::snapshot::{ClusterView, PairView};
+
+/// One cluster, closely.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClusterDetail {
+    /// Its name.
+    pub name: String,
+    /// Its identity.
+    pub identity: Said,
+    /// Its health.
+    pub health: Said,
+    /// Key and value.
+    pub facts: Vec<(&'static str, Said)>,
+    /// Why it is thought to be as it is.
+    pub evidence: Vec<String>,
+    /// Component, version, address, state, used, free.
+    pub components: Vec<[Said; 6]>,
+}
+
+/// A cluster's detail.
+pub fn detail(scene: &Scene<'_>, pair: &PairView, cluster: &ClusterView) -> ClusterDetail {
+    let offset = pair.clock.offsets.iter().find(|(name, ..)| *name == cluster.name);
+    let fenced = match cluster.fenced {
+        Some(true) => Said::plain("fenced: only Understudy writes its data sets"),
+        Some(false) => Said::plain("open: applications may write"),
+        None => Said::warn("▲ unknown"),
+    };
+    let answers = if cluster.agent_answers {
+        Said::ok(format!("● answers, {}", scene.zone.last_seen(cluster.last_seen, scene.now)))
+    } else {
+        Said::bad(format!("✖ does not answer, {}", scene.zone.last_seen(cluster.last_seen, scene.now)))
+    };
+    let certificate = match cluster.certificate_until {
+        Some(until) if (until - scene.now).num_days() < 14 => Said::warn(format!("▲ ends {}", scene.zone.date_year(until))),
+        Some(until) => Said::plain(format!("until {}", scene.zone.date_year(until))),
+        None => Said::muted("unknown"),
+    };
+    ClusterDetail {
+        name: cluster.name.to_string(),
+        identity: words::identity(cluster.identity),
+        health: cluster_health(scene, cluster),
+        facts: vec![
+            ("Site", Said::plain(&cluster.site)),
+            ("Agent", Said::plain(&cluster.agent).mono()),
+            ("Answers", answers),
+            ("Epoch", cluster.epoch.map_or(Said::muted("unknown"), |epoch| Said::plain(epoch.to_string()))),
+            ("Writes", fenced),
+            ("Certificate", certificate),
+            ("Key", Said::plain(words::short_key(&cluster.key)).mono()),
+            (
+                "Clock",
+                offset.map_or(Said::muted("not measured"), |(_, offset, bound)| Said::plain(format!("{offset:+.1} ms ± {bound:.1} ms"))),
+            ),
+        ],
+        evidence: cluster.evidence.clone(),
+        components: cluster.components.iter().map(|info| component(cluster, info)).collect(),
+    }
+}
+
+fn component(cluster: &ClusterView, info: &crate::domain::ComponentInfo) -> [Said; 6] {
+    let probe = cluster.probes.iter().find(|probe| probe.component == info.name);
+    let state = match probe {
+        Some(probe) => words::health(probe.health, &format!("{} ({} ms)", probe.evidence, probe.took_ms)),
+        None => Said::muted("○ not probed yet"),
+    };
+    let size = |bytes: Option<u64>| bytes.map_or(Said::muted("unknown"), |bytes| Said::plain(words::bytes(bytes)));
+    let state =
+        if info.missing_rights.is_empty() { state } else { Said::warn(format!("▲ lacks rights: {}", info.missing_rights.join(", "))) };
+    [
+        Said::plain(words::component(info)),
+        Said::muted(&info.version),
+        Said::muted(&info.address).mono(),
+        state,
+        size(info.used_bytes),
+        size(info.free_bytes),
+    ]
+}
+
+/// The pair in a line.
+pub fn about(pair: &PairView) -> String {
+    let isolated = match pair.controller_isolated {
+        Some(true) => "control device isolated from the primary",
+        Some(false) => "▲ control device shares a host with the primary",
+        None => "isolation of the control device not checked",
+    };
+    format!("pair {} · {} · epoch {} · {} · clocks: {}", pair.name, pair.phase, pair.epoch, isolated, pair.clock.words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::sample;
+    use crate::console::words::Zone;
+
+    #[test]
+    fn a_silent_cluster_says_when_it_was_last_seen_and_never_looks_healthy() {
+        let snapshot = sample::faulty();
+        let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai));
+        let pair = &snapshot.pairs[0];
+        let shown = detail(&scene, pair, &pair.clusters[0]);
+        assert_eq!(shown.health.text, "✖ Faulty · last seen 14:05:41");
+        assert_eq!(shown.identity.text, "? identity unknown");
+        assert_eq!(shown.facts[2].1.text, "✖ does not answer, last seen 14:05:41");
+    }
+}

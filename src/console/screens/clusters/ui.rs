@@ -1,0 +1,80 @@
+//! Draws the clusters screen.
+
+use egui::{Align, Layout, Ui};
+
+use super::data::{ClusterDetail, about, detail};
+use crate::console::command::{Act, Dialog, UiCommand};
+use crate::console::said::Said;
+use crate::console::screens::Scene;
+use crate::console::theme::space;
+use crate::console::widgets::{self, Cell, Column, Look, Surface, Table};
+use crate::controller::snapshot::PairView;
+use crate::domain::Identity;
+
+/// Draws it.
+pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, acts: &mut Vec<Act>) {
+    widgets::page_head(
+        ui,
+        "Clusters",
+        |_| {},
+        |ui| {
+            if widgets::button(ui, Look::Plain, &UiCommand::PairClusters.title(), true).clicked() {
+                acts.push(Act::Do(UiCommand::PairClusters));
+            }
+            if widgets::button(ui, Look::Plain, "Planned switchover…", pair.fault.is_none()).clicked() {
+                acts.push(Act::Do(UiCommand::PlannedSwitchover(pair.name.clone())));
+            }
+            if widgets::button(ui, Look::Plain, "Dissolve the pair…", true).clicked() {
+                acts.push(Act::Open(Dialog::Unpair(pair.name.clone())));
+            }
+        },
+    );
+    widgets::wrapped(ui, &[Said::muted(about(pair))]);
+    ui.add_space(space::ROW);
+    for cluster in &pair.clusters {
+        let surface = if cluster.identity == Identity::Primary { Surface::Accent } else { Surface::Secondary };
+        let data = detail(scene, pair, cluster);
+        widgets::card(ui, surface, |ui| cluster_ui(ui, &data));
+        ui.add_space(space::GAP);
+    }
+}
+
+fn cluster_ui(ui: &mut Ui, data: &ClusterDetail) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = space::ROW;
+        widgets::say(ui, &Said::plain(&data.name).strong());
+        widgets::chip(ui, &data.identity);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| widgets::say(ui, &data.health));
+    });
+    ui.add_space(space::FIELD);
+    widgets::columns(ui, &data.name, &[1.0, 1.0, 1.0], space::GAP, |ui, place, cell| {
+        cell.bare(ui, |ui| match place {
+            0 => facts(ui, &data.facts[..4]),
+            1 => facts(ui, &data.facts[4..]),
+            _ => {
+                widgets::say(ui, &Said::muted("Evidence"));
+                for line in &data.evidence {
+                    widgets::wrapped(ui, &[Said::plain(format!("· {line}"))]);
+                }
+            }
+        });
+    });
+    ui.add_space(space::SMALL);
+    let columns: &[Column] = &[("Component", 0.0), ("Version", 0.0), ("Where", 0.0), ("State", 0.0), ("Used", 0.0), ("Free", 0.0)];
+    Table::new(&data.name, columns).show(ui, data.components.len(), |row| data.components[row].iter().cloned().map(Cell::from).collect());
+}
+
+fn facts(ui: &mut Ui, facts: &[(&'static str, Said)]) {
+    for (key, value) in facts {
+        ui.horizontal(|ui| {
+            const KEY_WIDTH: f32 = 90.0;
+            ui.spacing_mut().item_spacing.x = space::ROW;
+            ui.scope(|ui| {
+                ui.set_width(KEY_WIDTH);
+                widgets::say(ui, &Said::muted(*key));
+            });
+            widgets::say(ui, value);
+        });
+        ui.add_space(space::TINY);
+    }
+}

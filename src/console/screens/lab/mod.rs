@@ -1,0 +1,4 @@
+//! The training lab: scenarios, faults, the application, your time.
+
+pub mod data;
+pub mod ui;

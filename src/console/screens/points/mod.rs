@@ -1,0 +1,4 @@
+//! Recovery points: a timeline, a list, one of them closely.
+
+pub mod data;
+pub mod ui;

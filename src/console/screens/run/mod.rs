@@ -1,0 +1,4 @@
+//! One run: steps, the skew picture, data sets, log.
+
+pub mod data;
+pub mod ui;

@@ -1,0 +1,4 @@
+//! The runs, newest first.
+
+pub mod data;
+pub mod ui;

@@ -1,0 +1,4 @@
+//! Settings, and what this program is.
+
+pub mod data;
+pub mod ui;
