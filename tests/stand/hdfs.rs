@@ -1,0 +1,113 @@
+//! Trees on a real HDFS: made, changed and listed with its own client, apart from the code under test.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use hdfs_native::acl::AclEntry;
+use hdfs_native::{Client, ClientBuilder, WriteOptions};
+
+/// Path → permission, owner, group, modification time, length, replication, ACL, BLAKE3 of the content.
+pub type Listing = BTreeMap<String, (u16, String, String, u64, usize, Option<u32>, String, String)>;
+
+/// A client of the cluster at `fs` that acts as `user`.
+pub fn client(fs: &str, user: &str) -> Arc<Client> {
+    Arc::new(ClientBuilder::new().with_url(fs).with_user(user).build().expect("an HDFS client"))
+}
+
+/// Files written at once: closing one takes half a second of waiting.
+const AT_ONCE: usize = 64;
+
+/// The sizes of the first files; all others are small.
+const SIZES: [usize; 8] = [0, 1, 200 << 20, (64 << 20) + 1, 64 << 20, 4096, 10 << 20, 0];
+
+const FOLDERS: [&str; 6] = ["plain", "with space", "per%cent", "quo'te\"", "ünïcødé ☃", "a/b/c"];
+
+/// The path of file `number`, relative to the tree.
+pub fn path(number: usize) -> String {
+    format!("{}/file {number} %41 ö+&.bin", FOLDERS[number % FOLDERS.len()])
+}
+
+/// Bytes that differ for every seed.
+pub fn content(seed: usize, bytes: usize) -> Bytes {
+    let mut block = vec![0; bytes];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut block);
+    block.into()
+}
+
+/// Writes one file.
+pub async fn write(client: &Client, path: &str, bytes: Bytes) {
+    let options = WriteOptions::default().overwrite(true);
+    let mut writer = client.create(path, options).await.unwrap();
+    writer.write_bytes(bytes).await.unwrap();
+    writer.close().await.unwrap();
+}
+
+/// A tree of so many files with awkward names, modes, ACLs and sizes from 0 to 200 MiB.
+pub async fn make(client: &Arc<Client>, root: &str, files: usize) {
+    client.mkdirs(&format!("{root}/empty"), 0o750, true).await.unwrap();
+    futures_util::stream::iter(0..files)
+        .for_each_concurrent(AT_ONCE, |number| async move {
+            let path = format!("{root}/{}", path(number));
+            let bytes = SIZES.get(number).copied().unwrap_or(number % 5_000);
+            write(client, &path, content(number, bytes)).await;
+            if number % 3 == 0 {
+                client.set_permission(&path, [0o600, 0o640, 0o755][number / 3 % 3]).await.unwrap();
+            }
+            if number % 50 == 0 {
+                client.modify_acl_entries(&path, vec![AclEntry::new("user", "access", "r-x", Some("ana".into()))]).await.unwrap();
+            }
+            if number % 70 == 0 {
+                client.set_owner(&path, Some("bo"), Some("retail")).await.unwrap();
+            }
+        })
+        .await;
+    client
+        .modify_acl_entries(&format!("{root}/plain"), vec![AclEntry::new("group", "default", "r--", Some("audit".into()))])
+        .await
+        .unwrap();
+}
+
+/// Everything below `root`. The root's own metadata is the fence's business and is left out.
+pub async fn listing(client: &Arc<Client>, root: &str) -> Listing {
+    let statuses = client.list_status(root, true).await.unwrap();
+    futures_util::stream::iter(statuses)
+        .map(|status| async move {
+            let acl = client.get_acl_status(&status.path).await.unwrap();
+            let mut acl: Vec<String> = acl.entries.iter().map(|entry| format!("{entry:?}")).collect();
+            acl.sort();
+            let hash = if status.isdir { String::new() } else { hash(client, &status.path, status.length).await };
+            let name = status.path.strip_prefix(root).unwrap().to_owned();
+            let replication = status.replication.filter(|_| !status.isdir);
+            let facts =
+                (status.permission, status.owner, status.group, status.modification_time, status.length, replication, acl.join(","), hash);
+            (name, facts)
+        })
+        .buffer_unordered(32)
+        .collect()
+        .await
+}
+
+async fn hash(client: &Client, path: &str, length: usize) -> String {
+    let mut hasher = blake3::Hasher::new();
+    if length > 0 {
+        let reader = client.read(path).await.unwrap();
+        let mut bytes = std::pin::pin!(reader.read_range_stream(0, length));
+        while let Some(piece) = bytes.next().await {
+            hasher.update(&piece.unwrap());
+        }
+    }
+    hasher.finalize().to_string()
+}
+
+/// Where two trees differ, at most ten lines.
+pub fn differences(one: &Listing, other: &Listing) -> Vec<String> {
+    let names: std::collections::BTreeSet<_> = one.keys().chain(other.keys()).collect();
+    names
+        .into_iter()
+        .filter(|name| one.get(*name) != other.get(*name))
+        .take(10)
+        .map(|name| format!("{name}: {:?} / {:?}", one.get(name), other.get(name)))
+        .collect()
+}

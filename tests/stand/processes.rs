@@ -1,0 +1,197 @@
+//! Real processes: agents beside a directory tree and a database, and the command line of the controller.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// One agent: its configuration, and its process while it runs.
+pub struct Agent {
+    /// Its cluster's name.
+    pub name: String,
+    /// Its folder: `agent.toml`, `agent.log`, `state/`, and for local components `files/` and `orders.db`.
+    pub dir: PathBuf,
+    /// Its HTTPS address.
+    pub listen: SocketAddr,
+    /// Its plain-HTTP route.
+    pub route: SocketAddr,
+    process: Option<Child>,
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Two free ports of loopback.
+fn free_ports() -> (SocketAddr, SocketAddr) {
+    let held = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    (held.0.local_addr().unwrap(), held.1.local_addr().unwrap())
+}
+
+impl Agent {
+    /// An agent with a directory tree and a database, not started.
+    pub fn local(root: &Path, name: &str) -> Agent {
+        let dir = root.join(name);
+        std::fs::create_dir_all(dir.join("files")).unwrap();
+        let components = format!(
+            "[[component]]\nkind = \"files\"\nroot = {:?}\n\n[[component]]\nkind = \"tables\"\ndatabase = {:?}\n",
+            dir.join("files"),
+            dir.join("orders.db")
+        );
+        rusqlite::Connection::open(dir.join("orders.db")).unwrap().pragma_update(None, "journal_mode", "WAL").unwrap();
+        Agent::with(root, name, &components)
+    }
+
+    /// An agent with the given `[[component]]` tables, not started.
+    pub fn with(root: &Path, name: &str, components: &str) -> Agent {
+        let dir = root.join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        let (listen, route) = free_ports();
+        let config = format!(
+            "name = \"{name}\"\nsite = \"test site {name}\"\nlisten = \"{listen}\"\nroute = \"{route}\"\nstate = {:?}\n\n{components}",
+            dir.join("state")
+        );
+        std::fs::write(dir.join("agent.toml"), config).unwrap();
+        Agent { name: name.into(), dir, listen, route, process: None }
+    }
+
+    fn command(&self, verb: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_understudy-agent"));
+        command.arg(verb).arg("--config").arg(self.dir.join("agent.toml"));
+        command
+    }
+
+    /// Starts it and waits until it listens.
+    pub fn start(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(self.dir.join("agent.log")).unwrap();
+        let mut command = self.command("serve");
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.process = Some(command.spawn().unwrap());
+        let end = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(self.listen).is_err() {
+            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < end, "agent {} does not serve; its log: {}", self.name, self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// `kill -9`; well when it does not run.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.process.as_ref().expect("it runs").id()).unwrap()
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("agent.log")).unwrap_or_default()
+    }
+
+    /// A fresh enrolment code.
+    pub fn enrol(&self) -> String {
+        self.say("enrol")
+    }
+
+    /// A fresh code that authorises a new controller to take over.
+    pub fn adopt(&self) -> String {
+        self.say("adopt")
+    }
+
+    fn say(&self, verb: &str) -> String {
+        let told = self.command(verb).output().unwrap();
+        let text = String::from_utf8(told.stdout).unwrap();
+        assert!(told.status.success(), "{verb}: {text}{}", String::from_utf8_lossy(&told.stderr));
+        // The code stands alone on the first line.
+        text.lines().next().unwrap_or_default().trim().to_owned()
+    }
+}
+
+/// The controller's command line on one state directory.
+pub struct Controller {
+    /// The state directory.
+    pub state: PathBuf,
+}
+
+/// What a command printed.
+#[derive(Debug)]
+pub struct Said {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// The JSON object on standard output; `Null` when there was none.
+    pub json: Value,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Said {
+    /// The exit status as a number; -1 when a signal ended it.
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or(-1)
+    }
+}
+
+impl Controller {
+    /// On a state directory below `root`.
+    pub fn new(root: &Path, name: &str) -> Controller {
+        Controller { state: root.join(name) }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_understudy"));
+        command.args(arguments).arg("--state").arg(&self.state).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn say(&self, arguments: &[&str]) -> Said {
+        let told = self.command(arguments).arg("--json").output().unwrap();
+        let text = String::from_utf8_lossy(&told.stdout).into_owned();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Said { status: told.status, json, stderr: String::from_utf8_lossy(&told.stderr).into_owned() + &text }
+    }
+
+    /// Runs a command that must end with 0; its JSON.
+    #[track_caller]
+    pub fn done(&self, arguments: &[&str]) -> Value {
+        let said = self.say(arguments);
+        assert_eq!(said.code(), 0, "{arguments:?}: {}", said.stderr);
+        said.json
+    }
+
+    /// Starts a command and gives its lines of standard error as they come.
+    pub fn begin(&self, arguments: &[&str]) -> (Child, impl Iterator<Item = String> + use<>) {
+        let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        (child, lines)
+    }
+
+    /// Writes a plan and applies it.
+    pub fn apply(&self, plan: &str) -> Value {
+        let file = self.state.with_extension("toml");
+        std::fs::write(&file, plan).unwrap();
+        self.done(&["apply", file.to_str().unwrap()])
+    }
+}
+
+/// The plan of one pair and one service over `sets` (a TOML list).
+pub fn plan(primary: &Agent, secondary: &Agent, sets: &str) -> String {
+    format!(
+        "[[pair]]\nname = \"p\"\nprimary = {{ agent = \"{}\", code = \"{}\" }}\nsecondary = {{ agent = \"{}\", code = \"{}\" }}\n\n\
+         [[service]]\nname = \"orders\"\npair = \"p\"\ndata_sets = {sets}\n",
+        primary.listen,
+        primary.enrol(),
+        secondary.listen,
+        secondary.enrol()
+    )
+}
