@@ -7,8 +7,15 @@ use std::path::Path;
 /// Path → mode, length, modification time in nanoseconds, BLAKE3 of the content.
 pub type Listing = BTreeMap<String, (u32, u64, i128, String)>;
 
-/// Everything below `root`. The root's own mode is the fence's business and is left out.
+/// Everything below `root`, but for what a fence changes while it stands: who may write to folders.
 pub fn listing(root: &Path) -> Listing {
+    let mut listing = exact(root);
+    listing.values_mut().filter(|(mode, ..)| mode & 0o170_000 == 0o040_000).for_each(|(mode, ..)| *mode &= !0o222);
+    listing
+}
+
+/// Everything below `root`.
+pub fn exact(root: &Path) -> Listing {
     let mut listing = Listing::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -25,6 +32,15 @@ pub fn listing(root: &Path) -> Listing {
         }
     }
     listing
+}
+
+/// Fails with at most five lines where two trees differ.
+#[track_caller]
+pub fn assert_same(one: &Listing, other: &Listing) {
+    let names: std::collections::BTreeSet<_> = one.keys().chain(other.keys()).collect();
+    let differing = names.into_iter().filter(|name| one.get(*name) != other.get(*name));
+    let lines: Vec<_> = differing.take(5).map(|name| format!("{name}: {:?} / {:?}", one.get(name), other.get(name))).collect();
+    assert!(lines.is_empty(), "the trees differ: {lines:#?}");
 }
 
 /// A tree of `files` files with awkward names, modes and sizes.
