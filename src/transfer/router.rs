@@ -20,6 +20,7 @@ use super::{DataPlane, Sink, Source};
 use crate::components::Slot;
 use crate::domain::{ClusterName, DataSetName, PairName, PointId, RunId, Trouble, TroubleKind};
 use crate::protocol::SetCounts;
+use crate::protocol::http::http_status;
 
 /// Plans kept in memory between requests; more are read from the ledger again.
 const PLANS_KEPT: usize = 64;
@@ -282,13 +283,7 @@ impl From<Trouble> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = match self.0.kind {
-            TroubleKind::Invalid | TroubleKind::Corrupt => StatusCode::UNPROCESSABLE_ENTITY,
-            TroubleKind::Refused | TroubleKind::Outdated | TroubleKind::Cancelled => StatusCode::CONFLICT,
-            TroubleKind::NotFound => StatusCode::NOT_FOUND,
-            TroubleKind::Exhausted => StatusCode::INSUFFICIENT_STORAGE,
-            TroubleKind::Unreachable | TroubleKind::Failed => StatusCode::BAD_GATEWAY,
-        };
+        let status = StatusCode::from_u16(http_status(self.0.kind)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, Json(self.0)).into_response()
     }
 }

@@ -1,6 +1,8 @@
 //! The data plane of a run between two agents: real HTTP on loopback, real ledgers, crashes at every step.
 
+mod capturing;
 mod memory;
+mod real;
 mod relay;
 mod watched;
 mod world;
@@ -14,6 +16,7 @@ use understudy::agent::jobs::{bring_up, capture, commit, drop as dropping, verif
 use understudy::components::Component;
 use understudy::domain::*;
 use understudy::protocol::*;
+use understudy::transfer::Sink;
 use watched::Fuse;
 use world::{Life, Run, World};
 
@@ -119,7 +122,7 @@ fn a_connection_cut_anywhere_is_taken_up_again_and_no_piece_goes_twice() {
         for after in [1, 300, 900, 3_000, 12_000, 20_000] {
             let stage = Stage::new(copy);
             let fuse = Fuse::endless();
-            let life = stage.world.start(&fuse, Fault::Cut { connections: 5, after });
+            let life = stage.world.start(&fuse, Fault::Cut { times: 5, after });
             let mut run = Run::new();
             life.drive(&stage.world.service, &mut run).unwrap_or_else(|trouble| panic!("{copy:?} cut after {after}: {trouble}"));
             stage.assert_identical();
@@ -220,6 +223,44 @@ fn an_abort_before_the_commit_leaves_nothing_and_lets_nothing_late_in() {
         assert_eq!(life.seal(service, &mut run).await.expect_err("refused").kind, TroubleKind::Refused);
     });
     stage.assert_nothing_of(&run, &life);
+    life.kill();
+}
+
+#[test]
+fn nobody_but_the_peer_of_the_pair_gets_at_its_data() {
+    let stage = Stage::new(CopyMode::Push);
+    let (life, run) = stage.run(Fault::None);
+    life.kill();
+    stage.world.strangers.store(true, Ordering::SeqCst);
+    stage.change();
+    let life = stage.world.start(&Fuse::endless(), Fault::None);
+    let mut next = Run::new();
+    let refused = life.drive(&stage.world.service, &mut next).expect_err("refused");
+    assert_eq!(refused.kind, TroubleKind::Refused, "{refused}");
+    assert_eq!(life.secondary.site.ledger.staging(next.point), Ok(None));
+    assert_ne!(run.point, next.point);
+    life.kill();
+}
+
+#[test]
+fn staging_is_let_in_only_for_the_armed_run_its_data_sets_and_its_lengths() {
+    let stage = Stage::new(CopyMode::Push);
+    let life = stage.world.start(&Fuse::endless(), Fault::None);
+    let service = &stage.world.service;
+    life.runtime.block_on(async {
+        let mut run = Run::new();
+        life.until_transferred(service, &mut run).await.expect("transferred");
+        let stranger = Run::new();
+        let site = &*life.secondary.site;
+        let open = |run: RunId, point: PointId, set: &str| {
+            let set: DataSetName = set.parse().expect("a data set");
+            async move { Sink::open(site, run, point, &set, None, ChangeSet::default()).await.map(drop).map_err(|trouble| trouble.kind) }
+        };
+        assert_eq!(open(stranger.run, stranger.point, "books:ledger").await, Err(TroubleKind::Refused), "not armed");
+        assert_eq!(open(run.run, run.point, "books:other").await, Err(TroubleKind::Refused), "no data set of the run");
+        assert_eq!(open(stranger.run, run.point, "books:ledger").await, Err(TroubleKind::Refused), "the point of another run");
+    });
+    assert_eq!(life.secondary.site.ledger.all_staging().map(|rows| rows.len()), Ok(1));
     life.kill();
 }
 

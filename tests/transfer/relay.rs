@@ -12,9 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Clone, Copy)]
 pub enum Fault {
     None,
-    /// Each of the first so many connections is cut after so many bytes, both ways together.
+    /// A connection is cut after so many bytes, both ways together, until so many were cut.
     Cut {
-        connections: usize,
+        times: usize,
         after: u64,
     },
     /// The first byte of the first occurrence of `MARK` is flipped, once.
@@ -27,15 +27,14 @@ pub const MARK: &[u8] = b"<<flip here>>";
 #[derive(Clone)]
 pub struct Relay {
     fault: Fault,
-    /// Connections cut so far.
+    /// Connections cut so far, and more.
     pub cuts: Arc<AtomicUsize>,
-    seen: Arc<AtomicUsize>,
     flips: Arc<AtomicUsize>,
 }
 
 impl Relay {
     pub fn new(fault: Fault) -> Relay {
-        Relay { fault, cuts: Arc::default(), seen: Arc::default(), flips: Arc::default() }
+        Relay { fault, cuts: Arc::default(), flips: Arc::default() }
     }
 
     /// The address to use instead of `target`.
@@ -54,33 +53,31 @@ impl Relay {
 
     async fn carry(self, near: TcpStream, target: SocketAddr) {
         let Ok(far) = TcpStream::connect(target).await else { return };
-        let allowed = match self.fault {
-            Fault::Cut { connections, after } if self.seen.fetch_add(1, Ordering::SeqCst) < connections => after,
-            _ => u64::MAX,
-        };
         let passed = Arc::new(AtomicU64::new(0));
         let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
         // Whichever way ends first ends both.
         tokio::select! {
-            () = self.pass(near_in, far_out, allowed, passed.clone()) => {}
-            () = self.pass(far_in, near_out, allowed, passed.clone()) => {}
+            () = self.pass(near_in, far_out, passed.clone()) => {}
+            () = self.pass(far_in, near_out, passed.clone()) => {}
         }
     }
 
-    async fn pass(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, allowed: u64, passed: Arc<AtomicU64>) {
+    async fn pass(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, passed: Arc<AtomicU64>) {
         let mut buffer = vec![0; 16 << 10];
         while let Ok(read @ 1..) = from.read(&mut buffer).await {
             let portion = &mut buffer[..read];
             let total = passed.fetch_add(read as u64, Ordering::SeqCst) + read as u64;
-            let cut = total > allowed;
-            let keep = if cut { read.saturating_sub((total - allowed) as usize) } else { read };
+            let cut = match self.fault {
+                Fault::Cut { times, after } => total > after && self.cuts.fetch_add(1, Ordering::SeqCst) < times,
+                Fault::None | Fault::Flip => false,
+            };
+            let keep = if cut { read / 2 } else { read };
             if matches!(self.fault, Fault::Flip)
                 && let Some(at) = portion.windows(MARK.len()).position(|window| window == MARK)
                 && self.flips.fetch_add(1, Ordering::SeqCst) == 0
             {
                 portion[at] ^= 1;
             }
-            self.cuts.fetch_add(usize::from(cut), Ordering::SeqCst);
             if to.write_all(&portion[..keep]).await.is_err() || cut {
                 return;
             }

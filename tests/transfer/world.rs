@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -18,7 +19,7 @@ use understudy::domain::backup::machine::CaptureReport;
 use understudy::domain::*;
 use understudy::protocol::*;
 use understudy::store::agent::Ledger;
-use understudy::transfer::{self as plane, Limits};
+use understudy::transfer::{self as plane, Limits, PeerOf};
 use uuid::Uuid;
 
 use crate::relay::{Fault, Relay};
@@ -30,6 +31,13 @@ pub struct World {
     pub service: Service,
     pub primary: Vec<Arc<dyn Component>>,
     pub secondary: Vec<Arc<dyn Component>>,
+    /// Whether callers are taken for the peer of another pair.
+    pub strangers: AtomicBool,
+}
+
+/// A directory in memory where the host has one: what dies here are processes, not machines, and an fsync need not wait for a disk.
+pub fn scratch() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory")
 }
 
 /// One life of both agents' processes.
@@ -53,7 +61,7 @@ pub struct Run {
     pub point: PointId,
     base: Option<Option<PointId>>,
     captured: Option<CaptureReport>,
-    counts: Option<Vec<SetCounts>>,
+    pub counts: Option<Vec<SetCounts>>,
     verified: bool,
     pub sealed: Option<RecoveryPoint>,
 }
@@ -74,7 +82,7 @@ impl Run {
 impl World {
     pub fn new(service: Service, primary: Vec<Arc<dyn Component>>, secondary: Vec<Arc<dyn Component>>) -> World {
         understudy::protocol::tls::install_provider();
-        World { dir: TempDir::new().expect("a directory"), service, primary, secondary }
+        World { dir: scratch(), service, primary, secondary, strangers: AtomicBool::new(false) }
     }
 
     /// Starts both processes. `fault` sits between them, `fuse` inside their components.
@@ -83,7 +91,7 @@ impl World {
         let primary = self.site("a", Identity::Primary, &self.primary, fuse);
         let secondary = self.site("b", Identity::Secondary, &self.secondary, fuse);
         let (to_a, to_b, relay) = runtime.block_on(async {
-            let (a, b) = (serve(primary.clone()).await, serve(secondary.clone()).await);
+            let (a, b) = (self.serve(primary.clone()).await, self.serve(secondary.clone()).await);
             let relay = Relay::new(fault);
             (relay.before(a).await, relay.before(b).await, relay)
         });
@@ -101,6 +109,16 @@ impl World {
             runtime,
             relay,
         }
+    }
+
+    async fn serve(&self, site: Arc<Site>) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let pair = if self.strangers.load(Ordering::SeqCst) { "other".parse().expect("a name") } else { self.service.pair.clone() };
+        let caller = PeerOf { cluster: "peer".parse().expect("a name"), pairs: vec![pair] };
+        let router = plane::router(site).layer(axum::Extension(caller));
+        tokio::spawn(async move { axum::serve(listener, router).await.expect("served") });
+        address
     }
 
     fn site(&self, name: &str, identity: Identity, components: &[Arc<dyn Component>], fuse: &Arc<Fuse>) -> Arc<Site> {
@@ -128,13 +146,6 @@ impl World {
             gates: Default::default(),
         })
     }
-}
-
-async fn serve(site: Arc<Site>) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, plane::router(site)).await.expect("served") });
-    address
 }
 
 impl Agent {

@@ -1,0 +1,193 @@
+//! The same between real components: a directory tree and a SQLite database.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use understudy::agent::jobs::bring_up;
+use understudy::components::Component;
+use understudy::components::files::Files;
+use understudy::components::tables::Tables;
+use understudy::domain::*;
+
+use crate::relay::Fault;
+use crate::watched::Fuse;
+use crate::world::{Life, Run, World, scratch};
+
+/// Two sites with a tree and a database each.
+struct Sites {
+    dir: TempDir,
+    world: World,
+}
+
+impl Sites {
+    fn new(copy: &str) -> Sites {
+        let dir = scratch();
+        let text = format!(r#"{{"name":"orders","pair":"sz-gy","data_sets":["files:invoices","tables:orders"],"copy":"{copy}"}}"#);
+        let service = serde_json::from_str(&text).expect("a service");
+        let site = |name: &str| -> Vec<Arc<dyn Component>> {
+            let at = dir.path().join(name);
+            fs::create_dir_all(at.join("root")).expect("a root");
+            let database = at.join("orders.db");
+            Connection::open(&database).and_then(|db| db.pragma_update(None, "journal_mode", "wal")).expect("a database");
+            let files = Files::new("files".parse().expect("a name"), at.join("root"), at.join("store")).expect("files");
+            let tables = Tables::new("tables".parse().expect("a name"), database, at.join("table-store"));
+            vec![Arc::new(files), Arc::new(tables)]
+        };
+        let (from, to) = (site("a"), site("b"));
+        let sites = Sites { world: World::new(service, from, to), dir };
+        let root = sites.root("a");
+        fs::create_dir_all(root.join("2026/empty")).expect("directories");
+        for i in 0..8 {
+            fs::write(root.join(format!("2026/発票 {i} 'q' 100%.txt")), format!("invoice {i}\n").repeat(i * 500)).expect("a file");
+        }
+        symlink("2026/nowhere", root.join("link")).expect("a link");
+        fs::set_permissions(root.join("2026"), fs::Permissions::from_mode(0o2750)).expect("a mode");
+        sites.sql("CREATE TABLE orders (id INTEGER PRIMARY KEY, what TEXT, paid REAL)");
+        for i in 0..300 {
+            sites.sql(&format!("INSERT INTO orders VALUES ({i}, 'order {i}', {i}.5)"));
+        }
+        sites
+    }
+
+    fn root(&self, site: &str) -> PathBuf {
+        self.dir.path().join(site).join("root/invoices")
+    }
+
+    fn sql(&self, text: &str) {
+        Connection::open(self.dir.path().join("a/orders.db")).and_then(|db| db.execute_batch(text)).expect("sql");
+    }
+
+    fn change(&self) {
+        let root = self.root("a");
+        fs::rename(root.join("2026"), root.join("moved")).expect("moved");
+        fs::remove_file(root.join("moved/発票 2 'q' 100%.txt")).expect("removed");
+        fs::write(root.join("moved/発票 3 'q' 100%.txt"), "rewritten").expect("rewritten");
+        fs::write(root.join("late"), "a late one").expect("written");
+        fs::set_permissions(root.join("moved/発票 4 'q' 100%.txt"), fs::Permissions::from_mode(0o600)).expect("a mode");
+        self.sql(
+            "DELETE FROM orders WHERE id < 10; UPDATE orders SET what = 'changed' WHERE id = 77; INSERT INTO orders VALUES (900, 'new', 1)",
+        );
+    }
+
+    fn run(&self, fault: Fault) -> (Life, Run) {
+        let life = self.world.start(&Fuse::endless(), fault);
+        let mut run = Run::new();
+        life.drive(&self.world.service, &mut run).unwrap_or_else(|trouble| panic!("{trouble}"));
+        (life, run)
+    }
+
+    fn rows(&self, site: &str) -> Vec<(i64, String, f64)> {
+        let db = Connection::open(self.dir.path().join(site).join("orders.db")).expect("a database");
+        let mut select = db.prepare("SELECT id, what, paid FROM orders ORDER BY id").expect("a query");
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("rows");
+        rows.collect::<Result<_, _>>().expect("rows")
+    }
+
+    fn assert_identical(&self, at: &str) {
+        assert_eq!(tree(&self.root("b")), tree(&self.root("a")), "{at}");
+        assert_eq!(self.rows("b"), self.rows("a"), "{at}");
+    }
+}
+
+/// Everything below a root: sort, mode, time in nanoseconds (not of links), digest of the content.
+fn tree(root: &Path) -> BTreeMap<PathBuf, (u32, i64, String)> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            let meta = fs::symlink_metadata(&path).expect("metadata");
+            let content = if meta.is_symlink() {
+                fs::read_link(&path).expect("a link").into_os_string().into_encoded_bytes()
+            } else if meta.is_dir() {
+                folders.push(path.clone());
+                Vec::new()
+            } else {
+                fs::read(&path).expect("content")
+            };
+            let time = if meta.is_symlink() { 0 } else { meta.mtime() * 1_000_000_000 + meta.mtime_nsec() };
+            // The fence takes the right to write from every directory; the true modes are in the manifest.
+            let mode = if meta.is_dir() { meta.mode() & !0o222 } else { meta.mode() };
+            found.insert(path.strip_prefix(root).expect("below the root").to_owned(), (mode, time, Digest::of_bytes(&content).to_string()));
+        }
+    }
+    found
+}
+
+#[test]
+fn trees_and_tables_arrive_identical_and_later_only_what_changed() {
+    for copy in ["push", "pull"] {
+        let sites = Sites::new(copy);
+        let (life, first) = sites.run(Fault::Cut { times: 3, after: 5_000 });
+        sites.assert_identical(copy);
+        life.kill();
+        sites.change();
+        let (life, second) = sites.run(Fault::None);
+        sites.assert_identical(copy);
+        assert_eq!(second.sealed.expect("sealed").base, Some(first.point));
+        let files = second.counts.as_ref().expect("counts")[0];
+        assert_eq!((files.files, files.copied_files), (8, 2), "{copy}: {files:?}");
+        life.kill();
+    }
+}
+
+#[test]
+fn a_crash_of_real_components_ends_like_no_crash() {
+    let mut steps = 1;
+    loop {
+        let sites = Sites::new("push");
+        sites.run(Fault::None).0.kill();
+        sites.change();
+        let fuse = Fuse::of(steps);
+        let life = sites.world.start(&fuse, Fault::None);
+        let mut run = Run::new();
+        let ended = life.runtime.block_on(async {
+            tokio::select! {
+                result = life.steps(&sites.world.service, &mut run) => Some(result),
+                () = fuse.burnt.notified() => None,
+            }
+        });
+        life.kill();
+        let at = format!("crash {} (step {steps})", fuse.log.lock().expect("a log").last().cloned().unwrap_or_default());
+        let life = sites.world.start(&Fuse::endless(), Fault::None);
+        if let Err(trouble) = life.drive(&sites.world.service, &mut run) {
+            assert!(trouble.reason.contains("was released"), "{at}: {trouble}");
+            assert_eq!(life.runtime.block_on(life.abort(&sites.world.service, &run)), Ok(Vec::new()), "{at}");
+            life.drive(&sites.world.service, &mut Run::new()).unwrap_or_else(|trouble| panic!("{at}: {trouble}"));
+        }
+        sites.assert_identical(&at);
+        life.kill();
+        if ended.is_some() {
+            break;
+        }
+        // Every step is taken in memory (`main.rs`); here every other one.
+        steps += 2;
+    }
+}
+
+#[test]
+fn real_components_come_up_at_an_older_point_and_not_at_an_altered_one() {
+    let sites = Sites::new("pull");
+    let (life, first) = sites.run(Fault::None);
+    life.kill();
+    let (old_tree, old_rows) = (tree(&sites.root("b")), sites.rows("b"));
+    sites.change();
+    let (life, second) = sites.run(Fault::None);
+    life.runtime.block_on(async {
+        let (site, name) = (&life.secondary.site, &sites.world.service.name);
+        bring_up(site, name, first.point).await.unwrap_or_else(|trouble| panic!("{trouble}"));
+        assert_eq!(tree(&sites.root("b")), old_tree);
+        assert_eq!(sites.rows("b"), old_rows);
+        bring_up(site, name, second.point).await.unwrap_or_else(|trouble| panic!("{trouble}"));
+        sites.assert_identical("the newest again");
+        fs::write(sites.root("b").join("late"), "a forged 1").expect("written by a superuser");
+        let refused = bring_up(site, name, second.point).await.expect_err("altered");
+        assert!(refused.reason.contains("late"), "{refused}");
+    });
+    life.kill();
+}
