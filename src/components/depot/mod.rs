@@ -3,6 +3,7 @@
 //! ```text
 //! objects/ab/cdef…                        content (see `objects`)
 //! sets/HASH/name                          the data set's name
+//! sets/HASH/armed.jsonl                   what was seen when a run was armed
 //! sets/HASH/captured/POINT.jsonl          what a capture holds; the next one need not read what did not change
 //! sets/HASH/sealed/POINT.jsonl            what a sealed point holds
 //! sets/HASH/staging/POINT/FILE            staged content, by number in the change set
@@ -27,6 +28,9 @@ use crate::domain::{ComponentName, Digest, Entry, Manifest, Node, PointId, RelPa
 use crate::protocol::OwnSnapshot;
 
 pub use stream::{Portions, blocking, limited, read_file};
+
+/// What was seen when a run was armed.
+const ARMED: &str = "armed.jsonl";
 
 /// An entry with what tells, at the next capture, that the file was not touched since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +99,23 @@ impl Depot {
         fs::rename(&draft, &path).map_err(|e| io_trouble(&path, "rename into place", &e))
     }
 
+    /// Keeps what was seen when a run was armed: the capture that follows need not read it again.
+    pub fn keep_armed(&self, set: &str, seen: &Captured) -> Result<(), Trouble> {
+        let path = self.place(set)?.join(ARMED);
+        fs::write(&path, lines(seen.values())?).map_err(|e| io_trouble(&path, "write", &e))
+    }
+
+    /// Forgets it; well when there is none.
+    pub fn drop_armed(&self, set: &str) -> Result<(), Trouble> {
+        remove_file(&self.dir(set).join(ARMED)).map(|_| ())
+    }
+
+    /// What was seen when a run was armed; nothing when that is not whole.
+    fn armed(&self, set: &str) -> Option<Captured> {
+        let seen = read_lines::<Seen>(&self.dir(set).join(ARMED)).ok().flatten()?;
+        Some(seen.into_iter().map(|seen| (seen.entry.path.clone(), seen)).collect())
+    }
+
     /// Makes a capture and its content survive a power cut.
     pub fn settle(&self, set: &str, point: PointId) -> Result<(), Trouble> {
         self.objects.flush()?;
@@ -111,8 +132,11 @@ impl Depot {
         Ok(Some(seen.into_iter().map(|seen| (seen.entry.path.clone(), seen)).collect()))
     }
 
-    /// The newest capture of a data set, if any.
+    /// What was seen of a data set last: when a run was armed, or by its newest capture.
     pub fn newest_capture(&self, set: &str) -> Result<Captured, Trouble> {
+        if let Some(armed) = self.armed(set) {
+            return Ok(armed);
+        }
         let newest = points(&self.dir(set).join("captured"), ".jsonl")?.into_iter().max();
         Ok(newest.map(|point| self.capture(set, point)).transpose()?.flatten().unwrap_or_default())
     }
@@ -174,6 +198,7 @@ impl Depot {
         remove_file(&dir.join("sealed").join(format!("{point}.jsonl")))?;
         remove_file(&dir.join("records").join(format!("{point}.json")))?;
         self.drop_staging(set, point)?;
+        self.drop_armed(set)?;
         self.collect()
     }
 
@@ -229,6 +254,7 @@ impl Depot {
         };
         for set in self.sets()? {
             let dir = self.dir(&set);
+            self.armed(&set).iter().flat_map(BTreeMap::values).for_each(|seen| note(&seen.entry));
             for point in points(&dir.join("captured"), ".jsonl")? {
                 self.capture(&set, point)?.iter().flat_map(BTreeMap::values).for_each(|seen| note(&seen.entry));
             }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::meta::{Fail, Names, of_stat, own};
 use super::tree::{self, Tree};
-use super::walk::{Visit, walk};
+use super::walk::{Visit, walk_what_can_be};
 use crate::components::depot::Depot;
 use crate::components::objects::{io_trouble, remove_file, write_durably};
 use crate::domain::{Entry, Manifest, Metadata, Node, RelPath, Trouble, TroubleKind};
@@ -76,7 +76,7 @@ impl Fence {
 pub fn set(tree: &Tree, depot: &Depot, name: &str, names: &Names) -> Result<String, Trouble> {
     let known = Fence::load(depot, name)?;
     let mut fence = Fence { root: Metadata::default(), modes: BTreeMap::new() };
-    walk(tree, &mut |visit| {
+    walk_what_can_be(tree, &mut |visit| {
         if visit.path.is_root() {
             fence.root = of_stat(&visit.stat, names);
         } else if tree::sort(&visit.stat) == FileType::Directory {
@@ -188,15 +188,47 @@ pub fn read_back(tree: &Tree) -> Result<(bool, String), Trouble> {
     })
 }
 
+/// What can be told while the agent itself is at work in the tree.
+pub fn at_work(tree: &Tree) -> Result<(bool, String), Trouble> {
+    let stat = rustix::fs::fstat(tree.fd()).map_err(|e| tree.failed(&RelPath::root(), "look at", e))?;
+    let mode = stat.st_mode & 0o7777;
+    let closed = mode & 0o077 == 0 && stat.st_uid == rustix::process::geteuid().as_raw();
+    Ok((
+        closed,
+        format!("the agent is at work in it; its root directory has mode {mode:o} and belongs to {}", Names::load().user(stat.st_uid)),
+    ))
+}
+
+/// Gives a directory below a fenced root what will be true of it, under the fence.
+pub fn give_below(tree: &Tree, entry: &Entry, names: &Names) -> Result<(), Trouble> {
+    let failed = |doing, e| tree.failed(&entry.path, doing, e);
+    let (holder, name) = tree.holder(&entry.path)?;
+    let fd = tree::enter(&holder, &name).map_err(|e| failed("open", e))?;
+    mark(&fd, false);
+    let stat = rustix::fs::fstat(&fd).map_err(|e| failed("look at", e))?;
+    let given = own(&fd, ".", &stat, &entry.meta, names).map_err(|fail| match fail {
+        Fail::Told(trouble) => trouble,
+        Fail::Number(doing, e) => failed(doing, e),
+    });
+    let closed = rustix::fs::fchmod(&fd, Mode::from_raw_mode(entry.meta.mode & !WRITE)).map_err(|e| failed("change the mode of", e));
+    if rustix::process::geteuid().is_root() {
+        mark(&fd, true);
+    }
+    given.and(closed)
+}
+
 fn write_anyway(tree: &Tree) -> Result<(), Errno> {
     let name = format!("{}probe", tree::WORKPLACE);
     let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let before = rustix::fs::fstat(tree.fd())?;
     drop(rustix::fs::openat(tree.fd(), &name, flags, Mode::from_raw_mode(0o600))?);
-    rustix::fs::unlinkat(tree.fd(), &name, AtFlags::empty())
+    rustix::fs::unlinkat(tree.fd(), &name, AtFlags::empty())?;
+    // Trying leaves nothing behind, not even another time.
+    rustix::fs::futimens(tree.fd(), &super::meta::times(tree::modified_ns(&before)))
 }
 
 fn each_directory(tree: &Tree, act: &mut dyn FnMut(&OwnedFd, &Visit<'_>) -> Result<(), Trouble>) -> Result<(), Trouble> {
-    walk(tree, &mut |visit| {
+    walk_what_can_be(tree, &mut |visit| {
         if tree::sort(&visit.stat) != FileType::Directory {
             return Ok(());
         }

@@ -146,9 +146,13 @@ pub fn give_in(dir: &OwnedFd, name: &str, stat: &Stat, entry: &Entry, names: &Na
             rustix::fs::fchmod(&fd, Mode::from_raw_mode(meta.mode)).map_err(|e| Fail::Number("change the mode of", e))?;
         }
     }
-    let modified = Timespec { tv_sec: meta.modified_ns.div_euclid(1_000_000_000), tv_nsec: meta.modified_ns.rem_euclid(1_000_000_000) };
-    let times = Timestamps { last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT }, last_modification: modified };
-    rustix::fs::utimensat(dir, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| Fail::Number("set the time of", e))
+    rustix::fs::utimensat(dir, name, &times(meta.modified_ns), AtFlags::SYMLINK_NOFOLLOW).map_err(|e| Fail::Number("set the time of", e))
+}
+
+/// A modification time as the kernel takes it; the access time stays.
+pub fn times(modified_ns: i64) -> Timestamps {
+    let modified = Timespec { tv_sec: modified_ns.div_euclid(1_000_000_000), tv_nsec: modified_ns.rem_euclid(1_000_000_000) };
+    Timestamps { last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT }, last_modification: modified }
 }
 
 /// Gives owner and group, where they are not so already: only the superuser may.

@@ -229,7 +229,9 @@ impl Component for Files {
     }
 
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
-        self.on(set, WALK, |inner, path, set| inner.fenced(path, set)).await
+        let (inner, set) = (self.inner.clone(), set.to_owned());
+        let object = inner.depot.object(&set);
+        limited(LOOK, &object, blocking(move || inner.fenced(&inner.data_set(&set)?, &set))).await
     }
 
     async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {

@@ -18,11 +18,14 @@ impl Inner {
         })
     }
 
-    /// Reads what can be read before the moment, so that the capture finds it unchanged.
+    /// Refuses by name what cannot be captured, and reads everything that did not change since the capture before.
     pub(super) fn arm(&self, path: &RelPath, set: &str) -> Result<Vec<String>, Trouble> {
         let tree = self.tree(path, set)?;
-        walk::check(&tree)?;
-        // Content read now need not be read while the writers may be frozen. It is kept as long as a capture names it.
+        // What is read now need not be read while the writers may be frozen.
+        let before = self.depot.newest_capture(set)?;
+        let _all = self.depot.objects.keep_all();
+        let (seen, _) = walk::capture(&tree, &self.depot.objects, &before, &Names::load())?;
+        self.depot.keep_armed(set, &seen)?;
         Ok(Vec::new())
     }
 
@@ -42,6 +45,7 @@ impl Inner {
             captured.values_mut().for_each(|seen| fence.reveal(&mut seen.entry));
         }
         self.depot.keep_capture(set, point, &captured)?;
+        self.depot.drop_armed(set)?;
         open_files.extend(walk::open_for_writing(&tree.place));
         Ok(Capture { lo, hi, server_time: None, open_files })
     }

@@ -103,6 +103,8 @@ impl Inner {
     pub(super) fn fenced(&self, path: &RelPath, set: &str) -> Result<(bool, String), Trouble> {
         match Tree::open(&self.root, path)? {
             None => Ok((false, format!("there is no directory {} yet", self.root.join(path.as_str()).display()))),
+            // An apply may hold the data set for long; whoever asks does not wait for it.
+            Some(tree) if self.depot.lock(set).try_lock().is_err() => fence::at_work(&tree),
             Some(_) if Fence::load(&self.depot, set)?.is_none() => Ok((false, "no fence was set".into())),
             Some(tree) => fence::read_back(&tree),
         }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rustix::fs::{AtFlags, Mode};
-
 use super::fence::Fence;
 use super::meta::{self, Names};
 use super::tree::Tree;
@@ -78,35 +76,29 @@ pub(super) fn adjust(inner: &Inner, change: &UserDataChange) -> Result<Vec<(Stri
         _ => return Err(Trouble::new(TroubleKind::Invalid, &object, "there is no such permission of a file")),
     }
     let entry = entry.clone();
-    give_live(inner, &set, &path, &entry, &manifest)?;
+    give_live(inner, &set, &entry)?;
     inner.depot.keep_sealed(&set, point, &manifest)?;
     Ok(vec![(set, entry)])
 }
 
 /// Brings the live directory to the entry, under the fence where there is one: its root keeps what the fence needs.
-fn give_live(inner: &Inner, set: &str, path: &RelPath, entry: &Entry, manifest: &Manifest) -> Result<(), Trouble> {
+fn give_live(inner: &Inner, set: &str, entry: &Entry) -> Result<(), Trouble> {
     let Some(tree) = Tree::open(&inner.root, &inner.data_set(set)?)? else { return Ok(()) };
-    let (names, was) = (Names::load(), Fence::load(&inner.depot, set)?);
-    if was.is_some() {
-        fence::lift(&tree, was.as_ref())?;
+    let (names, fence) = (Names::load(), Fence::load(&inner.depot, set)?);
+    match fence {
+        None if entry.path.is_root() => fence::unset(&tree, &inner.depot, set, Some(entry), &names),
+        None => meta::give(&tree, &entry.path, entry, &names),
+        Some(mut fence) => {
+            // Remembered first: a crash in between leaves a fence that is lifted to the new rights.
+            if entry.path.is_root() {
+                fence.root = entry.meta.clone();
+                return fence.save(&inner.depot, set);
+            }
+            fence.modes.insert(entry.path.clone(), entry.meta.mode);
+            fence.save(&inner.depot, set)?;
+            fence::give_below(&tree, entry, &names)
+        }
     }
-    let given = if path.is_root() && was.is_none() { give_root(&tree, entry, &names) } else { meta::give(&tree, path, entry, &names) };
-    let closed = match (was, Fence::of_manifest(manifest)) {
-        (Some(_), Some(fence)) => fence.save(&inner.depot, set).and_then(|()| fence::close(&tree)),
-        _ => Ok(()),
-    };
-    given.and(closed)
-}
-
-fn give_root(tree: &Tree, entry: &Entry, names: &Names) -> Result<(), Trouble> {
-    let root = RelPath::root();
-    let stat = rustix::fs::fstat(tree.fd()).map_err(|e| tree.failed(&root, "look at", e))?;
-    meta::own(tree.fd(), ".", &stat, &entry.meta, names).map_err(|fail| match fail {
-        meta::Fail::Told(trouble) => trouble,
-        meta::Fail::Number(doing, e) => tree.failed(&root, doing, e),
-    })?;
-    rustix::fs::chmodat(tree.fd(), ".", Mode::from_raw_mode(entry.meta.mode), AtFlags::empty())
-        .map_err(|e| tree.failed(&root, "change the mode of", e))
 }
 
 /// Which data set a permission's object lies in, and where.

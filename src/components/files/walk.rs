@@ -33,35 +33,54 @@ pub struct Visit<'a> {
     pub stat: Stat,
 }
 
+/// What is done about a name that cannot be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Odd {
+    Refuse,
+    LeaveOut,
+}
+
 /// Visits everything, the root first. What goes meanwhile is left out; a name that cannot be kept is refused.
 pub fn walk(tree: &Tree, visit: &mut dyn FnMut(Visit<'_>) -> Result<(), Trouble>) -> Result<(), Trouble> {
+    from_root(tree, Odd::Refuse, visit)
+}
+
+/// The same, but leaves out what cannot be kept: an odd name must not keep a fence from being set.
+pub fn walk_what_can_be(tree: &Tree, visit: &mut dyn FnMut(Visit<'_>) -> Result<(), Trouble>) -> Result<(), Trouble> {
+    from_root(tree, Odd::LeaveOut, visit)
+}
+
+fn from_root(tree: &Tree, odd: Odd, visit: &mut dyn FnMut(Visit<'_>) -> Result<(), Trouble>) -> Result<(), Trouble> {
     let stat = rustix::fs::fstat(tree.fd()).map_err(|e| tree.failed(&RelPath::root(), "look at", e))?;
     visit(Visit { path: RelPath::root(), dir: tree.fd(), name: ".", stat })?;
-    below(tree, tree.fd(), &RelPath::root(), 0, visit)
+    below(tree, tree.fd(), &RelPath::root(), odd, visit)
 }
 
 fn below(
     tree: &Tree,
     dir: &OwnedFd,
     path: &RelPath,
-    depth: usize,
+    odd: Odd,
     visit: &mut dyn FnMut(Visit<'_>) -> Result<(), Trouble>,
 ) -> Result<(), Trouble> {
     let place = tree.place.join(path.as_str());
-    if depth >= MAX_DEPTH {
-        return Err(Trouble::new(TroubleKind::Refused, place.display(), format!("directories nest deeper than {MAX_DEPTH} here")));
+    if path.depth() >= MAX_DEPTH {
+        let trouble = Trouble::new(TroubleKind::Refused, place.display(), format!("directories nest deeper than {MAX_DEPTH} here"));
+        return if odd == Odd::LeaveOut { Ok(()) } else { Err(trouble) };
     }
     for found in tree::list(dir, &place)? {
-        let name = found.name.map_err(|shown| tree::not_unicode(&place.join(shown)))?;
-        if path.is_root() && name.starts_with(WORKPLACE) {
-            continue;
-        }
-        let child = path.join(&name).map_err(|e| Trouble::new(TroubleKind::Refused, place.join(&name).display(), e).next("rename it"))?;
+        let name = match child_name(path, &place, found.name) {
+            Ok(Some(name)) => name,
+            Ok(None) => continue,
+            Err(_) if odd == Odd::LeaveOut => continue,
+            Err(trouble) => return Err(trouble),
+        };
+        let child = path.join(&name).map_err(|e| Trouble::new(TroubleKind::Refused, place.join(&name).display(), e))?;
         let is_dir = tree::sort(&found.stat) == FileType::Directory;
         visit(Visit { path: child.clone(), dir, name: &name, stat: found.stat })?;
         if is_dir {
             match tree::enter(dir, &name) {
-                Ok(fd) => below(tree, &fd, &child, depth + 1, visit)?,
+                Ok(fd) => below(tree, &fd, &child, odd, visit)?,
                 // Gone or replaced since it was listed.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
                 Err(e) => return Err(tree.failed(&child, "open", e)),
@@ -71,9 +90,14 @@ fn below(
     Ok(())
 }
 
-/// Refuses by name what a capture could not keep.
-pub fn check(tree: &Tree) -> Result<(), Trouble> {
-    walk(tree, &mut |visit| refuse_special(tree, &visit))
+/// A name as it can be kept; `None`: it is our own.
+fn child_name(path: &RelPath, place: &std::path::Path, name: Result<String, String>) -> Result<Option<String>, Trouble> {
+    let name = name.map_err(|shown| tree::not_unicode(&place.join(shown)))?;
+    if path.is_root() && name.starts_with(WORKPLACE) {
+        return Ok(None);
+    }
+    path.join(&name).map_err(|e| Trouble::new(TroubleKind::Refused, place.join(&name).display(), e).next("rename it"))?;
+    Ok(Some(name))
 }
 
 fn refuse_special(tree: &Tree, visit: &Visit<'_>) -> Result<(), Trouble> {
