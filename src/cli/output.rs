@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::controller::command::{AdjustReport, Check, CheckState};
+use crate::controller::command::AdjustReport;
 use crate::controller::snapshot::{ClusterView, PairView, ServiceView};
 use crate::domain::{RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
 
@@ -121,16 +121,4 @@ pub(super) fn adjust_lines(report: &AdjustReport) -> Vec<String> {
         lines.push(format!("  service {} resumed from {from}, lost {lost}{error}", service.name));
     }
     lines
-}
-
-/// Checks that do not hold.
-pub(super) fn check_lines<'a>(checks: impl Iterator<Item = &'a Check>) -> Vec<String> {
-    checks
-        .filter(|c| c.state != CheckState::Ok)
-        .map(|c| {
-            let mark = if c.state == CheckState::Failed { "failed" } else { "warning" };
-            let fix = if c.fix.is_empty() { String::new() } else { format!(" ({})", c.fix) };
-            format!("{mark}: {}: {}{fix}", c.name, c.evidence)
-        })
-        .collect()
 }

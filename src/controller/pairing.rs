@@ -1,15 +1,14 @@
 //! Pairing: enrol with both agents, check everything that a pair needs, tell each agent who the other is.
 
-use std::collections::HashSet;
 use std::net::ToSocketAddrs;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use chrono::Utc;
 
 use crate::domain::switchover::machine::Event;
 use crate::domain::{ClusterName, Epoch, Identity, PairName, Trouble, TroubleKind};
-use crate::protocol::{AgentStatus, JoinOrder, Order, Outcome, PeerSpec};
+use crate::protocol::{AgentStatus, JoinOrder, Order, Outcome, PeerSpec, host};
 use crate::store::controller::{Enrolled, PairedAgent, PairedClusters};
 
 use super::command::{AgentFound, AgentRequest, CheckState, PairChecks, PairRequest};
@@ -205,23 +204,10 @@ pub(super) fn isolated(pair: &PairModel) -> Option<bool> {
     (!status.host.is_empty()).then(|| !shares_host(&status.host))
 }
 
-/// Whether any of an agent's host identifiers is ours.
+/// Whether any of an agent's host marks is ours. Ours are read once: a host seldom changes its own.
 pub(super) fn shares_host(theirs: &[String]) -> bool {
-    let ours = own_host();
-    theirs.iter().any(|id| ours.contains(id))
-}
-
-/// This host's machine id, name and addresses.
-fn own_host() -> HashSet<String> {
-    let mut ours = HashSet::new();
-    if let Ok(id) = std::fs::read_to_string("/etc/machine-id") {
-        ours.insert(id.trim().to_owned());
-    }
-    if let Ok(id) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
-        ours.insert(id.trim().to_owned());
-    }
-    ours.retain(|id| !id.is_empty());
-    ours
+    static OURS: OnceLock<Vec<String>> = OnceLock::new();
+    host::is_shared(OURS.get_or_init(host::marks), theirs)
 }
 
 /// Whether an address of the form `host:port` is on this host's loopback.

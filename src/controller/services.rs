@@ -6,6 +6,7 @@ use chrono::Utc;
 
 use crate::domain::{PairName, Service, ServiceName, Trouble, TroubleKind};
 use crate::protocol::{Order, StorePoliciesOrder};
+use crate::store::controller::Enrolled;
 
 use super::command::{Check, CheckState, ServiceCheck};
 use super::engine::Engine;
@@ -77,21 +78,23 @@ async fn note_untold(engine: &Engine, pair: &PairName) {
 }
 
 /// Gives both agents the pair's policies; what could not be told is returned in words, and told again at the next change.
-pub(super) async fn tell_agents(engine: &Engine, pair: &PairName) -> Vec<String> {
-    let (services, agents) = engine.read(|m| {
-        let agents = m.pairs.get(pair).map(|p| p.paired.agents.clone());
-        (m.services_of(pair).cloned().collect::<Vec<_>>(), agents)
-    });
+async fn tell_agents(engine: &Engine, pair: &PairName) -> Vec<String> {
+    let agents = engine.read(|m| m.pairs.get(pair).map(|p| p.paired.agents.clone()));
     let mut untold = Vec::new();
     for agent in agents.into_iter().flatten() {
-        let order = Order::StorePolicies(StorePoliciesOrder { services: services.clone() });
-        let patience = Some(engine.limits.abort_patience);
-        let errand = Errand { id: fresh(), pair, epoch: engine.epoch(pair), agent: &agent.enrolled, order, patience };
-        if let Err(trouble) = engine.carry_out(errand, |_| ()).await {
+        if let Err(trouble) = tell_agent(engine, pair, &agent.enrolled).await {
             untold.push(format!("{} does not hold the newest policies: {trouble}", agent.enrolled.cluster));
         }
     }
     untold
+}
+
+/// Gives one agent the pair's policies.
+pub(super) async fn tell_agent(engine: &Engine, pair: &PairName, agent: &Enrolled) -> Result<(), Trouble> {
+    let services = engine.read(|m| m.services_of(pair).cloned().collect());
+    let order = Order::StorePolicies(StorePoliciesOrder { services });
+    let patience = Some(engine.limits.abort_patience);
+    engine.carry_out(Errand { id: fresh(), pair, epoch: engine.epoch(pair), agent, order, patience }, |_| ()).await.map(drop)
 }
 
 fn problems(service: &Service, others: &[Service], components: Option<[Vec<crate::domain::ComponentInfo>; 2]>) -> Vec<Check> {

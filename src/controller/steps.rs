@@ -195,8 +195,12 @@ impl Run<'_> {
             data_sets: spec.service.data_sets.clone(),
         });
         let patience = Some(self.engine.limits.abort_patience);
-        // Under the epoch of now: what a run left is dropped after an identity change too.
-        let epoch = self.engine.epoch(&spec.service.pair).max(spec.epoch);
+        // Under the epoch that this agent told last: what a run left is dropped after an identity change too.
+        let told = |m: &super::model::Model| {
+            let pair = m.pairs.get(&spec.service.pair)?;
+            pair.claims().find(|(claimant, _)| *claimant == cluster).map(|(_, claim)| claim.epoch)
+        };
+        let epoch = self.engine.read(told).unwrap_or(spec.epoch).max(spec.epoch);
         match self.order_within(cluster, id, order, epoch, patience).await {
             Ok(Outcome::Dropped(leftovers)) => leftovers,
             Ok(_) => Vec::new(),

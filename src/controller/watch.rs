@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use crate::domain::{Health, PairName, Trouble};
+use crate::domain::{Health, Identity, PairName, Trouble};
 use crate::protocol::AgentStatus;
 use crate::store::controller::Enrolled;
 
 use super::engine::{Engine, lock};
 use super::model::AgentWatch;
-use super::{clock, diagnose, identity, pairing, points};
+use super::{clock, diagnose, identity, pairing, points, services};
 
 /// Watches one agent of a pair until the pair's tasks are stopped.
 pub(super) async fn watch(engine: Arc<Engine>, pair: PairName, index: usize) {
@@ -23,6 +23,12 @@ pub(super) async fn watch(engine: Arc<Engine>, pair: PairName, index: usize) {
         let Some(agent) = engine.read(|m| m.pairs.get(&pair).map(|p| p.paired.agents[index].enrolled.clone())) else { return };
         let answered = look(&engine, &pair, index, &agent).await;
         weigh(&engine, &pair).await;
+        if answered && may_confirm(&engine, &pair, index) {
+            // The policies at the present epoch are our word that this identity is the right one.
+            if let Err(trouble) = services::tell_agent(&engine, &pair, &agent).await {
+                tracing::debug!(%pair, %trouble, "an agent that has just started could not be confirmed");
+            }
+        }
         if answered && !points_known {
             points_known = match points::refresh(&engine, &pair, &agent.cluster).await {
                 Ok(()) => true,
@@ -81,6 +87,22 @@ fn note(watch: &mut AgentWatch, status: Result<AgentStatus, Trouble>) {
             watch.trouble = Some(trouble);
         }
     }
+}
+
+/// An agent that has just started waits for somebody to say that its identity still holds. We do, when it is what our own events say
+/// and nobody has told of a higher epoch or of another decision.
+fn may_confirm(engine: &Engine, pair: &PairName, index: usize) -> bool {
+    engine.check_in_command().is_ok()
+        && engine.read(|m| {
+            let Some(pair) = m.pairs.get(pair) else { return false };
+            let cluster = &pair.paired.agents[index].enrolled.cluster;
+            let status = pair.watch[index].status.as_ref();
+            let told = status.and_then(|s| s.pairs.iter().find(|p| p.pair == pair.paired.name));
+            let expected = if *cluster == pair.state.primary { Identity::Primary } else { Identity::Secondary };
+            told.is_some_and(|p| !p.confirmed && p.claim.epoch == pair.epoch() && p.claim.identity == expected)
+                && pair.state.epoch == pair.epoch()
+                && pair.diagnosis.conflict.is_empty()
+        })
 }
 
 /// What both looks amount to, told to the identity machine and to whoever waits for an agent.

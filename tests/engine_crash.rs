@@ -1,0 +1,89 @@
+//! An engine killed at any call to an agent ends, after a restart, in the same state as one that was never killed.
+
+#[path = "support/sim.rs"]
+mod sim;
+#[path = "support/stand.rs"]
+mod stand;
+
+use sim::{PAIR, World};
+use stand::{Site, Stand};
+use understudy::controller::Command;
+use understudy::domain::{Epoch, Identity, RunOutcome};
+
+/// More calls than any of these operations makes.
+const CALLS: usize = 80;
+
+/// Does `work`, killing the engine at the n-th call for every n, restarts it, and lets `check` look at the end.
+fn killed_at_every_call(begin: impl Fn(&Site), is_over: impl Fn(&Site) -> bool, check: impl Fn(&Site, usize)) {
+    for call in 0..CALLS {
+        let world = World::new();
+        let site = Site::paired(world);
+        site.world.freeze_after(call);
+        begin(&site);
+        let killed = site.wait(|site| site.world.is_frozen() || is_over(site));
+        assert!(killed, "call {call}: neither frozen nor over");
+        let frozen = site.world.is_frozen();
+        let site = site.kill_and_restart();
+        assert!(site.wait(&is_over), "call {call}: not over after the restart");
+        check(&site, call);
+        site.stop();
+        if !frozen {
+            assert!(call > 3, "it was over before any call counted");
+            return;
+        }
+    }
+    panic!("more than {CALLS} calls");
+}
+
+#[test]
+fn a_run_survives_a_kill_at_every_call() {
+    killed_at_every_call(
+        |site| site.tell(Command::Run { service: "orders".parse().unwrap(), at: None }),
+        |site| site.snapshot().runs.iter().any(|r| r.report.outcome.is_some()),
+        |site, call| {
+            let snapshot = site.snapshot();
+            assert_eq!(snapshot.runs.len(), 1, "call {call}");
+            assert_eq!(snapshot.runs[0].report.outcome, Some(RunOutcome::Sealed), "call {call}: {:?}", snapshot.runs[0]);
+            assert_eq!(site.world.west().points.len(), 1, "call {call}: one point, sealed once");
+            assert!(site.world.west().staging.is_empty(), "call {call}");
+            assert_eq!(site.world.east().captures.len(), 1, "call {call}");
+        },
+    );
+}
+
+#[test]
+fn a_planned_switchover_survives_a_kill_at_every_call() {
+    let decided =
+        |site: &Site| site.snapshot().pairs.first().is_some_and(|p| p.phase.contains("active alone") && !p.phase.contains("as soon"));
+    killed_at_every_call(
+        |site| {
+            site.tell(Command::AdjustIdentity {
+                pair: PAIR.parse().unwrap(),
+                to: "west".parse().unwrap(),
+                confirm: "west".into(),
+                planned: true,
+                generation: None,
+                by: "ana".into(),
+            });
+        },
+        // Killed before the decision was stored, nothing has happened: then the pair replicates as before.
+        move |site| decided(site) || (!site.world.is_frozen() && site.is_restarted() && site.snapshot().pairs[0].phase == "replicating"),
+        |site, call| {
+            let (east, west) = (site.world.east().claim.unwrap(), site.world.west().claim.unwrap());
+            let primaries = [east, west].iter().filter(|c| c.identity == Identity::Primary).count();
+            assert_eq!(primaries, 1, "call {call}: {east:?} {west:?}");
+            if west.identity == Identity::Primary {
+                assert_eq!((east.epoch, west.epoch), (Epoch(2), Epoch(2)), "call {call}");
+            } else {
+                assert!(!site.world.east().fenced, "call {call}: nothing was decided, and nothing is fenced");
+            }
+        },
+    );
+}
+
+/// Only so that both files use all of the stand.
+#[test]
+fn a_stand_starts_and_stops() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async { Stand::paired().await.stop().await });
+}

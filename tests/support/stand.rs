@@ -1,0 +1,231 @@
+//! An engine on a test stand: its state directory, two simulated agents, short time limits.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use understudy::controller::command::{AgentRequest, CheckState, PairRequest};
+use understudy::controller::fn_waker::Waker;
+use understudy::controller::{Command, EngineHandle, EngineSpec, Limits, Reply, Snapshot, WatchSettings, start_with};
+use understudy::domain::{RunId, RunReport, Service, Trouble};
+
+use crate::sim::{PAIR, SimConnector, World};
+
+/// Whatever is waited for comes within this, also on a busy machine.
+const LIMIT: Duration = Duration::from_secs(30);
+
+pub struct Stand {
+    pub world: Arc<World>,
+    pub watch: WatchSettings,
+    pub limits: Limits,
+    handle: Option<EngineHandle>,
+    dir: TempDir,
+}
+
+/// A policy with two data sets.
+pub fn service(name: &str) -> Service {
+    toml::from_str(&format!("name = {name:?}\npair = {PAIR:?}\ndata_sets = ['tables:orders', 'files:invoices']")).unwrap()
+}
+
+fn watch() -> WatchSettings {
+    WatchSettings {
+        interval: Duration::from_millis(20),
+        time_limit: Duration::from_millis(500),
+        failures: 3,
+        fault_after: Duration::from_millis(200),
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        call: Duration::from_secs(1),
+        poll: Duration::from_millis(20),
+        patience: Duration::from_secs(2),
+        abort_patience: Duration::from_millis(300),
+        backoff: Duration::from_millis(10),
+        backoff_most: Duration::from_millis(50),
+        stall: Duration::from_secs(20),
+        lead: Duration::from_secs(180),
+        decision: Duration::from_secs(20),
+    }
+}
+
+async fn engine(dir: &Path, world: &Arc<World>) -> Result<EngineHandle, Trouble> {
+    let spec = EngineSpec { state: dir.to_owned(), watch: watch(), route: None, waker: Waker::default() };
+    start_with(spec, Arc::new(SimConnector(world.clone())), limits()).await
+}
+
+fn pair_request() -> PairRequest {
+    let agent = |name: &str| AgentRequest { address: format!("{name}:7443"), code: Some("code".into()) };
+    PairRequest { name: PAIR.parse().unwrap(), primary: agent("east"), secondary: agent("west") }
+}
+
+async fn pair_up(handle: &EngineHandle, policy: Service) {
+    let Reply::PairChecks(checks) = handle.ask(Command::Pair(pair_request())).await else { panic!("not paired") };
+    assert!(checks.checks.iter().all(|c| c.state != CheckState::Failed), "{checks:?}");
+    let Reply::ServiceChecked(check) = handle.ask(Command::SaveService(Box::new(policy))).await else { panic!("not saved") };
+    assert!(check.checks.iter().all(|c| c.state != CheckState::Failed), "{check:?}");
+}
+
+impl Stand {
+    /// Paired, with the service `orders`.
+    pub async fn paired() -> Stand {
+        Stand::paired_with(service("orders")).await
+    }
+
+    pub async fn paired_with(policy: Service) -> Stand {
+        let stand = Stand::empty(World::new()).await;
+        pair_up(stand.handle(), policy).await;
+        stand
+    }
+
+    /// An engine that knows nothing yet.
+    pub async fn empty(world: Arc<World>) -> Stand {
+        let dir = tempfile::tempdir().unwrap();
+        let handle = engine(dir.path(), &world).await.unwrap();
+        Stand { world, watch: watch(), limits: limits(), handle: Some(handle), dir }
+    }
+
+    /// Another engine on a copy of the state directory.
+    pub async fn copied_state(&self) -> Stand {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["engine.db", "engine.db-wal"] {
+            let from = self.dir.path().join(file);
+            if from.exists() {
+                std::fs::copy(from, dir.path().join(file)).unwrap();
+            }
+        }
+        let handle = engine(dir.path(), &self.world).await.unwrap();
+        let stand = Stand { world: self.world.clone(), watch: watch(), limits: limits(), handle: Some(handle), dir };
+        stand.until("ready", |s| s.ready).await;
+        stand
+    }
+
+    pub fn handle(&self) -> &EngineHandle {
+        self.handle.as_ref().unwrap()
+    }
+
+    pub fn state(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A second engine on the same state directory.
+    pub async fn start_another(&self) -> Result<EngineHandle, Trouble> {
+        engine(self.dir.path(), &self.world).await
+    }
+
+    pub async fn restart(&mut self) {
+        self.handle.take().unwrap().stop(LIMIT).await;
+        self.handle = Some(engine(self.dir.path(), &self.world).await.unwrap());
+        self.until("ready", |s| s.ready).await;
+    }
+
+    pub async fn stop(mut self) {
+        self.handle.take().unwrap().stop(LIMIT).await;
+    }
+
+    pub async fn ask(&self, command: Command) -> Reply {
+        tokio::time::timeout(LIMIT, self.handle().ask(command)).await.expect("no reply in time")
+    }
+
+    /// Waits for a snapshot of which something holds.
+    pub async fn until(&self, what: &str, holds: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+        let mut snapshots = self.handle().snapshots();
+        let seen = tokio::time::timeout(LIMIT, snapshots.wait_for(|s| holds(s))).await;
+        match seen {
+            Ok(Ok(snapshot)) => snapshot.clone(),
+            _ => panic!("never came: {what}\n{:#?}", self.handle().snapshot()),
+        }
+    }
+
+    pub async fn start_run(&self) -> RunId {
+        match self.ask(Command::Run { service: "orders".parse().unwrap(), at: None }).await {
+            Reply::Started(run) => run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn ended(&self, run: RunId) -> RunReport {
+        let over = |s: &Snapshot| s.runs.iter().any(|r| r.run == run && r.report.outcome.is_some());
+        let snapshot = self.until("the run's end", over).await;
+        snapshot.runs.iter().find(|r| r.run == run).unwrap().report.clone()
+    }
+
+    pub async fn run(&self) -> RunReport {
+        let run = self.start_run().await;
+        self.ended(run).await
+    }
+}
+
+/// An engine with a runtime of its own, so that it can be killed as a process is: at once, wherever it is.
+pub struct Site {
+    pub world: Arc<World>,
+    runtime: Option<tokio::runtime::Runtime>,
+    handle: Option<EngineHandle>,
+    dir: TempDir,
+    restarted: bool,
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+impl Site {
+    pub fn paired(world: Arc<World>) -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = runtime();
+        let handle = runtime.block_on(async {
+            let handle = engine(dir.path(), &world).await.unwrap();
+            pair_up(&handle, service("orders")).await;
+            handle
+        });
+        Site { world, runtime: Some(runtime), handle: Some(handle), dir, restarted: false }
+    }
+
+    /// Gives a command; nobody waits for its reply.
+    pub fn tell(&self, command: Command) {
+        drop(self.handle.as_ref().unwrap().ask_later(command));
+    }
+
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.handle.as_ref().unwrap().snapshot()
+    }
+
+    pub fn is_restarted(&self) -> bool {
+        self.restarted && self.snapshot().ready
+    }
+
+    pub fn wait(&self, holds: impl Fn(&Site) -> bool) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < LIMIT {
+            if holds(self) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
+    /// Drops every task where it stands, and starts a new engine on what is on the disk.
+    pub fn kill_and_restart(mut self) -> Site {
+        self.runtime.take().unwrap().shutdown_timeout(LIMIT);
+        self.handle = None;
+        self.world.thaw();
+        let runtime = runtime();
+        self.handle = Some(runtime.block_on(engine(self.dir.path(), &self.world)).unwrap());
+        self.runtime = Some(runtime);
+        self.restarted = true;
+        self
+    }
+
+    pub fn stop(mut self) {
+        let handle = self.handle.take().unwrap();
+        let runtime = self.runtime.take().unwrap();
+        runtime.block_on(handle.stop(LIMIT));
+        runtime.shutdown_timeout(LIMIT);
+    }
+}
