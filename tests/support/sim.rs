@@ -125,7 +125,7 @@ impl World {
     }
 
     pub fn is_frozen(&self) -> bool {
-        self.calls.load(Ordering::SeqCst) >= self.freeze_at.load(Ordering::SeqCst)
+        self.calls.load(Ordering::SeqCst) > self.freeze_at.load(Ordering::SeqCst)
     }
 
     pub fn step_east_clock(&self, millis: i64) {

@@ -69,6 +69,9 @@ async fn pair_up(handle: &EngineHandle, policy: Service) {
     assert!(checks.checks.iter().all(|c| c.state != CheckState::Failed), "{checks:?}");
     let Reply::ServiceChecked(check) = handle.ask(Command::SaveService(Box::new(policy))).await else { panic!("not saved") };
     assert!(check.checks.iter().all(|c| c.state != CheckState::Failed), "{check:?}");
+    let mut snapshots = handle.snapshots();
+    let shown = snapshots.wait_for(|s| s.pairs.first().is_some_and(|p| !p.services.is_empty()));
+    tokio::time::timeout(LIMIT, shown).await.unwrap().unwrap();
 }
 
 impl Stand {
@@ -175,12 +178,19 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 impl Site {
+    /// Paired, with one sealed point.
     pub fn paired(world: Arc<World>) -> Site {
         let dir = tempfile::tempdir().unwrap();
         let runtime = runtime();
         let handle = runtime.block_on(async {
             let handle = engine(dir.path(), &world).await.unwrap();
             pair_up(&handle, service("orders")).await;
+            let command = Command::Run { service: "orders".parse().unwrap(), at: None };
+            assert!(matches!(handle.ask(command).await, Reply::Started(_)));
+            let mut snapshots = handle.snapshots();
+            // Everything that follows the seal too, so that only what the test does meets its kill.
+            let quiet = |s: &Snapshot| !s.points.is_empty() && s.pairs[0].users.at.is_some();
+            tokio::time::timeout(LIMIT, snapshots.wait_for(quiet)).await.unwrap().unwrap();
             handle
         });
         Site { world, runtime: Some(runtime), handle: Some(handle), dir, restarted: false }
