@@ -42,7 +42,7 @@ fn a_run_survives_a_kill_at_every_call() {
         |site| site.snapshot().runs.len() == 2 && site.snapshot().runs.iter().all(|r| r.report.outcome.is_some()),
         |site, call| {
             let snapshot = site.snapshot();
-                        assert_eq!(snapshot.runs[0].report.outcome, Some(RunOutcome::Sealed), "call {call}: {:?}", snapshot.runs[0]);
+            assert_eq!(snapshot.runs[0].report.outcome, Some(RunOutcome::Sealed), "call {call}: {:?}", snapshot.runs[0]);
             assert_eq!(site.world.west().points.len(), 2, "call {call}: one more point, sealed once");
             assert!(site.world.west().staging.is_empty(), "call {call}");
             assert_eq!(site.world.east().captures.len(), 2, "call {call}");

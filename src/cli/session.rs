@@ -51,7 +51,7 @@ pub(super) async fn open_engine(state: &Path, waker: Waker, route: Option<String
     if is_held(state) {
         return attach(state).await.map(|handle| (handle, false));
     }
-    let spec = EngineSpec { state: state.to_owned(), watch: WatchSettings::default(), route, waker };
+    let spec = EngineSpec { state: state.to_owned(), watch: WatchSettings::default(), training: false, route, waker };
     match start(spec).await {
         Ok(handle) => Ok((handle, true)),
         // Another one took the directory between the look and the start.

@@ -33,7 +33,7 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
         Command::Adopt(request) => adopt::adopt(engine, &request).await,
         Command::Unpair { pair } => pairing::unpair(engine, &pair).await,
         Command::Catalogue { pair, component, path } => catalogue(engine, &pair, component.as_ref(), &path).await.map(Reply::Catalogue),
-        Command::CheckService(service) => Ok(Reply::ServiceChecked(services::check(engine, &service).await)),
+        Command::CheckService(service) => Ok(Reply::ServiceChecked(services::check(engine, &service))),
         Command::SaveService(service) => services::save(engine, &service).await,
         Command::RemoveService { service } => services::remove(engine, &service).await,
         Command::ApplyPlan { plan, dry_run } => plan::apply(engine, &plan, dry_run).await,

@@ -40,6 +40,8 @@ pub(super) struct Engine {
     pub settings: WatchSettings,
     /// How long things may take.
     pub limits: Limits,
+    /// It belongs to the training lab.
+    pub training: bool,
     /// Who is told of a fault.
     pub alerts: super::alerts::Alerts,
     /// Called after every snapshot.
@@ -83,6 +85,7 @@ pub(super) struct Parts {
     pub connector: Arc<dyn Connector>,
     pub settings: WatchSettings,
     pub limits: Limits,
+    pub training: bool,
     pub alerts: super::alerts::Alerts,
     pub waker: Waker,
     pub term: Term,
@@ -96,6 +99,7 @@ impl Engine {
             connector: parts.connector,
             settings: parts.settings,
             limits: parts.limits,
+            training: parts.training,
             alerts: parts.alerts,
             waker: parts.waker,
             term: AtomicU64::new(parts.term.0),

@@ -55,6 +55,8 @@ pub struct EngineSpec {
     pub state: PathBuf,
     /// How it watches the clusters.
     pub watch: WatchSettings,
+    /// It belongs to the training lab, where captures at several moments may be shown.
+    pub training: bool,
     /// Where it serves the route over plain HTTP, `host:port`; `None`: not at all.
     pub route: Option<String>,
     /// Called after every new snapshot (the console asks for a repaint). Cheap, never blocks.

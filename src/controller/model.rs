@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::backup::machine::RunState;
 use crate::domain::clock::ClockTrack;
 use crate::domain::switchover::machine::{Event, PairPhase, PairState};
+use crate::domain::watch::{Silence, Streak};
 use crate::domain::{ClusterName, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble};
 use crate::protocol::{AgentStatus, Progress};
 use crate::store::controller::{PairedAgent, PairedClusters, UsersRecord};
@@ -95,22 +96,20 @@ pub(super) struct Findings {
 /// What one agent's client saw.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AgentWatch {
-    /// Asked at least once.
-    pub asked: bool,
     /// When it last answered.
     pub last_seen: Option<DateTime<Utc>>,
     /// What it answered then.
     pub status: Option<AgentStatus>,
+    /// When the newest look ended.
+    pub looked: Option<DateTime<Utc>>,
     /// Looks in a row without an answer.
-    pub failures: u32,
-    /// Since when it does not answer.
-    pub silent_since: Option<DateTime<Utc>>,
+    pub silent: Streak,
     /// Why the last look failed.
     pub trouble: Option<Trouble>,
+    /// How it failed.
+    pub silence: Option<Silence>,
     /// Looks in a row in which it reported a failed component of its own.
-    pub sick: u32,
-    /// Since when it does.
-    pub sick_since: Option<DateTime<Utc>>,
+    pub sick: Streak,
     /// Its clock against ours.
     pub clock: ClockTrack,
 }

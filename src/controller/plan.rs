@@ -36,7 +36,7 @@ pub(super) async fn apply(engine: &Arc<Engine>, plan: &Plan, dry_run: bool) -> R
             // Its components are not known before it is paired.
             continue;
         }
-        let checked = services::check(engine, service).await;
+        let checked = services::check(engine, service);
         refuse_failed(&format!("service {}", service.name), checked.checks.iter())?;
         if !dry_run {
             services::save(engine, service).await?;

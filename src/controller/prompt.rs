@@ -1,7 +1,7 @@
 //! The fault prompt and the steps of an identity change, in words: pure.
 
+use crate::domain::PointId;
 use crate::domain::switchover::machine::{Event, PairPhase};
-use crate::domain::{Health, PointId};
 
 use super::command::{AdjustOutcome, StepReport};
 use super::model::{Model, PairModel};
@@ -130,9 +130,4 @@ pub(super) fn steps(planned: bool, pair: &PairModel, outcome: AdjustOutcome) -> 
         reports.push(StepReport { step: format!("lift the fence of {}", pair.state.primary), state: state.into(), detail: String::new() });
     }
     reports
-}
-
-/// How bad an observation is, by whether it is good.
-pub(super) fn health_of(good: bool) -> Health {
-    if good { Health::Healthy } else { Health::Faulty }
 }

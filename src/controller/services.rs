@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use crate::domain::{PairName, Service, ServiceName, Trouble, TroubleKind};
+use crate::domain::validate::{self, Finding, PairFacts, Severity};
+use crate::domain::{ClusterName, ComponentInfo, PairName, Service, ServiceName, Trouble, TroubleKind};
 use crate::protocol::{Order, StorePoliciesOrder};
 use crate::store::controller::Enrolled;
 
 use super::command::{Check, CheckState, ServiceCheck};
 use super::engine::Engine;
 use super::instruct::{Errand, fresh};
+use super::model::PairModel;
 use super::snapshot::Level;
 use super::{Reply, scheduler};
 
@@ -18,27 +20,39 @@ use super::{Reply, scheduler};
 const NEXT_MOMENTS: usize = 5;
 
 /// Checks a policy and says what it means.
-pub(super) async fn check(engine: &Engine, service: &Service) -> ServiceCheck {
+pub(super) fn check(engine: &Engine, service: &Service) -> ServiceCheck {
     let now = Utc::now();
-    let checks = engine.read(|m| {
-        let pair = m.pairs.get(&service.pair);
-        let others: Vec<Service> = m.services.values().filter(|s| s.name != service.name).cloned().collect();
-        let components = pair.map(|p| {
-            [&p.state.primary, &p.state.secondary].map(|cluster| {
-                let told = p.watch_of(cluster).and_then(|w| w.status.as_ref()).map(|s| s.components.clone());
-                told.or_else(|| p.agent(cluster).map(|a| a.components.clone())).unwrap_or_default()
-            })
-        });
-        problems(service, &others, components)
+    let (checks, in_words) = engine.read(|m| {
+        let services: Vec<Service> = m.services.values().cloned().collect();
+        let sides = m.pairs.get(&service.pair).map(|p| [&p.state.primary, &p.state.secondary].map(|c| (c.clone(), components(p, c))));
+        let pair = sides.as_ref().map(|[from, to]| PairFacts { from: &from.0, from_components: &from.1, to: &to.0, to_components: &to.1 });
+        let names = sides.as_ref().map_or(("the primary", "the secondary"), |[from, to]| (from.0.as_str(), to.0.as_str()));
+        let words = validate::in_words(service, names.0, names.1);
+        let context = validate::Context { pair, services: &services, in_lab: engine.training, now };
+        (validate::problems(service, &context).into_iter().map(line).collect(), words)
     });
-    ServiceCheck { in_words: in_words(service), next_moments: scheduler::next_moments(service, now, NEXT_MOMENTS), checks }
+    ServiceCheck { in_words, next_moments: scheduler::next_moments(service, now, NEXT_MOMENTS), checks }
+}
+
+/// A cluster's components as its agent last told, or as they were when it was paired.
+fn components(pair: &PairModel, cluster: &ClusterName) -> Vec<ComponentInfo> {
+    let told = pair.watch_of(cluster).and_then(|w| w.status.as_ref()).map(|s| s.components.clone());
+    told.or_else(|| pair.agent(cluster).map(|a| a.components.clone())).unwrap_or_default()
+}
+
+fn line(finding: Finding) -> Check {
+    let state = match finding.severity {
+        Severity::Failed => CheckState::Failed,
+        Severity::Warning => CheckState::Warning,
+    };
+    Check { name: finding.object, state, evidence: finding.evidence, fix: finding.fix }
 }
 
 /// Checks and keeps a policy, and tells both agents.
 pub(super) async fn save(engine: &Arc<Engine>, service: &Service) -> Result<Reply, Trouble> {
     engine.check_in_command()?;
     let _one_at_a_time = engine.configuring.lock().await;
-    let check = check(engine, service).await;
+    let check = check(engine, service);
     if check.checks.iter().any(|c| c.state == CheckState::Failed) {
         return Ok(Reply::ServiceChecked(check));
     }
@@ -95,37 +109,4 @@ pub(super) async fn tell_agent(engine: &Engine, pair: &PairName, agent: &Enrolle
     let order = Order::StorePolicies(StorePoliciesOrder { services });
     let patience = Some(engine.limits.abort_patience);
     engine.carry_out(Errand { id: fresh(), pair, epoch: engine.epoch(pair), agent, order, patience }, |_| ()).await.map(drop)
-}
-
-fn problems(service: &Service, others: &[Service], components: Option<[Vec<crate::domain::ComponentInfo>; 2]>) -> Vec<Check> {
-    let failed =
-        |name: &str, evidence: String, fix: &str| Check { name: name.to_owned(), state: CheckState::Failed, evidence, fix: fix.to_owned() };
-    let mut checks = Vec::new();
-    let Some([primary, secondary]) = components else {
-        return vec![failed("pair", format!("pair {} does not exist", service.pair), "pair its clusters first")];
-    };
-    for set in &service.data_sets {
-        if !primary.iter().any(|c| c.name == set.from.component) {
-            checks.push(failed(
-                "data set",
-                format!("{}: the primary has no component {}", set.from, set.from.component),
-                "name one of its components",
-            ));
-        }
-        if !secondary.iter().any(|c| c.name == set.to.component) {
-            checks.push(failed(
-                "data set",
-                format!("{}: the secondary has no component {}", set.to, set.to.component),
-                "name one of its components",
-            ));
-        }
-        if others.iter().flat_map(|o| &o.data_sets).any(|o| o.to == set.to) {
-            checks.push(failed("data set", format!("{} is the target of another service", set.to), "one target belongs to one service"));
-        }
-    }
-    checks
-}
-
-fn in_words(service: &Service) -> String {
-    format!("{} data sets at one moment", service.data_sets.len())
 }

@@ -51,8 +51,17 @@ pub async fn start_with(spec: EngineSpec, connector: Arc<dyn Connector>, limits:
         None => None,
     };
     let first = Arc::new(view::snapshot(&model, Utc::now()));
-    let engine =
-        Engine::new(Parts { store: Arc::new(store), connector, settings: spec.watch, limits, alerts, waker: spec.waker, term, model });
+    let engine = Engine::new(Parts {
+        store: Arc::new(store),
+        connector,
+        settings: spec.watch,
+        limits,
+        training: spec.training,
+        alerts,
+        waker: spec.waker,
+        term,
+        model,
+    });
     let (news, snapshots) = watch::channel(first);
     let news = Arc::new(news);
     let (commands, asked) = mpsc::channel::<Asked>(COMMANDS);

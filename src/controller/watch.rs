@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use crate::domain::{Health, Identity, PairName, Trouble};
+use crate::domain::watch::Silence;
+use crate::domain::{Health, Identity, PairName, Trouble, TroubleKind};
 use crate::protocol::AgentStatus;
 use crate::store::controller::Enrolled;
 
@@ -62,30 +63,38 @@ async fn look(engine: &Arc<Engine>, pair: &PairName, index: usize, agent: &Enrol
             pair.clock = clock::view(pair);
             pair.isolated = pairing::isolated(pair);
         }
-        m.ready = m.pairs.values().all(|p| p.watch.iter().all(|w| w.asked));
+        m.ready = m.pairs.values().all(|p| p.watch.iter().all(|w| w.looked.is_some()));
     });
     answered
 }
 
 fn note(watch: &mut AgentWatch, status: Result<AgentStatus, Trouble>) {
     let now = Utc::now();
-    watch.asked = true;
+    watch.looked = Some(now);
+    watch.silent.note(status.is_err(), now);
     match status {
         Ok(status) => {
-            let sick = status.probes.iter().any(|p| p.health == Health::Faulty);
-            watch.sick = if sick { watch.sick.saturating_add(1) } else { 0 };
-            watch.sick_since = if sick { watch.sick_since.or(Some(now)) } else { None };
+            watch.sick.note(status.probes.iter().any(|p| p.health == Health::Faulty), now);
             watch.last_seen = Some(now);
             watch.status = Some(status);
-            watch.failures = 0;
-            watch.silent_since = None;
-            watch.trouble = None;
+            (watch.trouble, watch.silence) = (None, None);
         }
         Err(trouble) => {
-            watch.failures = watch.failures.saturating_add(1);
-            watch.silent_since = watch.silent_since.or(Some(now));
+            watch.silence = Some(silence(&trouble));
             watch.trouble = Some(trouble);
         }
+    }
+}
+
+/// Dead, hung, or something else: by what the connection said.
+fn silence(trouble: &Trouble) -> Silence {
+    let reason = trouble.reason.to_lowercase();
+    if reason.contains("refuse") {
+        Silence::Refused
+    } else if trouble.kind == TroubleKind::Unreachable && ["time", "no answer", "within"].iter().any(|word| reason.contains(word)) {
+        Silence::TimedOut
+    } else {
+        Silence::Other(trouble.reason.clone())
     }
 }
 

@@ -95,7 +95,7 @@ impl Stage {
         let follow = Follow::start(&ports.map(|ports| ports.route), names.pair.clone(), names.service.clone());
         let desks = BTreeMap::from([(names.east, ports[0].desk), (names.west, ports[1].desk)]);
         let workload = Arc::new(Workload::start(desks, follow.active()).await?);
-        let spec = EngineSpec { state: root.join("controller"), watch: QUICK_WATCH, route: None, waker };
+        let spec = EngineSpec { state: root.join("controller"), watch: QUICK_WATCH, training: true, route: None, waker };
         let engine = crate::controller::start(spec).await?;
         Ok(Stage { east, west, workload, engine, console, link, link_cut: false, console_cut: false, _follow: follow })
     }

@@ -55,7 +55,7 @@ fn limits() -> Limits {
 }
 
 async fn engine(dir: &Path, world: &Arc<World>) -> Result<EngineHandle, Trouble> {
-    let spec = EngineSpec { state: dir.to_owned(), watch: watch(), route: None, waker: Waker::default() };
+    let spec = EngineSpec { state: dir.to_owned(), watch: watch(), training: false, route: None, waker: Waker::default() };
     start_with(spec, Arc::new(SimConnector(world.clone())), limits()).await
 }
 
@@ -189,7 +189,7 @@ impl Site {
             assert!(matches!(handle.ask(command).await, Reply::Started(_)));
             let mut snapshots = handle.snapshots();
             // Everything that follows the seal too, so that only what the test does meets its kill.
-            let quiet = |s: &Snapshot| !s.points.is_empty() && s.pairs[0].users.at.is_some();
+            let quiet = |s: &Arc<Snapshot>| !s.points.is_empty() && s.pairs[0].users.at.is_some();
             tokio::time::timeout(LIMIT, snapshots.wait_for(quiet)).await.unwrap().unwrap();
             handle
         });
