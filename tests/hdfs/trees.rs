@@ -1,16 +1,12 @@
-//! The hdfs component on two real HDFS clusters: what is there arrives, what changed is carried over, what breaks is told.
-//!
-//! Skipped, and said so, unless `tests/hadoop/cluster.py env` was evaluated.
-#![cfg(feature = "agent")]
-
-mod hdfs_support;
+//! Whole trees: identical after a run, identical again after the next, which copies only what changed.
 
 use std::time::{Duration, Instant};
 
-use hdfs_support::{Cluster, assert_same, clusters, point, run};
 use understudy::components::Component;
-use understudy::components::hdfs::{Limits, probe};
-use understudy::domain::{Change, Health, TroubleKind};
+use understudy::components::hdfs::Limits;
+use understudy::domain::{Change, RelPath};
+
+use super::support::{Cluster, assert_same, clusters, fresh, point, run};
 
 const AWKWARD: &[&str] = &[
     "two words",
@@ -131,7 +127,7 @@ async fn until_closed(cluster: &Cluster, path: &str, length: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tree_arrives_identical_and_a_second_run_copies_only_what_changed() {
-    let Some((primary, secondary)) = clusters("trees") else { return };
+    let Some((primary, secondary, _undisturbed)) = clusters("trees").await else { return };
     let (from, to) = (primary.component(Limits::default()), secondary.component(Limits::default()));
     let (source, target) = ("/it/trees", "/standby/it trees");
     fresh(&primary, source).await;
@@ -141,7 +137,7 @@ async fn a_tree_arrives_identical_and_a_second_run_copies_only_what_changed() {
     let first = run(&from, source, &to, target, None, true).await;
     assert_same(&primary.tree(source).await, &secondary.tree(target).await);
     assert!(first.copied().len() > 180);
-    let root = &first.manifest.entries[&understudy::domain::RelPath::root()];
+    let root = &first.manifest.entries[&RelPath::root()];
     assert_eq!((root.meta.mode, root.meta.owner.as_str()), (0o1775, "shop"), "the manifest has the root's true rights");
 
     change(&primary, source).await;
@@ -176,76 +172,9 @@ async fn a_tree_arrives_identical_and_a_second_run_copies_only_what_changed() {
     assert_eq!((&status["FileStatus"]["permission"], &status["FileStatus"]["owner"]), (&"1775".into(), &"shop".into()));
 }
 
-/// Removes a data set of an earlier run with its snapshots.
-async fn fresh(cluster: &Cluster, set: &str) {
-    let component = cluster.component(Limits::default());
-    for own in component.snapshots().await.expect("snapshots").iter().filter(|own| own.path == set) {
-        component.release(set, own.point).await.expect("released");
-    }
-    cluster.delete(set).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_protected_is_refused_by_name() {
-    let Some((primary, secondary)) = clusters("refusals") else { return };
-    let (from, to) = (primary.component(Limits::default()), secondary.component(Limits::default()));
-    fresh(&primary, "/it/outer").await;
-    primary.put("/it/outer/inner", &[("op", "MKDIRS")]).await;
-    from.arm("/it/outer").await.expect("armed");
-    let nested = from.arm("/it/outer/inner").await.expect_err("nested");
-    assert!(nested.kind == TroubleKind::Refused && nested.reason.contains("/it/outer"), "{nested}");
-    assert_eq!(from.arm("/it/nothing here").await.expect_err("absent").kind, TroubleKind::NotFound);
-    assert_eq!(from.arm("/").await.expect_err("the root").kind, TroubleKind::Refused);
-
-    let id = point();
-    from.capture("/it/outer", id).await.expect("captured");
-    assert_eq!(from.capture("/it/outer", id).await.expect_err("a second cut").kind, TroubleKind::Refused);
-    let gone = from.changes("/it/outer", id, Some(point())).await.expect_err("no base");
-    assert!(gone.kind == TroubleKind::Refused && gone.next_step.contains("full copy"), "{gone}");
-    from.release("/it/outer", id).await.expect("released");
-    from.release("/it/outer", id).await.expect("released again");
-    from.release("/it/never was", id).await.expect("nothing to release");
-
-    fresh(&secondary, "/standby/foreign").await;
-    secondary.write(vec![("/standby/foreign/theirs".into(), vec![1])]).await;
-    let foreign = to.drift("/standby/foreign", None).await.expect_err("not ours");
-    assert!(foreign.kind == TroubleKind::Refused && foreign.reason.contains("theirs"), "{foreign}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fence_keeps_ordinary_users_out_and_gives_back_what_was() {
-    let Some((primary, _)) = clusters("fence") else { return };
-    let hdfs = primary.component(Limits::default());
-    let set = "/it/fence";
-    fresh(&primary, set).await;
-    primary.put(&format!("{set}/inside"), &[("op", "MKDIRS"), ("permission", "777")]).await;
-    primary.put(set, &[("op", "SETACL"), ("aclspec", "user::rwx,user:bo:rwx,group::r-x,mask::rwx,other::---")]).await;
-    primary.put(set, &[("op", "SETOWNER"), ("owner", "shop"), ("group", "retail")]).await;
-    let rights = async || primary.call("GET", set, &[("op", "GETACLSTATUS")]).await;
-    let before = rights().await;
-    assert!(!hdfs.fenced(set).await.expect("told").0);
-    hdfs.fence(set).await.expect("fenced");
-    hdfs.fence(set).await.expect("fenced again");
-    assert!(hdfs.fenced(set).await.expect("told").0);
-    for user in ["bo", "shop"] {
-        let write = [("op", "MKDIRS")];
-        assert_eq!(primary.try_call(user, "PUT", &format!("{set}/inside/by {user}"), &write).await.0, 403, "{user} got in");
-    }
-    let id = point();
-    hdfs.arm(set).await.expect("armed");
-    hdfs.capture(set, id).await.expect("captured");
-    let changes = hdfs.changes(set, id, None).await.expect("changes").changes;
-    let Change::Put(root) = &changes[0] else { panic!("the root comes first: {changes:?}") };
-    assert_eq!((root.meta.owner.as_str(), root.meta.acl.len()), ("shop", 2), "the fence is not the data's own");
-    hdfs.unfence(set, None).await.expect("unfenced");
-    hdfs.unfence(set, None).await.expect("unfenced again");
-    assert_eq!(before, rights().await);
-    assert!(!hdfs.fenced(set).await.expect("told").0);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_difference_comes_page_by_page() {
-    let Some((primary, _)) = clusters("pages") else { return };
+    let Some((primary, _, _undisturbed)) = clusters("pages").await else { return };
     let hdfs = primary.component(Limits::default());
     let set = "/it/pages";
     fresh(&primary, set).await;
@@ -266,27 +195,4 @@ async fn a_large_difference_comes_page_by_page() {
 async fn make(cluster: &Cluster, paths: Vec<String>) {
     use futures_util::StreamExt;
     futures_util::stream::iter(paths).for_each_concurrent(24, async |path| cluster.put(&path, &[("op", "MKDIRS")]).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn open_files_are_named() {
-    let Some((primary, _)) = clusters("open files") else { return };
-    let hdfs = primary.component(Limits::default());
-    let set = "/it/open";
-    fresh(&primary, set).await;
-    primary.put(set, &[("op", "MKDIRS")]).await;
-    hdfs.arm(set).await.expect("armed");
-    let client = hdfs_native::ClientBuilder::new().with_url(&primary.fs).with_user(&primary.user).build().expect("a client");
-    let mut writer = client.create(&format!("{set}/still open"), hdfs_native::WriteOptions::default()).await.expect("created");
-    writer.write_bytes(vec![1; 1000].into()).await.expect("written");
-    writer.hsync().await.expect("synced");
-    let id = point();
-    let capture = hdfs.capture(set, id).await.expect("captured");
-    assert_eq!(capture.open_files, [format!("{set}/still open")]);
-    // The fence takes the writer's lease away.
-    let evidence = hdfs.fence(set).await.expect("fenced");
-    assert!(evidence.contains("1 files that were open"), "{evidence}");
-    writer.write_bytes(vec![2; 10].into()).await.ok();
-    writer.close().await.expect_err("the writer is cut off");
-    hdfs.unfence(set, None).await.expect("unfenced");
 }

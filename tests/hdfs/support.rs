@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, TryStreamExt};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use understudy::components::hdfs::{Hdfs, HdfsConfig, Limits};
 use understudy::components::{Component, PhaseJournal, Slot};
 use understudy::domain::backup::plan::{fold, plan_apply};
@@ -22,8 +23,22 @@ pub struct Cluster {
     http: reqwest::Client,
 }
 
-/// Both clusters; `None`, said aloud, where there are none.
-pub fn clusters(test: &str) -> Option<(Cluster, Cluster)> {
+/// Tests that break daemons hold it alone.
+static DISTURBED: RwLock<()> = RwLock::const_new(());
+
+/// Both clusters, undisturbed as long as the guard lives; `None`, said aloud, where there are none.
+pub async fn clusters(test: &str) -> Option<(Cluster, Cluster, RwLockReadGuard<'static, ()>)> {
+    let (primary, secondary) = found(test)?;
+    Some((primary, secondary, DISTURBED.read().await))
+}
+
+/// The same for a test that breaks them.
+pub async fn clusters_to_break(test: &str) -> Option<(Cluster, Cluster, RwLockWriteGuard<'static, ()>)> {
+    let (primary, secondary) = found(test)?;
+    Some((primary, secondary, DISTURBED.write().await))
+}
+
+fn found(test: &str) -> Option<(Cluster, Cluster)> {
     // Another test of this process may have installed it.
     rustls::crypto::ring::default_provider().install_default().ok();
     match (cluster("primary"), cluster("secondary")) {
@@ -165,6 +180,15 @@ impl Cluster {
         }
         hasher.finalize().to_string()
     }
+}
+
+/// Removes a data set of an earlier run with its snapshots.
+pub async fn fresh(cluster: &Cluster, set: &str) {
+    let component = cluster.component(Limits::default());
+    for own in component.snapshots().await.expect("snapshots").iter().filter(|own| own.path == set) {
+        component.release(set, own.point).await.expect("released");
+    }
+    cluster.delete(set).await;
 }
 
 /// A fresh id.
