@@ -1,4 +1,4 @@
-//! The promises that every component keeps, on real storage: a directory tree, a SQLite database.
+//! The promises that every component keeps, on real storage: a directory tree, a SQLite database, two HDFS clusters where there are any.
 #![cfg(feature = "agent")]
 
 mod support;
@@ -11,12 +11,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use support::contract::{Side, World};
+use support::hdfs_world::HdfsWorld;
 use understudy::components::Component;
 use understudy::components::files::{Files, make_removable};
 use understudy::components::tables::Tables;
 
 component_contract!(files, FilesWorld::new());
 component_contract!(tables, TablesWorld::new());
+component_contract!(hdfs, HdfsWorld::new().await);
 
 fn side_name(side: Side) -> &'static str {
     match side {

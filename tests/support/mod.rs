@@ -2,3 +2,4 @@
 
 pub mod contract;
 pub mod ferry;
+pub mod hdfs_world;

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use super::Hdfs;
 use super::config::parse_settings;
 use super::error::HdfsError;
 use super::listing::list;
 use super::status::{FileStatus, status, status_if_there};
 use super::webhdfs::Operation;
-use super::{HOME, Hdfs};
 use crate::components::Capture;
 use crate::domain::{PointId, Trouble, TroubleKind};
 use crate::protocol::OwnSnapshot;
@@ -72,9 +72,6 @@ impl Hdfs {
 
     /// Makes a directory snapshottable; well when it is. A snapshottable parent or child is refused by HDFS, which names it.
     pub(super) async fn allow_snapshots(&self, set: &str) -> Result<(), Trouble> {
-        if set == "/" || set == HOME || set.starts_with(&format!("{HOME}/")) {
-            return Err(self.refused(set, "it holds our own files; it cannot be a data set").next("name a directory below it"));
-        }
         self.web.run(Operation::put("ALLOWSNAPSHOT", set)).await.map_err(|error| {
             let nested = error.is("SnapshotException");
             let trouble = error.about(self.object(set));

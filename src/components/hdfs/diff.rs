@@ -171,11 +171,20 @@ pub fn decide(moves: &Moves, modified: Vec<Modified>, created: Vec<Entry>) -> Ch
         };
         if content {
             changes.push(Change::Put(after));
-        } else if !same_metadata(&before.meta, &after.meta) {
+        } else if !same_labels(&before, &after) {
             changes.push(Change::Meta(after));
         }
     }
     ChangeSet { changes }
+}
+
+/// Whether an entry's metadata is as it was. A snapshot moves its root's time, which so says nothing.
+fn same_labels(before: &Entry, after: &Entry) -> bool {
+    let mut was = before.meta.clone();
+    if after.path.is_root() {
+        was.modified_ns = after.meta.modified_ns;
+    }
+    same_metadata(&was, &after.meta)
 }
 
 /// The changes that lead back: from the newer state to the older, whose entries `sealed` finds by old path.

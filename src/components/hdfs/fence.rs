@@ -4,7 +4,7 @@
 use super::Hdfs;
 use super::error::HdfsError;
 use super::metadata::{set_xattr, steps};
-use super::status::{FENCE_XATTR, Found, TrueRights, hex_of, look, status_if_there};
+use super::status::{FENCE_XATTR, Found, MARK_XATTR, TrueRights, hex_of, look, status_if_there};
 use super::webhdfs::Operation;
 use crate::domain::{Entry, RelPath, Trouble, TroubleKind};
 
@@ -111,9 +111,9 @@ impl Hdfs {
         for step in steps(set, &live, &goal) {
             self.web.run(step).await.map_err(about)?;
         }
-        if kept.is_some() {
-            // Last, so that a crash before leaves a fence that can still be lifted.
-            self.web.run(Operation::put("REMOVEXATTR", set).with("xattr.name", FENCE_XATTR)).await.map_err(about)?;
+        // Last, so that a crash before leaves a fence that can still be lifted. With writers let in, what is here may be theirs.
+        for name in [MARK_XATTR, FENCE_XATTR].into_iter().filter(|name| found.own.contains_key(*name)) {
+            self.web.run(Operation::put("REMOVEXATTR", set).with("xattr.name", name)).await.map_err(about)?;
         }
         Ok(())
     }

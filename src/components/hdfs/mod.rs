@@ -35,11 +35,13 @@ pub use config::{Addresses, HdfsConfig};
 pub use error::HdfsError;
 pub use webhdfs::{Limits, WebHdfs};
 
+use webhdfs::Operation;
+
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Manifest, PointId, ProbeReport, RelPath, Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
@@ -76,10 +78,36 @@ impl Hdfs {
         if path.is_empty() { format!("component {}", self.name) } else { format!("{}:{path}", self.name) }
     }
 
+    /// Refuses a data set's path that is not a directory of users' data: relative, leading elsewhere, a snapshot, or our own.
+    fn check_set(&self, set: &str) -> Result<(), Trouble> {
+        let reason = match set.strip_prefix('/').map(RelPath::new) {
+            None => "it does not start with '/'",
+            Some(Err(_)) => "its path is not plain",
+            Some(Ok(path)) if path.is_root() => "the root of a file system cannot be a data set",
+            Some(Ok(path)) if path.as_str().split('/').any(|name| name == ".snapshot" || name == ".reserved") => {
+                "it lies in a place that HDFS reserves"
+            }
+            Some(Ok(path)) if format!("/{path}") == HOME || format!("/{path}").starts_with(&format!("{HOME}/")) => "it holds our own files",
+            Some(Ok(_)) => return Ok(()),
+        };
+        Err(self.refused(set, reason).next("name a directory of your own, for example hdfs:/data/orders"))
+    }
+
+    /// Where a point's record lies.
+    fn record_path(set: &str, point: PointId) -> String {
+        let own = Digest::of_bytes(set.as_bytes()).to_string();
+        format!("{HOME}/records/{}/{point}.json", &own[..16])
+    }
+
+    /// Drops a point's record; well when there is none.
+    async fn drop_record(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        let path = Self::record_path(set, point);
+        self.web.boolean(Operation::delete("DELETE", &path)).await.map(drop).map_err(|error| error.about(self.object(&path)))
+    }
+
     /// Writes the commit's record under a passing name and then gives it its own, so that it is whole or absent.
     async fn write_record(&self, set: &str, point: PointId, record: &str) -> Result<(), Trouble> {
-        let own = Digest::of_bytes(set.as_bytes()).to_string();
-        let path = format!("{HOME}/records/{}/{point}.json", &own[..16]);
+        let path = Self::record_path(set, point);
         let passing = format!("{path}.new");
         let bytes: ByteStream = Box::pin(stream::iter([Ok(Bytes::from(record.to_owned()))]));
         self.write_file(&passing, hdfs_native::WriteOptions::default(), bytes).await?;
@@ -110,23 +138,29 @@ impl Component for Hdfs {
     }
 
     async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
+        self.check_set(set)?;
         self.arm_set(set).await
     }
 
     async fn capture(&self, set: &str, point: PointId) -> Result<Capture, Trouble> {
+        self.check_set(set)?;
         self.capture_set(set, point).await
     }
 
     async fn changes(&self, set: &str, point: PointId, base: Option<PointId>) -> Result<ChangeSet, Trouble> {
+        self.check_set(set)?;
         self.changes_of(set, point, base).await
     }
 
     async fn read(&self, set: &str, point: PointId, entry: &Entry, piece: u32) -> Result<ByteStream, Trouble> {
+        self.check_set(set)?;
         self.read_piece(set, &capture::snapshot_path(set, point), entry, piece).await
     }
 
     async fn release(&self, set: &str, point: PointId) -> Result<(), Trouble> {
-        self.release_snapshot(set, point).await
+        self.check_set(set)?;
+        self.release_snapshot(set, point).await?;
+        self.drop_record(set, point).await
     }
 
     async fn snapshots(&self) -> Result<Vec<OwnSnapshot>, Trouble> {
@@ -134,6 +168,7 @@ impl Component for Hdfs {
     }
 
     async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
+        self.check_set(set)?;
         self.drift_of(set, expected).await
     }
 
@@ -143,10 +178,12 @@ impl Component for Hdfs {
     }
 
     async fn stage(&self, set: &str, point: PointId, slot: Slot, entry: &Entry, bytes: ByteStream) -> Result<Digest, Trouble> {
+        self.check_set(set)?;
         self.write_piece(&data::staged(set, point, slot), entry, bytes).await
     }
 
     async fn read_staged(&self, set: &str, point: PointId, slot: Slot, entry: &Entry) -> Result<ByteStream, Trouble> {
+        self.check_set(set)?;
         self.read_staged_piece(set, point, slot, entry).await
     }
 
@@ -157,6 +194,7 @@ impl Component for Hdfs {
     }
 
     async fn keep_record(&self, set: &str, point: PointId, record: &str) -> Result<(), Trouble> {
+        self.check_set(set)?;
         self.write_record(set, point, record).await
     }
 
@@ -168,30 +206,37 @@ impl Component for Hdfs {
         manifest: &Manifest,
         journal: &dyn PhaseJournal,
     ) -> Result<(), Trouble> {
+        self.check_set(set)?;
         self.apply_plan(set, point, plan, manifest, journal).await
     }
 
     async fn seal(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        self.check_set(set)?;
         self.seal_set(set, point, manifest).await
     }
 
     async fn discard(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        self.check_set(set)?;
         self.drop_staging(set, point).await
     }
 
     async fn restore(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        self.check_set(set)?;
         self.restore_set(set, point, manifest).await
     }
 
     async fn fence(&self, set: &str) -> Result<String, Trouble> {
+        self.check_set(set)?;
         self.fence_set(set).await
     }
 
     async fn unfence(&self, set: &str, root: Option<&Entry>) -> Result<(), Trouble> {
+        self.check_set(set)?;
         self.unfence_set(set, root).await
     }
 
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
+        self.check_set(set)?;
         self.read_fence(set).await
     }
 
