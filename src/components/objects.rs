@@ -209,7 +209,7 @@ impl Objects {
         if !pins.exists() {
             return Ok(());
         }
-        digests.map(|digest| remove_file(&pins.join(digest.to_string())).map(|_| ())).collect()
+        digests.map(|digest| pins.join(digest.to_string())).try_for_each(|pin| remove_file(&pin).map(|_| ()))
     }
 
     /// Makes everything put so far survive a power cut.

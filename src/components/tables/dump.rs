@@ -137,8 +137,11 @@ fn sequence(connection: &Connection, table: &str) -> Result<Option<i64>, Trouble
     connection.query_row("SELECT seq FROM sqlite_sequence WHERE name = ?1", [table], |row| row.get(0)).optional().map_err(failed)
 }
 
+/// Takes a chunk's name and text.
+type ChunkDone<'a> = &'a mut dyn FnMut(&str, &[u8]) -> Result<(), Trouble>;
+
 /// Reads all rows in order and hands over one chunk after the other.
-fn rows(connection: &Connection, shape: &Shape, chunk_done: &mut dyn FnMut(&str, &[u8]) -> Result<(), Trouble>) -> Result<(), Trouble> {
+fn rows(connection: &Connection, shape: &Shape, chunk_done: ChunkDone<'_>) -> Result<(), Trouble> {
     let failed = |e| sql(&shape.table, "read its rows", e);
     let columns: Vec<_> = shape.columns.iter().map(|c| quoted(c)).collect();
     let order = match shape.rowid {
