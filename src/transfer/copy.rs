@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::limits::{Limits, Meter};
+use super::limits::{Limits, Meter, within};
 use super::plan::{self, BUDGET_BYTES, MAX_AT_ONCE};
 use super::{DataPlane, Remote, Sink, Source};
 use crate::components::Slot;
@@ -56,8 +56,9 @@ pub trait Direction: Send + Sync {
 
 /// Pushes a captured data set to the peer. `told` is given bytes done and to do.
 pub async fn push(plane: &dyn DataPlane, copying: &Copying, set: &DataSet, told: impl Fn(u64, u64) + Sync) -> Result<SetCounts, Trouble> {
-    copy_set(copying, &Push { plane, copying, set, source: OnceCell::new(), planned: AtomicBool::new(false) }, &set.from.to_string(), told)
-        .await
+    // Our own component, with its own time limits: no question to the other end.
+    let source = Source::open(plane, copying.point, &set.from, copying.base).await?;
+    copy_set(copying, &Push { copying, set, source, planned: AtomicBool::new(false) }, &set.from.to_string(), told).await
 }
 
 /// Replicates a data set captured at the peer. `told` is given bytes done and to do.
@@ -80,7 +81,7 @@ pub async fn copy_set(
     loop {
         let before = fewest;
         let meter = Arc::new(Meter::default());
-        let round = meter.watch(limits.idle, object, one_round(copying, direction, &meter, &mut fewest, &told));
+        let round = one_round(copying, direction, object, &meter, &mut fewest, &told);
         let trouble = tokio::select! {
             result = round => match result {
                 Ok(counts) => return Ok(counts),
@@ -107,11 +108,13 @@ pub async fn copy_set(
 async fn one_round(
     copying: &Copying,
     direction: &dyn Direction,
+    object: &str,
     meter: &Arc<Meter>,
     fewest: &mut usize,
     told: &(impl Fn(u64, u64) + Sync),
 ) -> Result<SetCounts, Trouble> {
-    let (changes, wanted) = direction.wanted(meter).await?;
+    let limits = copying.limits;
+    let (changes, wanted) = within(limits.question, object, direction.wanted(meter)).await?;
     let length = |slot: Slot| plan::piece_of(&changes, slot).map_or(0, |(_, bytes)| bytes);
     let wanted: Vec<(Slot, u64)> = wanted.into_iter().map(|slot| (slot, length(slot))).collect();
     let total: u64 = plan::files(&changes).map(|(_, entry)| entry.bytes()).sum();
@@ -125,20 +128,19 @@ async fn one_round(
         direction.carry(slot, meter).await.map(|()| bytes)
     });
     let mut carried = carried.buffer_unordered(MAX_AT_ONCE as usize);
-    while let Some(bytes) = carried.next().await {
-        done += bytes?;
+    while let Some(bytes) = meter.watch(limits.idle, object, async { carried.next().await.transpose() }).await? {
+        done += bytes;
         left -= 1;
         *fewest = left.min(*fewest);
         told(done, total);
     }
-    direction.done().await
+    within(limits.question, object, direction.done()).await
 }
 
 struct Push<'a> {
-    plane: &'a dyn DataPlane,
     copying: &'a Copying,
     set: &'a DataSet,
-    source: OnceCell<Source>,
+    source: Source,
     planned: AtomicBool,
 }
 
@@ -146,7 +148,7 @@ struct Push<'a> {
 impl Direction for Push<'_> {
     async fn wanted(&self, meter: &Arc<Meter>) -> Result<(Arc<ChangeSet>, Vec<Slot>), Trouble> {
         let Copying { run, point, base, remote, .. } = self.copying;
-        let source = self.source.get_or_try_init(|| Source::open(self.plane, *point, &self.set.from, *base)).await?;
+        let source = &self.source;
         let wanted = if self.planned.load(Ordering::Relaxed) {
             remote.wanted(*point, &self.set.to).await?
         } else {
@@ -157,8 +159,7 @@ impl Direction for Push<'_> {
     }
 
     async fn carry(&self, slot: Slot, meter: &Arc<Meter>) -> Result<(), Trouble> {
-        let source = self.source.get().ok_or_else(|| Trouble::new(TroubleKind::Failed, &self.set.from, "it was not opened"))?;
-        let framed = source.piece(slot, meter.clone()).await?;
+        let framed = self.source.piece(slot, meter.clone()).await?;
         self.copying.remote.put_piece(self.copying.point, &self.set.to, slot, framed).await
     }
 

@@ -11,6 +11,8 @@ use crate::domain::{Trouble, TroubleKind};
 pub struct Limits {
     /// No byte moved for so long: that attempt has failed.
     pub idle: Duration,
+    /// What a question to the other end may take in which no bytes need move: computing changes, folding a plan.
+    pub question: Duration,
     /// No piece was finished for so long, over all attempts: the transfer has failed.
     pub give_up: Duration,
     /// The first pause before another attempt; doubles up to `longest_pause`.
@@ -24,6 +26,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             idle: Duration::from_secs(20),
+            question: Duration::from_secs(120),
             give_up: Duration::from_secs(30),
             first_pause: Duration::from_millis(200),
             longest_pause: Duration::from_secs(3),
@@ -60,6 +63,13 @@ impl Meter {
             }
         }
     }
+}
+
+/// Ends a question that takes too long.
+pub async fn within<T>(limit: Duration, object: &str, question: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    let late =
+        |_| Trouble::new(TroubleKind::Unreachable, object, format!("the other agent did not answer within {} s", limit.as_secs_f32()));
+    tokio::time::timeout(limit, question).await.map_err(late)?
 }
 
 /// Nothing came for too long.

@@ -164,6 +164,7 @@ impl Agent {
 fn limits() -> Limits {
     Limits {
         idle: Duration::from_secs(5),
+        question: Duration::from_secs(20),
         give_up: Duration::from_secs(10),
         first_pause: Duration::from_millis(10),
         longest_pause: Duration::from_millis(100),
