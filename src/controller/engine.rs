@@ -179,12 +179,16 @@ impl Engine {
     /// Takes notice of the term an agent knows. The first time we meet it we take a higher one; a higher one later means that
     /// another controller commands now, and that we are ousted.
     pub async fn meet(&self, agent: &Enrolled, known: Term) -> Result<(), Trouble> {
-        let first = lock(&self.greeted).insert(agent.key.clone());
-        if first && known >= self.term() {
-            let term = Term(known.0 + 1);
-            self.store(move |s| s.take_term(term)).await?;
-            self.term.fetch_max(term.0, Ordering::SeqCst);
-        } else if !first && known > self.term() && self.read(|m| m.ousted.is_none()) {
+        let first = !self.has_met(agent);
+        if first {
+            if known >= self.term() {
+                let term = Term(known.0 + 1);
+                self.store(move |s| s.take_term(term)).await?;
+                self.term.fetch_max(term.0, Ordering::SeqCst);
+            }
+            // Only now: an agent met with a term that could not be stored is met again.
+            lock(&self.greeted).insert(agent.key.clone());
+        } else if known > self.term() && self.read(|m| m.ousted.is_none()) {
             self.change(|m| m.ousted = Some(known));
             self.note(Level::Fault, "", ousted(&agent.cluster.to_string(), known).to_string()).await;
         }

@@ -223,7 +223,9 @@ pub async fn attach(state: &Path) -> Result<EngineHandle, Trouble> {
             if let (Some(answer), Some(reply)) = (told.answer, told.reply) {
                 let reply_to = replies.lock().unwrap_or_else(PoisonError::into_inner).remove(&answer);
                 // The asker may have given up.
-                drop(reply_to.map(|to| to.send(*reply)));
+                if let Some(to) = reply_to {
+                    drop(to.send(*reply));
+                }
             }
         }
         // Whoever still waits is told so by their dropped channel.
