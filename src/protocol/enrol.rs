@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use crate::domain::{Trouble, TroubleKind};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{ClusterName, Term, Trouble, TroubleKind};
 
 use super::tls;
 
@@ -95,6 +97,41 @@ fn mac(code_key: &[u8; 32], of: ProofOf, own: &str, other: &str) -> blake3::Hash
         hasher.update(part.as_bytes());
     }
     hasher.finalize()
+}
+
+/// The first message of a controller, over TLS whose server key it cannot know yet: both ends prove the code for
+/// the two keys that they see, so that nobody can stand between them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolRequest {
+    /// The controller's key: SHA-256 of its SubjectPublicKeyInfo, hex; its client certificate shows the same.
+    pub controller_key: String,
+    /// BLAKE3, keyed by the code, over "controller", its key and the agent's key as it sees it. Hex.
+    pub proof: String,
+}
+
+/// The agent's reply.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolReply {
+    /// Its name.
+    pub cluster: ClusterName,
+    /// Its site.
+    pub site: String,
+    /// BLAKE3, keyed by the code, over "agent", its own key and the controller's. Hex.
+    pub proof: String,
+    /// The highest term it has seen: the controller takes a higher one.
+    pub term: Term,
+}
+
+impl fmt::Debug for EnrolReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnrolReply")
+            .field("cluster", &self.cluster)
+            .field("site", &self.site)
+            .field("term", &self.term)
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

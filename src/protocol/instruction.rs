@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::backup::machine::CaptureReport;
 use crate::domain::switchover::machine::Decision;
 use crate::domain::user_data::{UserData, UserDataChange};
 use crate::domain::{
@@ -361,89 +360,4 @@ pub struct Progress {
     pub timings_ms: Timings,
     /// The commit record was written: no way back.
     pub committed: bool,
-}
-
-/// Where an instruction is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "state", content = "is")]
-pub enum AnswerState {
-    /// Being done.
-    Running(Progress),
-    /// Done.
-    Done(Box<Outcome>),
-    /// Failed; the same instruction sent again tries again where the trouble is worth retrying.
-    Failed(Trouble),
-}
-
-/// The answer to an instruction.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Answer {
-    /// Which instruction.
-    pub id: InstructionId,
-    /// Where it is.
-    pub state: AnswerState,
-}
-
-/// What a done instruction brought.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "outcome", content = "with")]
-pub enum Outcome {
-    /// Nothing to tell.
-    Done,
-    /// Of `Arm`.
-    Armed(ArmReport),
-    /// Of `Capture`.
-    Captured(CaptureReport),
-    /// Of `Push` and `Pull`.
-    Transferred(TransferReport),
-    /// Of `Verify`.
-    Verified(VerifyReport),
-    /// Of `Commit`.
-    Sealed(Box<RecoveryPoint>),
-    /// Of `Abort` and `Prune`: what could not be removed.
-    Dropped(Vec<String>),
-    /// Of `SyncUsers`, `ReadUsers`, `AdjustUsers`.
-    Users(UsersReport),
-    /// Of `Promote`.
-    Promoted(PromoteReport),
-    /// Of `Demote`: how the fence was read back, data set by data set, in words.
-    Fenced(Vec<String>),
-    /// Of `Leave`.
-    Left(LeaveReport),
-}
-
-/// The first message of a controller, over TLS whose server key it cannot know yet: both ends prove the code for
-/// the two keys that they see, so that nobody can stand between them.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EnrolRequest {
-    /// The controller's key: SHA-256 of its SubjectPublicKeyInfo, hex; its client certificate shows the same.
-    pub controller_key: String,
-    /// BLAKE3, keyed by the code, over "controller", its key and the agent's key as it sees it. Hex.
-    pub proof: String,
-}
-
-/// The agent's reply.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EnrolReply {
-    /// Its name.
-    pub cluster: ClusterName,
-    /// Its site.
-    pub site: String,
-    /// BLAKE3, keyed by the code, over "agent", its own key and the controller's. Hex.
-    pub proof: String,
-    /// The highest term it has seen: the controller takes a higher one.
-    pub term: Term,
-}
-
-impl std::fmt::Debug for EnrolReply {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EnrolReply")
-            .field("cluster", &self.cluster)
-            .field("site", &self.site)
-            .field("term", &self.term)
-            .finish_non_exhaustive()
-    }
 }

@@ -13,6 +13,7 @@
 //! ```
 //! Errors are a [`Trouble`](crate::domain::Trouble) with a status of its kind. The plain-HTTP route is in [`route`].
 
+mod answer;
 mod api;
 mod client;
 pub mod enrol;
@@ -26,11 +27,13 @@ pub mod tls;
 /// The version of everything in this room.
 pub const PROTOCOL_VERSION: u32 = 1;
 
+pub use self::enrol::{EnrolReply, EnrolRequest};
+pub use answer::{Answer, AnswerState, Outcome};
 pub use api::AgentApi;
 pub use client::{AgentClient, ConnectSpec, enrol, learn_key};
 pub use instruction::{
-    AbortOrder, AdjustUsersOrder, Answer, AnswerState, ArmOrder, ArmReport, CaptureOrder, CommitOrder, DemoteOrder, EnrolReply,
-    EnrolRequest, Instruction, JoinOrder, LeaveReport, MAX_BODY_BYTES, Order, Outcome, PeerSpec, Progress, PromoteOrder, PromoteReport,
-    PruneOrder, SetCounts, StorePoliciesOrder, SyncUsersOrder, TransferOrder, TransferReport, UsersReport, VerifyOrder, VerifyReport,
+    AbortOrder, AdjustUsersOrder, ArmOrder, ArmReport, CaptureOrder, CommitOrder, DemoteOrder, Instruction, JoinOrder, LeaveReport,
+    MAX_BODY_BYTES, Order, PeerSpec, Progress, PromoteOrder, PromoteReport, PruneOrder, SetCounts, StorePoliciesOrder, SyncUsersOrder,
+    TransferOrder, TransferReport, UsersReport, VerifyOrder, VerifyReport,
 };
 pub use status::{AgentStatus, CatalogueItem, ClockReply, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};

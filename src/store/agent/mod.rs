@@ -4,6 +4,7 @@
 //! [`Ledger`] through [`Ledger::read`] and [`Ledger::write`]; its schema is one line in [`MIGRATIONS`].
 
 mod captures;
+mod codes;
 mod identity;
 mod instructions;
 mod points;
@@ -23,7 +24,8 @@ use serde::de::DeserializeOwned;
 use crate::domain::{Trouble, TroubleKind};
 
 pub use captures::{CaptureRow, CaptureState};
-pub use identity::{CodeCheck, CodePurpose, ControllerRecord, FenceState, MAX_CODE_ATTEMPTS, PairFacts};
+pub use codes::{CodeCheck, CodePurpose, ControllerRecord, MAX_CODE_ATTEMPTS};
+pub use identity::{FenceState, PairFacts};
 pub use instructions::{Admission, AdmissionFacts, InstructionRecord, InstructionState};
 pub use points::{PointRow, StoredManifest};
 pub use staging::{ArmedRow, PieceRow, PlanRow, StagingRow};
@@ -31,6 +33,7 @@ pub use staging::{ArmedRow, PieceRow, PlanRow, StagingRow};
 /// Schema steps, oldest first; `user_version` counts those applied. Append only, once released: never edit or reorder a step.
 const MIGRATIONS: &[(&str, &str)] = &[
     ("identity", identity::SCHEMA),
+    ("codes", codes::SCHEMA),
     ("instructions", instructions::SCHEMA),
     ("points", points::SCHEMA),
     ("captures", captures::SCHEMA),
