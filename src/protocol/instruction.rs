@@ -34,6 +34,7 @@ pub struct Instruction {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do", content = "with")]
+#[expect(clippy::large_enum_variant, reason = "an agent holds a handful of orders at a time")]
 pub enum Order {
     /// Become a member of a pair.
     Join(JoinOrder),
