@@ -118,7 +118,7 @@ pub fn fault() -> PairView {
         ],
         verdict: "Two independent views agree: a fault of this console's own network is unlikely.".to_owned(),
         resume: resume.collect(),
-        users: "Users, permissions and tenants: in sync at 14:00:12.".to_owned(),
+        users: "in sync at 14:00:12.".to_owned(),
         will: vec![
             "record epoch 5 on guiyang; shenzhen cannot be fenced while unreachable: what is written there directly is kept aside when it returns".to_owned(),
             "bring all 10 data sets on guiyang to the recovery points above, each service at its one moment".to_owned(),

@@ -85,7 +85,7 @@ pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt
         observed: fault.observed.iter().map(|line| (line.who.clone(), saw(line.health, &line.saw))).collect(),
         verdict: fault.verdict.clone(),
         resume: fault.resume.iter().map(|line| resume(scene, pair, line)).collect(),
-        users: fault.users.clone(),
+        users: format!("Users, permissions and tenants: {}", fault.users),
         will: fault.will.iter().enumerate().map(|(place, step)| format!("{}   {step}", place + 1)).collect(),
         refused: if fault.can_adjust { String::new() } else { fault.refused.clone() },
         button: format!("Adjust identity: make {} primary", fault.survivor),

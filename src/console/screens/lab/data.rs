@@ -125,11 +125,12 @@ pub fn chart(lab: &LabSnapshot, zone: Zone) -> Chart {
     Chart { stretches, top, marks: marks.collect(), axis: axis.into() }
 }
 
-/// The first site has the primary's colour, the second the secondary's; none is muted.
+/// The first site has the primary's colour, the second the secondary's; nobody is a loss once somebody has served.
 fn tone(lab: &LabSnapshot, by: Option<&ClusterName>) -> Tone {
     match lab.sites.iter().position(|site| Some(&site.name) == by) {
         Some(0) => Tone::Accent,
         Some(_) => Tone::Secondary,
+        None if lab.workload.written == 0 => Tone::Faint,
         None => Tone::Bad,
     }
 }

@@ -83,6 +83,7 @@ fn middle(ui: &mut Ui, scene: &Scene<'_>, lab: &LabSnapshot) {
         let columns: &[Column] = &[("Check at the surviving site", 1.4), ("Result", 1.0)];
         Table::new("checks", columns).show(ui, rows.len(), |number| rows[number].iter().cloned().map(Cell::from).collect());
         if rows.is_empty() {
+            ui.add_space(space::SMALL);
             widgets::say(ui, &Said::muted(format!("  Checked once the application goes on at {}.", survivor(lab))));
             ui.add_space(space::ROW);
         }

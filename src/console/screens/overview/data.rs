@@ -225,7 +225,7 @@ pub fn service_row(scene: &Scene<'_>, service: &ServiceView) -> ServiceRow {
         name: service.name.to_string(),
         data_sets: words::data_sets_by_component(&service.policy.data_sets),
         last_point: point.map_or(Said::muted("none yet"), |point| Said::plain(zone.moment(point.moment, scene.now))),
-        skew: point.map_or(Said::muted("—"), |point| skew(point)),
+        skew: point.map_or(Said::muted("—"), skew),
         rpo: Said::new(rpo_words(service.rpo_secs, target), if behind { Tone::Warn } else { Tone::Plain }),
         history: (service.rpo_history.iter().map(|secs| secs.map(|secs| secs as f32)).collect(), top as f32, tone),
         next: next_moment(scene, service, zone),

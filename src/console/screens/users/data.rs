@@ -9,6 +9,17 @@ use crate::controller::{Command, Reply};
 use crate::domain::user_data::{UserDataAction, UserDataChange, UserDataKind};
 use crate::domain::{PairName, Trouble};
 
+/// What a comparison or an application brought.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Brought {
+    /// The differences found.
+    pub changes: Vec<UserDataChange>,
+    /// How many were applied.
+    pub applied: u64,
+    /// What could not be.
+    pub failed: Vec<String>,
+}
+
 /// What the person does here.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
@@ -16,8 +27,8 @@ pub struct State {
     pub by_controller: bool,
     /// A comparison (true: dry) or an application is under way.
     pub busy: Option<bool>,
-    /// What the last one brought: the differences, applied, failed.
-    pub brought: Option<Result<(Vec<UserDataChange>, u64, Vec<String>), Trouble>>,
+    /// What the last one brought.
+    pub brought: Option<Result<Brought, Trouble>>,
 }
 
 impl State {
@@ -34,7 +45,7 @@ impl State {
     pub fn receive(&mut self, reply: Reply) {
         self.busy = None;
         self.brought = Some(match reply {
-            Reply::Users { changes, applied, failed } => Ok((changes, applied, failed)),
+            Reply::Users { changes, applied, failed } => Ok(Brought { changes, applied, failed }),
             Reply::Refused(trouble) => Err(trouble),
             other => Err(Trouble::new(crate::domain::TroubleKind::Failed, "engine", format!("it answered something else: {other:?}"))),
         });
@@ -113,7 +124,7 @@ pub fn row(change: &UserDataChange) -> [Said; 7] {
 /// The differences to show: of the last command here, else the snapshot's.
 pub fn changes<'a>(pair: &'a PairView, state: &'a State) -> &'a [UserDataChange] {
     match &state.brought {
-        Some(Ok((changes, applied, _))) if *applied == 0 => changes,
+        Some(Ok(brought)) if brought.applied == 0 => &brought.changes,
         _ => &pair.users.differences,
     }
 }

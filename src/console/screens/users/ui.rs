@@ -79,8 +79,8 @@ fn below(ui: &mut Ui, pair: &PairView, secondary: &str, state: &mut State) {
             0 => {
                 widgets::heading(ui, "The last time", "");
                 widgets::wrapped(ui, &[last(pair, secondary, state)]);
-                if let Some(Ok((_, _, failed))) = &state.brought {
-                    for line in failed {
+                if let Some(Ok(brought)) = &state.brought {
+                    for line in &brought.failed {
                         widgets::wrapped(ui, &[Said::bad(format!("✖ {line}"))]);
                     }
                 }
@@ -103,10 +103,10 @@ fn last(pair: &PairView, secondary: &str, state: &State) -> Said {
         (_, Some(true)) => Said::muted("Reading both sides…"),
         (_, Some(false)) => Said::muted(format!("Applying to {secondary}…")),
         (Some(Err(trouble)), _) => Said::bad(format!("✖ {trouble}")),
-        (Some(Ok((changes, 0, _))), _) => {
-            Said::plain(format!("{} found, nothing applied.", words::plural(changes.len() as u64, "difference")))
+        (Some(Ok(brought)), _) if brought.applied == 0 => {
+            Said::plain(format!("{} found, nothing applied.", words::plural(brought.changes.len() as u64, "difference")))
         }
-        (Some(Ok((_, applied, _))), _) => Said::ok(format!("✓ {} applied to {secondary}.", words::plural(*applied, "change"))),
+        (Some(Ok(brought)), _) => Said::ok(format!("✓ {} applied to {secondary}.", words::plural(brought.applied, "change"))),
         (None, _) if pair.users.at.is_none() => Said::muted("Both sides were never compared. Read them to see what differs."),
         (None, _) => Said::muted("Differences found by the last comparison are listed above; nothing is applied before you say so."),
     }
