@@ -1,9 +1,10 @@
 //! Real processes: agents beside a directory tree and a database, and the command line of the controller.
 
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -27,10 +28,12 @@ impl Drop for Agent {
     }
 }
 
-/// Two free ports of loopback.
-fn free_ports() -> (SocketAddr, SocketAddr) {
-    let held = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
-    (held.0.local_addr().unwrap(), held.1.local_addr().unwrap())
+/// Addresses that no other agent of any test has: each gets a loopback address of its own (all of 127/8 is this host).
+fn own_addresses() -> (SocketAddr, SocketAddr) {
+    static COUNT: AtomicU8 = AtomicU8::new(1);
+    let [low, high, ..] = std::process::id().to_le_bytes();
+    let host = Ipv4Addr::new(127, high.max(1), low, COUNT.fetch_add(1, Ordering::Relaxed));
+    (SocketAddr::from((host, 7443)), SocketAddr::from((host, 8443)))
 }
 
 impl Agent {
@@ -51,7 +54,7 @@ impl Agent {
     pub fn with(root: &Path, name: &str, components: &str) -> Agent {
         let dir = root.join(name);
         std::fs::create_dir_all(&dir).unwrap();
-        let (listen, route) = free_ports();
+        let (listen, route) = own_addresses();
         let config = format!(
             "name = \"{name}\"\nsite = \"test site {name}\"\nlisten = \"{listen}\"\nroute = \"{route}\"\nstate = {:?}\n\n{components}",
             dir.join("state")
@@ -169,11 +172,15 @@ impl Controller {
         said.json
     }
 
-    /// Starts a command and gives its lines of standard error as they come.
+    /// Starts a command and gives its lines of standard error as they come. They are read to the end even when nobody takes them:
+    /// a closed pipe would stop the command.
     pub fn begin(&self, arguments: &[&str]) -> (Child, impl Iterator<Item = String> + use<>) {
         let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        (child, lines)
+        let (heard, told) = std::sync::mpsc::channel();
+        // Nobody may listen any more.
+        std::thread::spawn(move || lines.for_each(|line| drop(heard.send(line))));
+        (child, told.into_iter())
     }
 
     /// Writes a plan and applies it.

@@ -1,0 +1,193 @@
+//! The main job on two real HDFS clusters, with real agent and engine processes. One story, told in order.
+//!
+//! It needs `HADOOP_LAB_PRIMARY_FS`, `…_WEBHDFS`, `…_USER` and the same of `SECONDARY`, as `tests/hadoop` prints them, and
+//! `HADOOP_LAB_FAULT`, the command that kills, hangs and starts daemons. Without them it says so and passes: see `.ci/hadoop`.
+#![cfg(feature = "agent")]
+
+mod stand;
+
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hdfs_native::Client;
+use serde_json::Value;
+use stand::Dir;
+use stand::hdfs::{self, content, differences, listing, make, path, write};
+use stand::processes::{Agent, Controller, plan};
+use stand::{http, provider, until};
+
+const FILES: usize = 2_000;
+
+struct Cluster {
+    fs: String,
+    webhdfs: String,
+    user: String,
+}
+
+impl Cluster {
+    fn from_environment(side: &str) -> Option<Cluster> {
+        let value = |key: &str| std::env::var(format!("HADOOP_LAB_{side}_{key}")).ok();
+        let webhdfs = value("WEBHDFS")?.trim_end_matches("/webhdfs/v1").to_owned();
+        Some(Cluster { fs: value("FS")?, webhdfs, user: value("USER")? })
+    }
+
+    fn component(&self) -> String {
+        format!("[[component]]\nkind = \"hdfs\"\nfs = \"{}\"\nwebhdfs = \"{}\"\nuser = \"{}\"\n", self.fs, self.webhdfs, self.user)
+    }
+}
+
+/// Does something to a daemon of the primary.
+fn fault(what: &[&str]) {
+    let launcher = std::env::var("HADOOP_LAB_FAULT").expect("HADOOP_LAB_FAULT names the command that injects faults");
+    let mut words = launcher.split_whitespace();
+    let status = Command::new(words.next().unwrap()).args(words).args(what).status().unwrap();
+    assert!(status.success(), "{launcher} {what:?}: {status}");
+}
+
+struct Story {
+    primary: Agent,
+    secondary: Agent,
+    controller: Controller,
+    from: Arc<Client>,
+    to: Arc<Client>,
+    root: String,
+    // Last, so that nothing runs in it any more when it goes.
+    _dir: Dir,
+}
+
+impl Story {
+    async fn identical(&self, when: &str) {
+        let (one, other) = (listing(&self.from, &self.root).await, listing(&self.to, &self.root).await);
+        let found = differences(&one, &other);
+        assert!(found.is_empty(), "{when}: {found:#?}");
+    }
+
+    fn run(&self) -> Value {
+        let report = self.controller.done(&["run", "orders"]);
+        assert_eq!(report["outcome"], "sealed", "{report:#}");
+        report
+    }
+
+    /// Starts a run and calls `strike` when it tells of `step`.
+    fn run_until(&mut self, step: &str, strike: impl FnOnce(&mut Story, &mut Child)) -> Child {
+        let (mut run, mut lines) = self.controller.begin(&["run", "orders"]);
+        assert!(lines.any(|line| line.to_lowercase().contains(step)), "the run never told of step {step}");
+        strike(self, &mut run);
+        run
+    }
+
+    /// Renames, deletions, appends, overwrites of the same length, permission-only changes and a moved folder.
+    async fn change(&self) {
+        let at = |name: String| format!("{}/{name}", self.root);
+        let client = &self.from;
+        client.rename(&at(path(8)), &at("plain/renamed 8".into()), false).await.unwrap();
+        client.rename(&at("a/b".into()), &at("plain/moved folder".into()), false).await.unwrap();
+        client.delete(&at(path(20)), false).await.unwrap();
+        write(client, &at(path(33)), content(99_999, 33)).await;
+        let mut append = client.append(&at(path(38))).await.unwrap();
+        append.write_bytes(content(7, 1_000)).await.unwrap();
+        append.close().await.unwrap();
+        client.set_permission(&at(path(44)), 0o604).await.unwrap();
+        client.mkdirs(&at("new empty".into()), 0o700, true).await.unwrap();
+        write(client, &at("new file".into()), content(5, 5_000)).await;
+    }
+}
+
+fn cluster<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
+    status.pointer("/pairs/0/clusters")?.as_array()?.iter().find(|cluster| cluster["name"] == name)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_real_clusters_from_pairing_to_the_secondary_serving() {
+    let (Some(from), Some(to)) = (Cluster::from_environment("PRIMARY"), Cluster::from_environment("SECONDARY")) else {
+        eprintln!("skipped: HADOOP_LAB_PRIMARY_FS and the like are not set; .ci/hadoop starts two real clusters and sets them");
+        return;
+    };
+    provider();
+    let dir = Dir::new();
+    let mut story = Story {
+        primary: Agent::with(dir.path(), "shenzhen", &from.component()),
+        secondary: Agent::with(dir.path(), "guiyang", &to.component()),
+        controller: Controller::new(dir.path(), "controller"),
+        from: hdfs::client(&from.fs, &from.user),
+        to: hdfs::client(&to.fs, &to.user),
+        root: format!("/e2e-{}/orders", std::process::id()),
+        _dir: dir,
+    };
+    make(&story.from, &story.root, FILES).await;
+    story.primary.start();
+    story.secondary.start();
+    story.controller.apply(&plan(&story.primary, &story.secondary, &format!("[\"hdfs:{}\"]", story.root)));
+
+    let first = story.run();
+    assert!(first["data_sets"][0]["copied_files"].as_u64().unwrap() >= FILES as u64 / 2, "{first:#}");
+    story.identical("after the first run").await;
+
+    story.change().await;
+    let second = story.run();
+    let set = &second["data_sets"][0];
+    assert!(set["copied_files"].as_u64().unwrap() <= 5, "only what changed is copied: {second:#}");
+    assert!(set["renamed"].as_u64().unwrap() >= 2 && set["deleted"].as_u64().unwrap() >= 1, "{second:#}");
+    story.identical("after the second run").await;
+
+    killed(&mut story).await;
+    faulty(&mut story).await;
+}
+
+/// `kill -9` of either agent and of the engine during a run.
+async fn killed(story: &mut Story) {
+    for (round, victim) in ["primary", "secondary", "engine"].into_iter().enumerate() {
+        for number in 100..160 {
+            write(&story.from, &format!("{}/{}", story.root, path(number)), content(round * 1_000 + number, 20_000)).await;
+        }
+        let mut run = story.run_until("transfer", |story, run| match victim {
+            "primary" => {
+                story.primary.kill();
+                story.primary.start();
+            }
+            "secondary" => {
+                story.secondary.kill();
+                story.secondary.start();
+            }
+            _ => run.kill().unwrap(),
+        });
+        let status = run.wait().unwrap();
+        assert!(victim == "engine" || matches!(status.code(), Some(0 | 1)), "{victim} killed: {status}");
+        story.run();
+        story.identical(&format!("after the run that followed the kill of {victim}")).await;
+    }
+}
+
+/// The primary's NameNode hung and killed: status says which and nothing switches; then a person adjusts the identity.
+async fn faulty(story: &mut Story) {
+    let (mut engine, _lines) = story.controller.begin(&["engine"]);
+    let seen = |word: &'static str, controller: &Controller| {
+        let status = controller.say(&["status"]).json;
+        let shenzhen = cluster(&status, "shenzhen")?.clone();
+        let told = shenzhen["health"] == "faulty" && shenzhen["evidence"].to_string().to_lowercase().contains(word);
+        assert_ne!(status.pointer("/pairs/0/active"), Some(&Value::from("guiyang")), "nothing switches by itself: {status:#}");
+        told.then_some(())
+    };
+    let healthy = |controller: &Controller| (cluster(&controller.say(&["status"]).json, "shenzhen")?["health"] == "healthy").then_some(());
+    let limit = Duration::from_secs(120);
+    until("a healthy primary", limit, || async { healthy(&story.controller) }).await;
+    fault(&["primary", "namenode", "hang"]);
+    until("a hung NameNode", limit, || async { seen("answer", &story.controller) }).await;
+    fault(&["primary", "namenode", "resume"]);
+    until("the primary's recovery", limit, || async { healthy(&story.controller) }).await;
+    let last = listing(&story.to, &story.root).await;
+    fault(&["primary", "namenode", "kill"]);
+    until("a dead NameNode", limit, || async { seen("refuse", &story.controller) }).await;
+
+    let report = story.controller.done(&["adjust-identity", "p", "--to", "guiyang", "--confirm", "guiyang"]);
+    assert_eq!(report["outcome"], "promoted", "{report:#}");
+    let found = differences(&last, &listing(&story.to, &story.root).await);
+    assert!(found.is_empty(), "the secondary serves the last recovery point: {found:#?}");
+    write(&story.to, &format!("{}/written after the switch", story.root), content(1, 10)).await;
+    let active = format!("http://{}/v1/active/p/orders", story.secondary.route);
+    assert_eq!(http(Duration::from_secs(3)).get(active).send().await.unwrap().status(), 200);
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    fault(&["primary", "namenode", "start"]);
+}
