@@ -44,7 +44,7 @@ fn in_words(consistency: Consistency) -> &'static str {
 /// What it cost to capture the components at their own times.
 pub fn old_way(point: &RecoveryPoint, checks: &[LabCheck]) -> String {
     let times: Vec<String> =
-        point.data_sets.iter().map(|set| format!("{} captured at {}", set.name, set.window.lo.format("%H:%M:%S%.1f"))).collect();
+        point.data_sets.iter().map(|set| format!("{} captured at {}", set.name, set.window.lo.format("%H:%M:%S%.3f"))).collect();
     let cost = checks.iter().find(|check| check.held == Some(false)).map_or("nothing was lost this time", |check| check.detail.as_str());
     format!("{}: {cost}. That is what one moment for the whole service prevents.", times.join(", "))
 }
