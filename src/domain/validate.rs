@@ -130,12 +130,12 @@ fn shares_place(one: &DataSetName, other: &DataSetName) -> bool {
 fn components(set: &DataSet, pair: &PairFacts<'_>, found: &mut Findings) {
     let source = component(&set.from, pair.from, pair.from_components, found);
     let target = component(&set.to, pair.to, pair.to_components, found);
-    if let (Some(source), Some(target)) = (source, target) {
-        if source.kind != target.kind {
-            let evidence =
-                format!("{} is {} at {}, and {} is {} at {}", source.name, source.kind, pair.from, target.name, target.kind, pair.to);
-            found.failed(&set.from, evidence, format!("name a component of kind {} at {}: {{ from = …, to = … }}", source.kind, pair.to));
-        }
+    if let (Some(source), Some(target)) = (source, target)
+        && source.kind != target.kind
+    {
+        let evidence =
+            format!("{} is {} at {}, and {} is {} at {}", source.name, source.kind, pair.from, target.name, target.kind, pair.to);
+        found.failed(&set.from, evidence, format!("name a component of kind {} at {}: {{ from = …, to = … }}", source.kind, pair.to));
     }
 }
 

@@ -78,7 +78,7 @@ pub fn change(root: &Path, round: usize) {
     if before.exists() {
         std::fs::rename(before, root.join(format!("with space/moved {round}"))).unwrap();
     }
-    let (from, to) = if round % 2 == 0 { ("a/b", "a/moved folder") } else { ("a/moved folder", "a/b") };
+    let (from, to) = if round.is_multiple_of(2) { ("a/b", "a/moved folder") } else { ("a/moved folder", "a/b") };
     std::fs::rename(root.join(from), root.join(to)).unwrap();
     let gone = path(10 + round);
     if gone.exists() {

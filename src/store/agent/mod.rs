@@ -1,7 +1,7 @@
 //! The agent's ledger: who it is, whom it obeys, what it was told and did, what it holds.
 //!
 //! One SQLite file, `ledger.db` in the agent's state directory. Each submodule owns its tables and adds methods to
-//! [`Ledger`] through [`Ledger::read`] and [`Ledger::write`]; its schema is one line in [`MIGRATIONS`].
+//! [`Ledger`] through its private `read` and `write`; its schema is one line in `MIGRATIONS`.
 
 mod captures;
 mod codes;

@@ -1,8 +1,7 @@
 //! What the engine promises, held against two agents in memory: the same engine, another connector.
 
-#[path = "support/sim.rs"]
+mod crash;
 mod sim;
-#[path = "support/stand.rs"]
 mod stand;
 
 use std::time::Duration;

@@ -1,10 +1,8 @@
 //! The console's state directory is lost: a new console takes over by `understudy-agent adopt`, and the old one is ousted.
 
-mod stand;
-
-use stand::Dir;
-use stand::processes::{Agent, Controller, plan};
-use stand::trees::{assert_same, listing, make};
+use crate::stand::Dir;
+use crate::stand::processes::{Agent, Controller, plan};
+use crate::stand::trees::{assert_same, listing, make};
 
 #[test]
 fn a_new_console_knows_pairs_policies_points_and_epoch_after_adopt() {

@@ -1,14 +1,12 @@
 //! The lab's faults are real: a site that is off refuses, a frozen one hangs, a full disk fails writes, and all of it ends again.
 #![cfg(feature = "lab")]
 
-mod stand;
-
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::stand::{http, provider, runs, until};
 use reqwest::StatusCode;
-use stand::{http, provider, runs, until};
 use understudy::lab::desk::Order;
 use understudy::lab::seed;
 use understudy::lab::sites::{Site, SitePorts};

@@ -1,12 +1,7 @@
 //! An engine killed at any call to an agent ends, after a restart, in the same state as one that was never killed.
 
-#[path = "support/sim.rs"]
-mod sim;
-#[path = "support/stand.rs"]
-mod stand;
-
-use sim::{PAIR, World};
-use stand::{Site, Stand};
+use crate::sim::{PAIR, World};
+use crate::stand::{Site, Stand};
 use understudy::controller::Command;
 use understudy::domain::{Epoch, Identity, RunOutcome};
 

@@ -1,14 +1,12 @@
 //! The training lab's scenario without a window, both ways, by the real binary; and that it leaves nothing behind.
 #![cfg(feature = "lab")]
 
-mod stand;
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::stand::{children, runs, until};
 use serde_json::Value;
-use stand::{children, runs, until};
 
 /// Runs a scenario; its exit status and its report.
 fn site_loss(dir: &Path, more: &[&str]) -> (Option<i32>, Value) {

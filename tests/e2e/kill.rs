@@ -3,14 +3,12 @@
 //! Each test kills one program with SIGKILL at every step of a backup run in turn, starts it again, and then wants the next run
 //! to be right: sealed, and the trees and tables identical.
 
-mod stand;
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use stand::Dir;
-use stand::processes::{Agent, Controller, plan};
-use stand::trees::{assert_same, change, listing, make};
+use crate::stand::Dir;
+use crate::stand::processes::{Agent, Controller, plan};
+use crate::stand::trees::{assert_same, change, listing, make};
 
 /// What a run says when it begins, and after each step.
 const STEPS: [&str; 5] = ["run ", "both agents are ready", "captured", "copied", "read back"];

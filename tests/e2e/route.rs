@@ -1,15 +1,13 @@
 //! R10: applications reach the secondary without anybody's help, once it has the primary identity: when the primary is dead, and
 //! when it is alive with the secondary identity.
 
-mod stand;
-
 use std::time::Duration;
 
+use crate::stand::Dir;
+use crate::stand::processes::{Agent, Controller, plan};
+use crate::stand::trees::{assert_same, exact, make};
+use crate::stand::{http, provider, until};
 use serde_json::Value;
-use stand::Dir;
-use stand::processes::{Agent, Controller, plan};
-use stand::trees::{assert_same, exact, make};
-use stand::{http, provider, until};
 
 async fn active_at(agent: &Agent) -> bool {
     let url = format!("http://{}/v1/active/p/orders", agent.route);

@@ -1,0 +1,11 @@
+//! The whole line with real processes: the training lab, both branches of the route, kills, a new console.
+//!
+//! One program for all of them, so that a newcomer links once.
+
+mod adopt;
+mod kill;
+mod lab;
+mod route;
+mod sites;
+#[path = "../stand/mod.rs"]
+mod stand;
