@@ -1,3 +1,5 @@
+//! What the command line takes, refuses and answers with.
+
 use clap::{CommandFactory, Parser};
 
 use crate::domain::{Trouble, TroubleKind};

@@ -9,22 +9,22 @@
 //! so, and the run fails cleanly instead of showing another moment.
 
 mod cut;
+mod db;
 mod dump;
 mod fence;
+mod live;
 mod load;
 #[cfg(test)]
 mod tests;
 mod users;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::Utc;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
 
 use super::depot::{Captured, Depot, Seen, blocking, limited, read_file};
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
@@ -37,6 +37,7 @@ use crate::domain::{
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
 use cut::Cuts;
+use db::{quoted, sql};
 use dump::Shape;
 
 /// Our triggers start with this.
@@ -81,29 +82,6 @@ impl Tables {
         done.map_err(|trouble| if trouble.object == set { Trouble { object: named, ..trouble } } else { trouble })
     }
 
-    /// For reading only.
-    fn reader(&self) -> Result<Connection, Trouble> {
-        open(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-    }
-
-    /// As an ordinary application has it: triggers on.
-    fn ordinary(&self) -> Result<Connection, Trouble> {
-        open(&self.database, OpenFlags::default())
-    }
-
-    /// For our own writing: neither the application's triggers nor our fence react to it.
-    fn writer(&self) -> Result<Connection, Trouble> {
-        let connection = self.ordinary()?;
-        let set_up = || {
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
-            connection.pragma_update(None, "journal_mode", "wal")?;
-            connection.pragma_update(None, "synchronous", "full")
-        };
-        set_up().map_err(|e| sql(&self.database.display().to_string(), "prepare it for writing", e))?;
-        Ok(connection)
-    }
-
     /// The dump of a captured table, made from the point's read transaction when it is not there yet.
     fn captured(&self, set: &str, point: PointId) -> Result<Captured, Trouble> {
         let lock = self.depot.lock(set);
@@ -135,35 +113,6 @@ impl Tables {
         let open = |digest: &Digest| Ok(Box::new(self.depot.objects.open(digest)?) as Box<dyn std::io::Read>);
         load::load(&mut self.writer()?, set, work, manifest, &open)
     }
-}
-
-/// Opens the database; a missing file is `NotFound` unless it may be created.
-fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Trouble> {
-    let object = path.display().to_string();
-    if flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) && !path.exists() {
-        return Err(Trouble::new(TroubleKind::NotFound, object, "there is no such database").next("check `database` in agent.toml"));
-    }
-    let connection = Connection::open_with_flags(path, flags).map_err(|e| sql(&object, "open it", e))?;
-    connection.busy_timeout(BUSY).map_err(|e| sql(&object, "open it", e))?;
-    Ok(connection)
-}
-
-/// An error of SQLite in words.
-fn sql(object: &str, doing: &str, error: rusqlite::Error) -> Trouble {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied, ReadOnly};
-    let (kind, next) = match error.sqlite_error_code() {
-        Some(DiskFull) => (TroubleKind::Exhausted, "free space there, then try again"),
-        Some(DatabaseCorrupt | NotADatabase) => (TroubleKind::Corrupt, "check the database file"),
-        Some(PermissionDenied | ReadOnly) => (TroubleKind::Refused, "give the agent's user the right to do so"),
-        Some(DatabaseBusy | DatabaseLocked) => (TroubleKind::Failed, "another program holds the database; try again"),
-        _ => (TroubleKind::Failed, ""),
-    };
-    Trouble::new(kind, object, format!("cannot {doing}: {error}")).next(next)
-}
-
-/// A name as SQL quotes it.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn seen(manifest: &Manifest) -> Captured {
@@ -426,60 +375,4 @@ impl Component for Tables {
         self.work(LOOK + BUSY, "", move |this, _| users::adjust(&mut this.writer()?, &change)).await?;
         Ok(Vec::new())
     }
-}
-
-impl Tables {
-    /// Where the live table is not what the manifest says, in words.
-    fn differences(&self, set: &str, manifest: &Manifest) -> Result<Vec<String>, Trouble> {
-        let live = match self
-            .reader()
-            .and_then(|connection| dump::dump(&connection, set, &mut |content| Ok((digest_of(content), content.len() as u64))))
-        {
-            Ok(live) => live,
-            Err(trouble) if trouble.kind == TroubleKind::NotFound => {
-                return Ok(vec![format!("{}: the table is gone", self.depot.object(set))]);
-            }
-            Err(trouble) => return Err(trouble),
-        };
-        let paths: BTreeSet<_> = live.entries.keys().chain(manifest.entries.keys()).filter(|path| path.as_str() != "sequence").collect();
-        let differs =
-            paths.into_iter().filter(|path| live.entries.get(*path).map(|e| &e.node) != manifest.entries.get(*path).map(|e| &e.node));
-        let words = differs.map(|path| match dump::chunk_range(path) {
-            Some((first, last)) => format!("{}: rows {first} to {last} were changed", self.depot.object(set)),
-            None => format!("{}: {path} was changed", self.depot.object(set)),
-        });
-        Ok(words.take(DRIFT_LINES).collect())
-    }
-
-    /// A first target must not hold rows that are somebody else's.
-    fn refuse_foreign(&self, set: &str) -> Result<(), Trouble> {
-        if !self.database.exists() {
-            return Ok(());
-        }
-        let connection = self.reader()?;
-        if Shape::read(&connection, set)?.is_none() || self.depot.newest_sealed(set)?.is_some() {
-            return Ok(());
-        }
-        let empty = connection
-            .query_row(&format!("SELECT NOT EXISTS (SELECT 1 FROM main.{})", quoted(set)), [], |row| row.get::<_, bool>(0))
-            .map_err(|e| sql(set, "look into it", e))?;
-        if empty {
-            return Ok(());
-        }
-        Err(Trouble::new(TroubleKind::Refused, set, "the target table has rows that are not ours")
-            .next("move it away, or choose another target with { from, to }"))
-    }
-
-    fn read_fence(&self, set: &str) -> Result<(bool, String), Trouble> {
-        if !self.database.exists() {
-            return Ok((true, "there is no database yet: nothing can be written to it".into()));
-        }
-        fence::read_back(&mut self.ordinary()?, set)
-    }
-}
-
-/// The digest under which the store would keep content.
-fn digest_of(content: &[u8]) -> Digest {
-    let pieces: Vec<_> = content.chunks(usize::try_from(crate::domain::PIECE_BYTES).unwrap_or(usize::MAX)).map(Digest::of_bytes).collect();
-    if pieces.is_empty() { Digest::of_bytes(&[]) } else { Digest::of_pieces(&pieces) }
 }

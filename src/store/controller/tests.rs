@@ -1,3 +1,5 @@
+//! What the engine's store promises.
+
 use std::os::unix::fs::PermissionsExt;
 
 use chrono::{DateTime, Utc};

@@ -1,0 +1,63 @@
+//! Connections to the database, and its errors in words.
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{BUSY, Tables};
+use crate::domain::{Trouble, TroubleKind};
+
+impl Tables {
+    /// For reading only.
+    pub(super) fn reader(&self) -> Result<Connection, Trouble> {
+        open(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    }
+
+    /// As an ordinary application has it: triggers on.
+    pub(super) fn ordinary(&self) -> Result<Connection, Trouble> {
+        open(&self.database, OpenFlags::default())
+    }
+
+    /// For our own writing: neither the application's triggers nor our fence react to it.
+    pub(super) fn writer(&self) -> Result<Connection, Trouble> {
+        let connection = self.ordinary()?;
+        let set_up = || {
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            connection.pragma_update(None, "synchronous", "full")
+        };
+        set_up().map_err(|e| sql(&self.database.display().to_string(), "prepare it for writing", e))?;
+        Ok(connection)
+    }
+}
+
+/// Opens the database; a missing file is `NotFound` unless it may be created.
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Trouble> {
+    let object = path.display().to_string();
+    if flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) && !path.exists() {
+        return Err(Trouble::new(TroubleKind::NotFound, object, "there is no such database").next("check `database` in agent.toml"));
+    }
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| sql(&object, "open it", e))?;
+    connection.busy_timeout(BUSY).map_err(|e| sql(&object, "open it", e))?;
+    Ok(connection)
+}
+
+/// An error of SQLite in words.
+pub(super) fn sql(object: &str, doing: &str, error: rusqlite::Error) -> Trouble {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied, ReadOnly};
+    let (kind, next) = match error.sqlite_error_code() {
+        Some(DiskFull) => (TroubleKind::Exhausted, "free space there, then try again"),
+        Some(DatabaseCorrupt | NotADatabase) => (TroubleKind::Corrupt, "check the database file"),
+        Some(PermissionDenied | ReadOnly) => (TroubleKind::Refused, "give the agent's user the right to do so"),
+        Some(DatabaseBusy | DatabaseLocked) => (TroubleKind::Failed, "another program holds the database; try again"),
+        _ => (TroubleKind::Failed, ""),
+    };
+    Trouble::new(kind, object, format!("cannot {doing}: {error}")).next(next)
+}
+
+/// A name as SQL quotes it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
