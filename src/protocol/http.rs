@@ -69,7 +69,9 @@ pub fn call_failed(object: impl fmt::Display, error: &reqwest::Error) -> Trouble
     if causes(error).any(|e| e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)) {
         return unreachable("it refuses connections: no agent listens there".into());
     }
-    unreachable(chain(error))
+    // The outermost words are reqwest's own, with the URL; the innermost cause is what a person can use.
+    let cause = causes(error).last().map(ToString::to_string).unwrap_or_default();
+    unreachable(format!("the connection broke before an answer came ({cause})"))
 }
 
 /// An error, its cause, that one's cause …
