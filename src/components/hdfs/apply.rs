@@ -63,7 +63,7 @@ impl Hdfs {
     /// Makes the root exist, ours, fenced, with its true rights (the manifest's) kept in its attribute.
     async fn prepare_target(&self, set: &str, manifest: &Manifest) -> Result<(), Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
-        self.web.run(Operation::put("MKDIRS", set).with("permission", "700")).await.map_err(about)?;
+        self.make_root(set).await.map_err(about)?;
         self.allow_snapshots(set).await?;
         let root = look(&self.web, set, RelPath::root()).await.map_err(about)?;
         if !root.own.contains_key(MARK_XATTR) {

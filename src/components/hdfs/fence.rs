@@ -19,7 +19,7 @@ impl Hdfs {
     pub(super) async fn fence_set(&self, set: &str) -> Result<String, Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         if status_if_there(&self.web, set).await.map_err(about)?.is_none() {
-            self.web.run(Operation::put("MKDIRS", set).with("permission", "700")).await.map_err(about)?;
+            self.make_root(set).await.map_err(about)?;
         }
         let root = look(&self.web, set, RelPath::root()).await.map_err(about)?;
         if !root.status.is_directory() {
@@ -40,6 +40,15 @@ impl Hdfs {
                 .next("see whether dfs.permissions.enabled is true"));
         }
         Ok(if cut_off == 0 { evidence } else { format!("{evidence}; {cut_off} files that were open for writing were closed") })
+    }
+
+    /// Makes a root that nobody else may enter; well when it is there. HDFS gives the folders above that it makes along the way
+    /// the same mode, which would shut ordinary users out for good, so these are made first, as anybody would make them.
+    pub(super) async fn make_root(&self, set: &str) -> Result<(), HdfsError> {
+        if let Some((above, _)) = set.trim_end_matches('/').rsplit_once('/').filter(|(above, _)| !above.is_empty()) {
+            self.web.run(Operation::put("MKDIRS", above).with("permission", "755")).await?;
+        }
+        self.web.run(Operation::put("MKDIRS", set).with("permission", "700")).await
     }
 
     /// Whether the root's live rights are those of a fence.
