@@ -171,11 +171,17 @@ pub fn decide(moves: &Moves, modified: Vec<Modified>, created: Vec<Entry>) -> Ch
         };
         if content {
             changes.push(Change::Put(after));
-        } else if !same_labels(&before, &after) {
+        } else if !same_labels(&before, &after) || is_folder_below_the_root(&after) {
             changes.push(Change::Meta(after));
         }
     }
     ChangeSet { changes }
+}
+
+/// A snapshot does not keep a folder's time: what is made in the folder later moves it in the snapshot too. So the older
+/// snapshot shows the new time, and only the report tells that the folder has changed.
+fn is_folder_below_the_root(entry: &Entry) -> bool {
+    entry.node == Node::Directory && !entry.path.is_root()
 }
 
 /// Whether an entry's metadata is as it was. A snapshot moves its root's time, which so says nothing.
