@@ -8,12 +8,12 @@ mod stand;
 
 use std::process::{Child, Command};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdfs_native::Client;
 use serde_json::Value;
 use stand::Dir;
-use stand::hdfs::{self, content, differences, listing, make, path, write};
+use stand::hdfs::{self, BOS_OWN, Listing, Web, content, differences, make, path, write};
 use stand::processes::{Agent, Controller, plan};
 use stand::{http, provider, until};
 
@@ -50,7 +50,11 @@ struct Story {
     secondary: Agent,
     controller: Controller,
     from: Arc<Client>,
+    from_web: Web,
     to: Arc<Client>,
+    to_web: Web,
+    /// The secondary's file system, for ordinary users' own clients.
+    to_fs: String,
     root: String,
     // Last, so that nothing runs in it any more when it goes.
     _dir: Dir,
@@ -58,15 +62,53 @@ struct Story {
 
 impl Story {
     async fn identical(&self, when: &str) {
-        let (one, other) = (listing(&self.from, &self.root).await, listing(&self.to, &self.root).await);
+        let (one, other) = (self.source().await, self.target().await);
         let found = differences(&one, &other);
         assert!(found.is_empty(), "{when}: {found:#?}");
     }
 
-    fn run(&self) -> Value {
-        let report = self.controller.done(&["run", "orders"]);
+    async fn source(&self) -> Listing {
+        hdfs::listing(&self.from, &self.from_web, &self.root).await
+    }
+
+    async fn target(&self) -> Listing {
+        hdfs::listing(&self.to, &self.to_web, &self.root).await
+    }
+
+    /// A run that seals. One that was broken off before is resumed first, and ends by itself.
+    async fn run(&self) -> Value {
+        let report = until("the end of the run before", Duration::from_secs(120), || async {
+            let said = self.controller.say(&["run", "orders"]);
+            let waits = said.code() == 3 && said.stderr.contains("still under way");
+            assert!(waits || said.code() == 0, "{}\nprimary: {}\nsecondary: {}", said.stderr, self.primary.log(), self.secondary.log());
+            (!waits).then_some(said.json)
+        })
+        .await;
         assert_eq!(report["outcome"], "sealed", "{report:#}");
+        println!("run: {} {}", report["timings_ms"], report["data_sets"]);
         report
+    }
+
+    /// The service's policy with the copy started by the other side; the pair stands already.
+    fn pull_from_now_on(&self) {
+        let (one, other) = (self.primary.listen, self.secondary.listen);
+        self.controller.apply(&format!(
+            "[[pair]]\nname = \"p\"\nprimary = {{ agent = \"{one}\" }}\nsecondary = {{ agent = \"{other}\" }}\n\n[[service]]\nname = \"orders\"\n\
+             pair = \"p\"\ndata_sets = [\"hdfs:{}\"]\ncopy = \"pull\"\n",
+            self.root
+        ));
+    }
+
+    /// What the user `bo` may do at the secondary: read a file of hers, write into a folder of hers.
+    async fn bo_is_served(&self) -> Result<(), String> {
+        let bo = hdfs::client(&self.to_fs, "bo");
+        let read = bo.read(&format!("{}/{}", self.root, path(70))).await.map_err(|e| e.to_string())?;
+        let bytes = read.read_range(0, read.file_length()).await.map_err(|e| e.to_string())?;
+        assert_eq!(bytes, content(70, 70));
+        let mine = format!("{}/{BOS_OWN}/written", self.root);
+        let mut writer = bo.create(&mine, hdfs_native::WriteOptions::default()).await.map_err(|e| e.to_string())?;
+        writer.write_bytes(content(1, 10)).await.map_err(|e| e.to_string())?;
+        writer.close().await.map_err(|e| e.to_string())
     }
 
     /// Starts a run and calls `strike` when it tells of `step`.
@@ -84,7 +126,7 @@ impl Story {
         client.rename(&at(path(8)), &at("plain/renamed 8".into()), false).await.unwrap();
         client.rename(&at("a/b".into()), &at("plain/moved folder".into()), false).await.unwrap();
         client.delete(&at(path(20)), false).await.unwrap();
-        write(client, &at(path(33)), content(99_999, 33)).await;
+        write(client, &at(path(33)), content(99_999, 33)).await; // of the same length
         let mut append = client.append(&at(path(38))).await.unwrap();
         append.write_bytes(content(7, 1_000)).await.unwrap();
         append.close().await.unwrap();
@@ -92,6 +134,11 @@ impl Story {
         client.mkdirs(&at("new empty".into()), 0o700, true).await.unwrap();
         write(client, &at("new file".into()), content(5, 5_000)).await;
     }
+}
+
+async fn rights(client: &Client, path: &str) -> (u16, String, String) {
+    let status = client.get_file_info(path).await.unwrap();
+    (status.permission, status.owner, status.group)
 }
 
 fn cluster<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
@@ -111,28 +158,42 @@ async fn two_real_clusters_from_pairing_to_the_secondary_serving() {
         secondary: Agent::with(dir.path(), "guiyang", &to.component()),
         controller: Controller::new(dir.path(), "controller"),
         from: hdfs::client(&from.fs, &from.user),
+        from_web: Web::new(&from.webhdfs, &from.user),
         to: hdfs::client(&to.fs, &to.user),
+        to_web: Web::new(&to.webhdfs, &to.user),
+        to_fs: to.fs.clone(),
         root: format!("/e2e-{}/orders", std::process::id()),
         _dir: dir,
     };
-    make(&story.from, &story.root, FILES).await;
+    let began = Instant::now();
+    let step = |what: &str| println!("{:5.1} s: {what}", began.elapsed().as_secs_f32());
+    make(&story.from, &story.from_web, &story.root, FILES).await;
+    step("the tree is made");
     story.primary.start();
     story.secondary.start();
     story.controller.apply(&plan(&story.primary, &story.secondary, &format!("[\"hdfs:{}\"]", story.root)));
 
-    let first = story.run();
-    assert!(first["data_sets"][0]["copied_files"].as_u64().unwrap() >= FILES as u64 / 2, "{first:#}");
+    step("paired");
+    let first = story.run().await;
+    step("the first run is sealed");
+    assert_eq!(first["data_sets"][0]["copied_files"], FILES as u64, "{first:#}");
     story.identical("after the first run").await;
+    step("and identical");
+    story.bo_is_served().await.expect_err("the secondary is fenced");
 
     story.change().await;
-    let second = story.run();
+    let second = story.run().await;
     let set = &second["data_sets"][0];
     assert!(set["copied_files"].as_u64().unwrap() <= 5, "only what changed is copied: {second:#}");
     assert!(set["renamed"].as_u64().unwrap() >= 2 && set["deleted"].as_u64().unwrap() >= 1, "{second:#}");
     story.identical("after the second run").await;
+    step("the second run is sealed and identical");
 
+    story.pull_from_now_on();
     killed(&mut story).await;
+    step("each program was killed and is right again");
     faulty(&mut story).await;
+    step("the secondary serves");
 }
 
 /// `kill -9` of either agent and of the engine during a run.
@@ -154,7 +215,7 @@ async fn killed(story: &mut Story) {
         });
         let status = run.wait().unwrap();
         assert!(victim == "engine" || matches!(status.code(), Some(0 | 1)), "{victim} killed: {status}");
-        story.run();
+        story.run().await;
         story.identical(&format!("after the run that followed the kill of {victim}")).await;
     }
 }
@@ -176,15 +237,17 @@ async fn faulty(story: &mut Story) {
     until("a hung NameNode", limit, || async { seen("answer", &story.controller) }).await;
     fault(&["primary", "namenode", "resume"]);
     until("the primary's recovery", limit, || async { healthy(&story.controller) }).await;
-    let last = listing(&story.to, &story.root).await;
+    let last = story.source().await;
+    let root = rights(&story.from, &story.root).await;
     fault(&["primary", "namenode", "kill"]);
     until("a dead NameNode", limit, || async { seen("refuse", &story.controller) }).await;
 
     let report = story.controller.done(&["adjust-identity", "p", "--to", "guiyang", "--confirm", "guiyang"]);
     assert_eq!(report["outcome"], "promoted", "{report:#}");
-    let found = differences(&last, &listing(&story.to, &story.root).await);
+    let found = differences(&last, &story.target().await);
     assert!(found.is_empty(), "the secondary serves the last recovery point: {found:#?}");
-    write(&story.to, &format!("{}/written after the switch", story.root), content(1, 10)).await;
+    assert_eq!(rights(&story.to, &story.root).await, root, "the root's modes are the true ones");
+    story.bo_is_served().await.unwrap();
     let active = format!("http://{}/v1/active/p/orders", story.secondary.route);
     assert_eq!(http(Duration::from_secs(3)).get(active).send().await.unwrap().status(), 200);
     engine.kill().unwrap();

@@ -7,13 +7,50 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use hdfs_native::acl::AclEntry;
 use hdfs_native::{Client, ClientBuilder, WriteOptions};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 
-/// Path → permission, owner, group, modification time, length, replication, ACL, BLAKE3 of the content.
+/// Path → permission, owner, group, modification time, length, replication, ACL and extended attributes, BLAKE3 of the content.
 pub type Listing = BTreeMap<String, (u16, String, String, u64, usize, Option<u32>, String, String)>;
 
 /// A client of the cluster at `fs` that acts as `user`.
 pub fn client(fs: &str, user: &str) -> Arc<Client> {
     Arc::new(ClientBuilder::new().with_url(fs).with_user(user).build().expect("an HDFS client"))
+}
+
+/// What hdfs-native cannot do: extended attributes, by WebHDFS.
+pub struct Web {
+    address: String,
+    user: String,
+    http: reqwest::Client,
+}
+
+impl Web {
+    /// The NameNode at `address` (`http://host:port`), asked as `user`.
+    pub fn new(address: &str, user: &str) -> Web {
+        Web { address: address.into(), user: user.into(), http: super::http(std::time::Duration::from_secs(30)) }
+    }
+
+    async fn call(&self, method: reqwest::Method, path: &str, query: &str) -> Value {
+        let path: Vec<String> = path.split('/').map(|name| utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()).collect();
+        let url = format!("{}/webhdfs/v1{}?user.name={}&{query}", self.address, path.join("/"), self.user);
+        let answer = self.http.request(method, url).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{path:?} {query}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Sets an extended attribute.
+    pub async fn set_xattr(&self, path: &str, name: &str, value: &str) {
+        let query = format!("op=SETXATTR&xattr.name={name}&xattr.value={value}&flag=CREATE");
+        self.call(reqwest::Method::PUT, path, &query).await;
+    }
+
+    async fn xattrs(&self, path: &str) -> BTreeMap<String, String> {
+        let answer = self.call(reqwest::Method::GET, path, "op=GETXATTRS&encoding=hex").await;
+        let told = answer["XAttrs"].as_array().expect("a list").iter();
+        told.map(|one| (one["name"].as_str().unwrap().to_owned(), one["value"].to_string())).collect()
+    }
 }
 
 /// Files written at once: closing one takes half a second of waiting.
@@ -23,6 +60,9 @@ const AT_ONCE: usize = 64;
 const SIZES: [usize; 8] = [0, 1, 200 << 20, (64 << 20) + 1, 64 << 20, 4096, 10 << 20, 0];
 
 const FOLDERS: [&str; 6] = ["plain", "with space", "per%cent", "quo'te\"", "ünïcødé ☃", "a/b/c"];
+
+/// A folder that only the user `bo` may write into.
+pub const BOS_OWN: &str = "bo's own";
 
 /// The path of file `number`, relative to the tree.
 pub fn path(number: usize) -> String {
@@ -44,9 +84,13 @@ pub async fn write(client: &Client, path: &str, bytes: Bytes) {
     writer.close().await.unwrap();
 }
 
-/// A tree of so many files with awkward names, modes, ACLs and sizes from 0 to 200 MiB.
-pub async fn make(client: &Arc<Client>, root: &str, files: usize) {
+/// A tree of so many files with awkward names, modes, ACLs, extended attributes and sizes from 0 to 200 MiB.
+pub async fn make(client: &Arc<Client>, web: &Web, root: &str, files: usize) {
+    // A parent gets the mode of what is made below it.
+    client.mkdirs(root, 0o755, true).await.unwrap();
     client.mkdirs(&format!("{root}/empty"), 0o750, true).await.unwrap();
+    client.mkdirs(&format!("{root}/{BOS_OWN}"), 0o750, true).await.unwrap();
+    client.set_owner(&format!("{root}/{BOS_OWN}"), Some("bo"), Some("retail")).await.unwrap();
     futures_util::stream::iter(0..files)
         .for_each_concurrent(AT_ONCE, |number| async move {
             let path = format!("{root}/{}", path(number));
@@ -61,6 +105,12 @@ pub async fn make(client: &Arc<Client>, root: &str, files: usize) {
             if number % 70 == 0 {
                 client.set_owner(&path, Some("bo"), Some("retail")).await.unwrap();
             }
+            if number % 90 == 0 {
+                web.set_xattr(&path, "user.origin", "%22till%20%E2%98%83%22").await;
+            }
+            if number % 110 == 0 {
+                client.set_replication(&path, 2).await.unwrap();
+            }
         })
         .await;
     client
@@ -70,13 +120,14 @@ pub async fn make(client: &Arc<Client>, root: &str, files: usize) {
 }
 
 /// Everything below `root`. The root's own metadata is the fence's business and is left out.
-pub async fn listing(client: &Arc<Client>, root: &str) -> Listing {
+pub async fn listing(client: &Arc<Client>, web: &Web, root: &str) -> Listing {
     let statuses = client.list_status(root, true).await.unwrap();
     futures_util::stream::iter(statuses)
         .map(|status| async move {
             let acl = client.get_acl_status(&status.path).await.unwrap();
             let mut acl: Vec<String> = acl.entries.iter().map(|entry| format!("{entry:?}")).collect();
             acl.sort();
+            acl.push(format!("{:?}", web.xattrs(&status.path).await));
             let hash = if status.isdir { String::new() } else { hash(client, &status.path, status.length).await };
             let name = status.path.strip_prefix(root).unwrap().to_owned();
             let replication = status.replication.filter(|_| !status.isdir);
