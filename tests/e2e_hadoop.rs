@@ -222,7 +222,9 @@ async fn killed(story: &mut Story) {
 
 /// The primary's NameNode hung and killed: status says which and nothing switches; then a person adjusts the identity.
 async fn faulty(story: &mut Story) {
-    let (mut engine, _lines) = story.controller.begin(&["engine"]);
+    let (mut engine, mut lines) = story.controller.begin(&["engine"]);
+    // A `status` before that holds the state directory itself, and the engine is refused.
+    assert!(lines.any(|line| line.contains("engine ready")), "the engine does not start");
     let seen = |word: &'static str, controller: &Controller| {
         let status = controller.say(&["status"]).json;
         let shenzhen = cluster(&status, "shenzhen")?.clone();
