@@ -45,4 +45,6 @@ pub struct LabOptions {
     pub program: Option<PathBuf>,
     /// Called with every new snapshot of the lab or of its engine.
     pub waker: Waker,
+    /// Held until the lab's sites have ended and its temporary folder is gone: the other end of the channel then closes.
+    pub alive: Option<tokio::sync::mpsc::Sender<()>>,
 }

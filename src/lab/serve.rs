@@ -36,7 +36,11 @@ pub fn start(options: LabOptions) -> Result<(LabHandle, EngineHandle), Trouble> 
     let (drawn, snapshots) = watch::channel(Arc::new(board.snapshot(None)));
     tokio::spawn(board.clone().publish(engine.clone(), drawn, options.waker));
     let floor = Floor { folder, program, proxy, engine: engine.clone(), board, stage: None, story: Progress::default(), stages: 0 };
-    tokio::spawn(floor.serve(asked));
+    let alive = options.alive;
+    tokio::spawn(async move {
+        floor.serve(asked).await;
+        drop(alive);
+    });
     Ok((LabHandle::new(commands, snapshots), engine))
 }
 

@@ -59,6 +59,8 @@ impl Form {
 /// The prompt's texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prompt {
+    /// Who is faulty, or may be while only one side says so.
+    pub title: String,
     /// Since when.
     pub since: String,
     /// Who saw what.
@@ -80,7 +82,9 @@ pub struct Prompt {
 /// The prompt of a fault.
 pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt {
     let lasted = u64::try_from((scene.now - fault.since).num_seconds()).unwrap_or(0);
+    let suspect = pair.clusters.iter().any(|cluster| cluster.name == fault.faulty && cluster.health == Health::Suspect);
     Prompt {
+        title: format!("Primary cluster {} {} faulty", fault.faulty, if suspect { "may be" } else { "is" }),
         since: format!("since {} · {}", scene.zone.clock(fault.since), words::duration(lasted)),
         observed: fault.observed.iter().map(|line| (line.who.clone(), saw(line.health, &line.saw))).collect(),
         verdict: fault.verdict.clone(),

@@ -31,7 +31,7 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
         let screen = ui.ctx().content_rect();
         ui.set_width(space::PROMPT_WIDTH - 54.0);
         widgets::scrolled(ui, "prompt", screen.height() - TOP - space::FOOTER_HEIGHT - 150.0, |ui| {
-            head(ui, fault, &data);
+            head(ui, &data);
             evidence(ui, fault, &data);
             ui.add_space(space::GAP);
             widgets::card(ui, Surface::Plain, |ui| {
@@ -62,11 +62,11 @@ fn keep_waiting(form: &mut Form, pair: &PairView, fault: &FaultPrompt) {
     form.typed.clear();
 }
 
-fn head(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
+fn head(ui: &mut Ui, data: &Prompt) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::ROW;
         widgets::say(ui, &Said::bad("✖").of(Type::Figure));
-        widgets::say(ui, &Said::plain(format!("Primary cluster {} is faulty", fault.faulty)).of(Type::Title));
+        widgets::say(ui, &Said::plain(&data.title).of(Type::Title));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| widgets::say(ui, &Said::muted(&data.since)));
     });
     ui.add_space(space::TINY);

@@ -173,7 +173,12 @@ pub fn steps(lab: &LabSnapshot) -> Vec<Said> {
 pub fn time(lab: &LabSnapshot) -> ([(String, &'static str); 3], String) {
     let clock = |ms: u64| format!("{}:{:02}", ms / 60_000, ms / 1_000 % 60);
     let rto = lab.rto_ms.map_or("—".to_owned(), clock);
-    let rpo = lab.rpo_ms.map_or("—".to_owned(), words::millis);
+    // A figure has room for four or five characters.
+    let rpo = lab.rpo_ms.map_or("—".to_owned(), |ms| match ms {
+        0..10_000 => words::millis(ms),
+        10_000..60_000 => words::duration(ms / 1_000),
+        _ => clock(ms),
+    });
     let words = match (lab.rto_ms, lab.deciding_ms, lab.switching_ms) {
         (Some(rto), Some(deciding), Some(switching)) => format!(
             "Of the {}, {} were yours: reading the evidence. The system took {} to switch.",
