@@ -35,16 +35,19 @@ pub struct SitePorts {
 }
 
 impl SitePorts {
-    /// Three free ports of loopback.
+    /// Three free ports of loopback, below those that the kernel gives to outgoing connections: one of these could be taken by
+    /// anybody's connection before the site listens there.
     pub fn choose() -> Result<SitePorts, Trouble> {
-        let trouble = |e: std::io::Error| Trouble::new(TroubleKind::Failed, "lab", format!("no free port on loopback: {e}"));
-        // All three are held at once, so that they differ.
-        let held = [0; 3].map(|_: u8| std::net::TcpListener::bind(("127.0.0.1", 0)));
-        let mut ports = held.iter().map(|held| match held {
-            Ok(listener) => listener.local_addr().map_err(trouble),
-            Err(error) => Err(trouble(std::io::Error::new(error.kind(), error.to_string()))),
+        const LOWEST: u16 = 12_000;
+        const COUNT: u16 = 20_000;
+        // Labs side by side begin at different places.
+        let start = uuid::Uuid::now_v7().as_u128() % u128::from(COUNT);
+        let start = u16::try_from(start).unwrap_or_default();
+        let mut free = (0..COUNT).filter_map(|step| {
+            let port = LOWEST + (start + step) % COUNT;
+            std::net::TcpListener::bind(("127.0.0.1", port)).ok()?.local_addr().ok()
         });
-        let mut next = || ports.next().unwrap_or_else(|| Err(Trouble::new(TroubleKind::Failed, "lab", "no free port on loopback")));
+        let mut next = || free.next().ok_or_else(|| Trouble::new(TroubleKind::Failed, "lab", "no free port on loopback"));
         Ok(SitePorts { agent: next()?, route: next()?, desk: next()? })
     }
 }
