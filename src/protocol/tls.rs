@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -92,8 +91,10 @@ impl OwnKey {
             Ok(text) => KeyPair::from_pem(&text).map_err(|e| at(&key_path, TroubleKind::Corrupt, &e))?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let pair = KeyPair::generate().map_err(|e| at(&key_path, TroubleKind::Failed, &e))?;
-                write_durably(&key_path, &pair.serialize_pem())?;
-                pair
+                make_durably(&key_path, &pair.serialize_pem())?;
+                // `serve` and `enrol` may both be the first: the key that is there is the key.
+                let text = fs::read_to_string(&key_path).map_err(|e| at(&key_path, TroubleKind::Failed, &e))?;
+                KeyPair::from_pem(&text).map_err(|e| at(&key_path, TroubleKind::Corrupt, &e))?
             }
             Err(e) => return Err(at(&key_path, TroubleKind::Failed, &e)),
         };
@@ -200,14 +201,34 @@ fn valid_until(certificate: &CertificateDer<'_>) -> Result<DateTime<Utc>, Troubl
 /// Written beside, synced, renamed: a crash leaves the old file or the new one. Only the owner may read it.
 fn write_durably(path: &Path, text: &str) -> Result<(), Trouble> {
     let write = || -> io::Result<()> {
-        let beside = path.with_extension("new");
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        path.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())
+        written_beside(path, text)?.persist(path)?;
+        sync_folder_of(path)
     };
     write().map_err(|e| at(path, TroubleKind::Failed, &e))
+}
+
+/// The same for a file that is made once: whoever comes second leaves the first one's.
+fn make_durably(path: &Path, text: &str) -> Result<(), Trouble> {
+    let make = || -> io::Result<()> {
+        match written_beside(path, text)?.persist_noclobber(path) {
+            Err(e) if e.error.kind() != io::ErrorKind::AlreadyExists => return Err(e.error),
+            Ok(_) | Err(_) => {}
+        }
+        sync_folder_of(path)
+    };
+    make().map_err(|e| at(path, TroubleKind::Failed, &e))
+}
+
+/// Under a name that no other program uses, 0600.
+fn written_beside(path: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())
 }
 
 fn at(path: &Path, kind: TroubleKind, e: &dyn fmt::Display) -> Trouble {
@@ -354,35 +375,5 @@ impl ClientCertVerifier for Verifier {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn now() -> DateTime<Utc> {
-        Utc::now()
-    }
-
-    #[test]
-    fn renewal_keeps_the_key_and_the_pin() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let first = OwnKey::load_or_create(dir.path(), "east", now()).expect("made");
-        assert!(!first.renew_if_due(now() + TimeDelta::days(59)).expect("looked"));
-        let pin = first.fingerprint().to_owned();
-        assert!(first.renew_if_due(now() + TimeDelta::days(61)).expect("renewed"));
-        assert!(first.certificate_until() > now() + TimeDelta::days(150));
-        let again = OwnKey::load_or_create(dir.path(), "east", now() + TimeDelta::days(400)).expect("issued again");
-        assert_eq!(again.fingerprint(), pin);
-        assert!(again.certificate_until() > now() + TimeDelta::days(480));
-    }
-
-    #[test]
-    fn only_the_owner_reads_the_key_and_a_damaged_key_is_not_replaced() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().expect("a directory");
-        drop(OwnKey::load_or_create(dir.path(), "east", now()).expect("made"));
-        let path = dir.path().join("key.pem");
-        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-        fs::write(&path, "rubbish").expect("written");
-        assert_eq!(OwnKey::load_or_create(dir.path(), "east", now()).expect_err("refused").kind, TroubleKind::Corrupt);
-        assert_eq!(fs::read_to_string(&path).expect("there"), "rubbish");
-    }
-}
+#[path = "tls_tests.rs"]
+mod tests;
