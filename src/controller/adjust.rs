@@ -29,12 +29,15 @@ pub(super) struct Ask {
 
 /// Carries a person's command out and reports when it ended.
 pub(super) async fn adjust(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
-    let decision = match decide(engine, &ask).await {
-        Ok(decision) => decision,
+    let event = match decide(engine, &ask).await {
+        Ok(event) => event,
         Err(trouble) => return refused(engine, &ask, trouble).await,
     };
+    let (Event::Decided { decision } | Event::ConflictEnded { decision }) = &event else {
+        return Err(Trouble::new(TroubleKind::Failed, format!("pair {}", ask.pair), "no decision was made").next("ask again"));
+    };
     let id = decision.id;
-    if let Err(trouble) = identity::append(engine, &ask.pair, Event::Decided { decision: Box::new(decision.clone()) }).await {
+    if let Err(trouble) = identity::append(engine, &ask.pair, event.clone()).await {
         return refused(engine, &ask, trouble).await;
     }
     let ended = tokio::time::timeout(engine.limits.decision, ended(engine, &ask.pair, id)).await;
@@ -49,8 +52,8 @@ pub(super) async fn adjust(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trou
     }
 }
 
-/// Everything that must hold before a decision is taken, in the order in which a person would want to hear of it.
-async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Decision, Trouble> {
+/// Everything that must hold before a decision is taken, in the order in which a person would want to hear of it; the decision itself.
+async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
     engine.check_in_command()?;
     let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), reason);
     if ask.confirm != ask.to.as_str() {
@@ -62,55 +65,63 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Decision, Trouble> {
         return Err(refuse("the facts have changed since you looked".into()).next("look again and decide again"));
     }
     if !engine.read(|m| m.pairs.contains_key(&ask.pair)) {
-        return Err(
-            Trouble::new(TroubleKind::NotFound, format!("pair {}", ask.pair), "there is no such pair").next("see `understudy status`")
-        );
+        return Err(super::pairing::unknown_pair(&ask.pair));
     }
     // Ask both agents now: the highest epoch that anybody reachable knows, and whether the survivor is there at all.
     watch::look_at_both(engine, &ask.pair).await;
     engine.read(|m| m.pairs.get(&ask.pair).map_or(Ok(()), |pair| admissible(pair, ask)))?;
     points::refresh(engine, &ask.pair, &ask.to).await?;
     let points = engine.read(|m| resume_points(m, &ask.pair, &ask.to));
-    if points.is_empty() {
+    let (contended, holds_it) =
+        engine.read(|m| m.pairs.get(&ask.pair).map_or((false, false), |p| (p.is_contended(), p.claims_primary(&ask.to))));
+    if points.is_empty() && !(contended && holds_it) {
         return Err(refuse(format!("{} holds no sealed recovery point: nothing could be resumed there", ask.to)).next("run a backup first"));
     }
     settle_runs(engine, ask).await?;
-    let (epoch, shown) = engine.read(|m| {
-        let pair = m.pairs.get(&ask.pair);
-        (pair.map(PairModel::epoch).unwrap_or_default().next(), pair.map(|p| prompt::shown(m, p)).unwrap_or_default())
-    });
-    Ok(Decision {
+    let (epoch, from, shown) = engine
+        .read(|m| m.pairs.get(&ask.pair).map(|p| (p.epoch().next(), p.other_than(&ask.to), prompt::shown(m, p))))
+        .ok_or_else(|| super::pairing::unknown_pair(&ask.pair))?;
+    let decision = Box::new(Decision {
         id: DecisionId(Uuid::now_v7()),
         epoch,
         by: ask.by.clone(),
         at: Utc::now(),
         to: ask.to.clone(),
-        from: engine.read(|m| m.pairs.get(&ask.pair).map(|p| p.state.primary.clone())).unwrap_or_else(|| ask.to.clone()),
+        from,
         planned: ask.planned,
         points,
         shown,
         promote: fresh(),
         demote: fresh(),
         unfence: fresh(),
-    })
+    });
+    Ok(if contended { Event::ConflictEnded { decision } } else { Event::Decided { decision } })
 }
 
 fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
     let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), reason);
     if pair.agent(&ask.to).is_none() {
         let names: Vec<_> = pair.paired.agents.iter().map(|a| a.enrolled.cluster.as_str()).collect();
-        return Err(refuse(format!("{} is not one of its clusters ({})", ask.to, names.join(", "))));
+        return Err(refuse(format!("{} is not one of its clusters ({})", ask.to, names.join(", ")))
+            .next("name the one of them that is to become primary"));
     }
-    if !pair.diagnosis.conflict.is_empty() {
-        return Err(refuse(pair.diagnosis.conflict.clone()));
+    let answers = |cluster: &ClusterName| pair.watch_of(cluster).is_some_and(|w| w.trouble.is_none() && w.status.is_some());
+    if pair.is_contended() {
+        // Whichever the person names is right; the other one, primary or not, stands back for it.
+        return match (ask.planned, answers(&ask.to)) {
+            (false, true) => Ok(()),
+            (true, _) => Err(refuse(pair.diagnosis.conflict.clone()).next("decide without --planned")),
+            (false, false) => Err(refuse(format!("the agent of {} does not answer", ask.to)).next("bring that agent back first")),
+        };
     }
     if ask.to == pair.state.primary || view::active(pair).as_ref() == Some(&ask.to) {
-        return Err(refuse(format!("{} has the primary identity already", ask.to)));
+        return Err(
+            refuse(format!("{} has the primary identity already", ask.to)).next("there is nothing to change; see `understudy status`")
+        );
     }
     if pair.is_suspended() {
         return Err(refuse(format!("an identity change is under way or done: the pair is {}", pair.state.phase.name())));
     }
-    let answers = |cluster: &ClusterName| pair.watch_of(cluster).is_some_and(|w| w.trouble.is_none() && w.status.is_some());
     if !answers(&ask.to) {
         return Err(refuse(format!("the agent of {} does not answer: it cannot take over", ask.to))
             .next("bring that agent back, or check the network to it"));

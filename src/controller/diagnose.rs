@@ -65,8 +65,8 @@ fn conflict(pair: &PairModel) -> String {
         return String::new();
     }
     format!(
-        "{a} and {b} hold two different decisions of epoch {}: routes lead nowhere until a person resolves it. Decide which of them is right, and run \
-         `understudy-agent adopt` on its host",
-        first.epoch
+        "{a} and {b} hold two different decisions of epoch {}: routes lead nowhere, and nothing is done, until a person says which of them is \
+         right: understudy adjust-identity {} --to {a} --confirm {a}, or the same with {b}",
+        first.epoch, pair.paired.name
     )
 }

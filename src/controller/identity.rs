@@ -67,6 +67,11 @@ async fn tell(engine: &Engine, pair: &PairName, before: &PairState, event: &Even
             let how = if decision.planned { "planned switchover" } else { "adjust identity" };
             (Level::Warning, format!("{how}: {} decided that {} becomes primary (epoch {})", decision.by, decision.to, decision.epoch))
         }
+        Event::ConflictEnded { decision } => {
+            let text =
+                format!("two decisions contended: {} decided that {} is primary (epoch {})", decision.by, decision.to, decision.epoch);
+            (Level::Warning, text)
+        }
         Event::Fenced { .. } => (Level::Info, format!("{} is fenced; final runs begin", before.primary)),
         Event::FinalRunSealed { service, point } => (Level::Info, format!("final run of {service} sealed as {point}")),
         Event::PlannedFailed { trouble } => (Level::Fault, format!("planned switchover failed: {trouble}")),

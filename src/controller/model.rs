@@ -152,10 +152,11 @@ impl PairModel {
     /// Takes notice of an event that was appended.
     pub fn follow(&mut self, event: &Event) {
         self.events += 1;
-        if matches!(event, Event::Decided { .. }) {
+        let is_decision = matches!(event, Event::Decided { .. } | Event::ConflictEnded { .. });
+        if is_decision {
             self.trail.clear();
         }
-        if matches!(event, Event::Decided { .. }) || !self.trail.is_empty() {
+        if is_decision || !self.trail.is_empty() {
             self.trail.push(event.clone());
         }
     }
@@ -186,6 +187,21 @@ impl PairModel {
             let pair = watch.status.as_ref()?.pairs.iter().find(|p| p.pair == self.paired.name)?;
             Some((&agent.enrolled.cluster, pair.claim))
         })
+    }
+
+    /// Two decisions of one epoch contend.
+    pub fn is_contended(&self) -> bool {
+        !self.diagnosis.conflict.is_empty()
+    }
+
+    /// Whether a cluster says that it is primary.
+    pub fn claims_primary(&self, cluster: &ClusterName) -> bool {
+        self.claims().any(|(told, claim)| told == cluster && claim.identity == crate::domain::Identity::Primary)
+    }
+
+    /// The pair's other cluster.
+    pub fn other_than(&self, cluster: &ClusterName) -> ClusterName {
+        if *cluster == self.state.primary { self.state.secondary.clone() } else { self.state.primary.clone() }
     }
 
     /// Schedules, user sync and pruning rest: an identity change is under way, or the new primary is active alone.

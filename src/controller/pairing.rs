@@ -158,13 +158,16 @@ pub(super) async fn adopt_pair(engine: &Arc<Engine>, paired: PairedClusters, eve
     Ok(())
 }
 
+/// A pair that nobody made, or that was dissolved.
+pub(super) fn unknown_pair(pair: &PairName) -> Trouble {
+    Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "there is no such pair").next("see `understudy status`")
+}
+
 /// Dissolves a pair: our snapshots go on both sides; what could not be removed is listed.
 pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName) -> Result<Reply, Trouble> {
     engine.check_in_command()?;
     let _one_at_a_time = engine.configuring.lock().await;
-    let agents = engine
-        .read(|m| m.pairs.get(pair).map(|p| p.paired.agents.clone()))
-        .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "there is no such pair"))?;
+    let agents = engine.read(|m| m.pairs.get(pair).map(|p| p.paired.agents.clone())).ok_or_else(|| unknown_pair(pair))?;
     let running = engine.read(|m| m.runs.values().find(|r| !r.has_ended() && &r.state.spec.service.pair == pair).map(|r| r.state.spec.run));
     if let Some(run) = running {
         return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("run {run} is under way"))

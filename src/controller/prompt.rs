@@ -82,7 +82,7 @@ pub(super) fn shown(model: &Model, pair: &PairModel) -> Vec<String> {
 /// The steps of an identity change, in order.
 fn plan(planned: bool, pair: &PairModel) -> Vec<String> {
     let (from, to) = match pair.trail.first() {
-        Some(Event::Decided { decision }) if pair.is_suspended() => (&decision.from, &decision.to),
+        Some(Event::Decided { decision } | Event::ConflictEnded { decision }) if pair.is_suspended() => (&decision.from, &decision.to),
         _ => (&pair.state.primary, &pair.state.secondary),
     };
     let mut steps = Vec::new();

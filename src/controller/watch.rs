@@ -119,11 +119,16 @@ async fn weigh(engine: &Arc<Engine>, pair: &PairName) {
     let settings = engine.settings;
     let weighed = engine.change(|m| {
         let pair = m.pairs.get_mut(pair)?;
+        let known = pair.is_contended();
         pair.diagnosis = diagnose::findings(pair, settings, Utc::now());
+        let contended = (!known).then(|| pair.diagnosis.conflict.clone()).filter(|conflict| !conflict.is_empty());
         let suspect = pair.index(&pair.state.primary).and_then(|i| pair.diagnosis.clusters[i].as_ref()).map(|(health, _)| *health);
-        Some((pair.diagnosis.adjustable, suspect))
+        Some((pair.diagnosis.adjustable, suspect, contended))
     });
-    if let Some((faulty, health)) = weighed {
+    if let Some((faulty, health, contended)) = weighed {
+        if let Some(conflict) = contended {
+            engine.alert(super::alerts::AlertKind::Fault, pair.as_str(), &conflict).await;
+        }
         let unwell = matches!(health, Some(Health::Suspect | Health::Faulty | Health::Unknown));
         identity::observe(engine, pair, faulty, unwell).await;
     }

@@ -3,6 +3,7 @@
 //! One program for all of them, so that a newcomer links once.
 
 mod adopt;
+mod conflict;
 mod kill;
 mod lab;
 mod route;

@@ -5,6 +5,7 @@
 pub mod hdfs;
 pub mod processes;
 pub mod trees;
+pub mod web;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

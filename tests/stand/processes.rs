@@ -36,6 +36,19 @@ fn own_addresses() -> (SocketAddr, SocketAddr) {
     (SocketAddr::from((host, 7443)), SocketAddr::from((host, 8443)))
 }
 
+/// Such an address for something else than an agent.
+pub fn own_address() -> SocketAddr {
+    own_addresses().0
+}
+
+/// The environment in which a process takes the time to be off by so much (`+3m`); `None` where libfaketime is not installed.
+pub fn faked_time(offset: &str) -> Option<[(&'static str, String); 3]> {
+    let folders = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime", "/usr/lib64/faketime"];
+    let library = folders.iter().map(|folder| Path::new(folder).join("libfaketimeMT.so.1")).find(|library| library.exists())?;
+    let monotonic = ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned());
+    Some([("LD_PRELOAD", library.to_str()?.to_owned()), ("FAKETIME", offset.to_owned()), monotonic])
+}
+
 impl Agent {
     /// An agent with a directory tree and a database, not started.
     pub fn local(root: &Path, name: &str) -> Agent {
@@ -71,8 +84,14 @@ impl Agent {
 
     /// Starts it and waits until it listens.
     pub fn start(&mut self) {
+        self.start_in(&[]);
+    }
+
+    /// Likewise, with environment variables.
+    pub fn start_in(&mut self, environment: &[(&str, String)]) {
         let log = std::fs::File::options().create(true).append(true).open(self.dir.join("agent.log")).unwrap();
         let mut command = self.command("serve");
+        command.envs(environment.iter().map(|(key, value)| (key, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.process = Some(command.spawn().unwrap());
         let end = Instant::now() + Duration::from_secs(20);
@@ -99,6 +118,15 @@ impl Agent {
     /// What it logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("agent.log")).unwrap_or_default()
+    }
+
+    /// Waits until its log, from `since` (bytes) on, tells of `what`.
+    pub fn tells(&self, since: usize, what: &str) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !self.log()[since..].contains(what) {
+            assert!(Instant::now() < end, "agent {} never told: {what}", self.name);
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// A fresh enrolment code.
@@ -144,6 +172,71 @@ impl Said {
     }
 }
 
+impl Said {
+    /// Its one trouble, which must name its object, a reason and a next step: `OBJECT: REASON` and the step.
+    #[track_caller]
+    pub fn trouble(&self) -> (String, String) {
+        let line = |from: &str| self.stderr.lines().find_map(|line| line.strip_prefix(from)).unwrap_or_default().to_owned();
+        let (what, next) = (line("understudy: "), line("next: "));
+        let (object, reason) = what.split_once(": ").unwrap_or_default();
+        assert!(!object.is_empty() && !reason.is_empty() && !next.is_empty(), "object, reason and next step, not: {}", self.stderr);
+        assert!(!["Some(", "Err(", "Trouble {"].iter().any(|debug| self.stderr.contains(debug)), "plain words, not: {}", self.stderr);
+        (what, next)
+    }
+}
+
+/// An engine of its own, `kill -9`ed when it goes.
+pub struct Engine {
+    process: Child,
+    told: std::sync::mpsc::Receiver<String>,
+}
+
+impl Engine {
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.process.id()).unwrap()
+    }
+
+    /// Waits for a line of its log.
+    pub fn tells(&self, what: &str) -> String {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let line = self.told.recv_timeout(end.saturating_duration_since(Instant::now()));
+            let line = line.unwrap_or_else(|_| panic!("the engine never told: {what}"));
+            if line.contains(what) {
+                return line;
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        // It may have ended by itself.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Two agents, east and west, and a controller that paired them, with the service `orders` over `sets` (a TOML list) and `more` of its policy.
+pub fn paired(root: &Path, sets: &str, more: &str) -> (Agent, Agent, Controller) {
+    let (mut east, mut west) = (Agent::local(root, "east"), Agent::local(root, "west"));
+    east.start();
+    west.start();
+    let controller = Controller::new(root, "controller");
+    controller.apply(&format!("{}{more}\n", plan(&east, &west, sets)));
+    (east, west, controller)
+}
+
 impl Controller {
     /// On a state directory below `root`.
     pub fn new(root: &Path, name: &str) -> Controller {
@@ -172,23 +265,68 @@ impl Controller {
         said.json
     }
 
+    /// Starts an engine that stays, and waits until it is ready.
+    pub fn engine(&self, more: &[&str]) -> Engine {
+        self.engine_in(more, &[])
+    }
+
+    /// Likewise, with environment variables.
+    pub fn engine_in(&self, more: &[&str], environment: &[(&str, String)]) -> Engine {
+        let mut command = self.command(&[&["engine"], more].concat());
+        command.envs(environment.iter().map(|(key, value)| (key, value))).stdout(Stdio::null()).stderr(Stdio::piped());
+        let (process, told) = heard(command);
+        let engine = Engine { process, told };
+        engine.tells("engine ready");
+        engine
+    }
+
+    /// Makes its state what it would be, had no engine run for the last `secs`: what it knows of schedules is that much older.
+    pub fn age_schedules(&self, secs: i64) {
+        let store = rusqlite::Connection::open(self.state.join("engine.db")).unwrap();
+        for table in ["policy", "moment"] {
+            store.execute(&format!("UPDATE {table} SET at = at - ?1"), [secs * 1_000_000]).unwrap();
+        }
+    }
+
     /// Starts a command and gives its lines of standard error as they come. They are read to the end even when nobody takes them:
     /// a closed pipe would stop the command.
     pub fn begin(&self, arguments: &[&str]) -> (Child, impl Iterator<Item = String> + use<>) {
-        let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let (heard, told) = std::sync::mpsc::channel();
-        // Nobody may listen any more.
-        std::thread::spawn(move || lines.for_each(|line| drop(heard.send(line))));
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let (child, told) = heard(command);
         (child, told.into_iter())
+    }
+
+    /// Writes a plan beside the state directory; where.
+    pub fn write_plan(&self, plan: &str) -> PathBuf {
+        let file = self.state.with_extension("toml");
+        std::fs::write(&file, plan).unwrap();
+        file
     }
 
     /// Writes a plan and applies it.
     pub fn apply(&self, plan: &str) -> Value {
-        let file = self.state.with_extension("toml");
-        std::fs::write(&file, plan).unwrap();
-        self.done(&["apply", file.to_str().unwrap()])
+        self.done(&["apply", self.write_plan(plan).to_str().unwrap()])
     }
+}
+
+/// Starts a command; its lines of standard error.
+fn heard(mut command: Command) -> (Child, std::sync::mpsc::Receiver<String>) {
+    let mut child = command.spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let (heard, told) = std::sync::mpsc::channel();
+    // Nobody may listen any more.
+    std::thread::spawn(move || lines.for_each(|line| drop(heard.send(line))));
+    (child, told)
+}
+
+/// The plan of the pair that stands, without codes, and of the service `orders` over `sets` (a TOML list) with `more` of its policy.
+pub fn re_plan(primary: &Agent, secondary: &Agent, sets: &str, more: &str) -> String {
+    format!(
+        "[[pair]]\nname = \"p\"\nprimary = {{ agent = \"{}\" }}\nsecondary = {{ agent = \"{}\" }}\n\n\
+         [[service]]\nname = \"orders\"\npair = \"p\"\ndata_sets = {sets}\n{more}\n",
+        primary.listen, secondary.listen
+    )
 }
 
 /// The plan of one pair and one service over `sets` (a TOML list).

@@ -160,6 +160,11 @@ pub enum Event {
         /// What.
         decision: Box<Decision>,
     },
+    /// A person decided between two decisions of one epoch: this one is above both.
+    ConflictEnded {
+        /// What; its `to` may be either cluster.
+        decision: Box<Decision>,
+    },
     /// Planned: the fence on the old primary was read back.
     Fenced {
         /// When.

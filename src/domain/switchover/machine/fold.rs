@@ -28,6 +28,10 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
         }
         (PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, Event::Recovered { .. }) => new.phase = PairPhase::Replicating,
         (_, Event::Decided { decision }) if may_decide(state, decision) => new.decided(decision),
+        (_, Event::ConflictEnded { decision }) if may_end_conflict(state, decision) => {
+            new.last_outcome = None;
+            new.promote(decision.clone());
+        }
         (PairPhase::Fencing { decision }, Event::Fenced { final_runs, .. }) => new.await_runs(decision.clone(), final_runs.clone()),
         (PairPhase::FinalRuns { decision, waiting }, Event::FinalRunSealed { service, point }) if waiting.contains_key(service) => {
             new.final_run_sealed(decision.clone(), waiting.clone(), service, *point);
@@ -40,8 +44,7 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             new.last_outcome = Some(DecisionOutcome::Aborted { trouble: trouble.clone() });
         }
         (PairPhase::Promoting { decision }, Event::Promoted { at, failed }) => {
-            new.primary = decision.to.clone();
-            new.secondary = decision.from.clone();
+            (new.primary, new.secondary) = (decision.to.clone(), decision.from.clone());
             new.last_outcome = Some(DecisionOutcome::Promoted);
             new.phase =
                 PairPhase::ActiveAlone { decision: decision.clone(), since: *at, old_primary_fenced: false, failed: failed.clone() };
@@ -78,6 +81,14 @@ fn may_decide(state: &PairState, decision: &Decision) -> bool {
         _ => false,
     };
     undecided && decision.epoch > state.epoch && decision.to == state.secondary && decision.from == state.primary
+}
+
+/// Two decisions of one epoch leave it to a person which cluster is right, also the one that is primary already: what they say is
+/// carried out under an epoch above both. Whether there is a conflict only the agents' claims tell; the engine asks them first.
+fn may_end_conflict(state: &PairState, decision: &Decision) -> bool {
+    let planned_under_way = matches!(state.phase, PairPhase::Fencing { .. } | PairPhase::FinalRuns { .. } | PairPhase::Unfencing { .. });
+    let of_this_pair = [&decision.to, &decision.from].map(|cluster| [&state.primary, &state.secondary].contains(&cluster));
+    !planned_under_way && !decision.planned && decision.epoch > state.epoch && decision.to != decision.from && of_this_pair == [true, true]
 }
 
 impl PairState {
@@ -143,6 +154,7 @@ impl Event {
             Event::FaultDeclared { .. } => "fault-declared",
             Event::Recovered { .. } => "recovered",
             Event::Decided { .. } => "decided",
+            Event::ConflictEnded { .. } => "conflict-ended",
             Event::Fenced { .. } => "fenced",
             Event::FinalRunSealed { .. } => "final-run-sealed",
             Event::PlannedFailed { .. } => "planned-failed",

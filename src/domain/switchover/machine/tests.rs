@@ -239,3 +239,23 @@ fn nothing_comes_before_pairing_and_pairing_comes_once() {
     let alone = Event::Paired { primary: cluster("east"), secondary: cluster("east"), epoch: Epoch(1) };
     assert!(apply(None, &alone).is_err(), "a cluster cannot stand by for itself");
 }
+
+#[test]
+fn a_person_ends_a_conflict_for_either_cluster_under_an_epoch_above_both() {
+    let ended = |epoch, from: &str, to: &str| Event::ConflictEnded { decision: Box::new(decision(epoch, from, to, false)) };
+    let mut alone = faulty();
+    alone.extend([decided(2, "east", "west", false), promoted()]);
+    for history in [vec![paired()], faulty(), alone] {
+        for (from, to) in [("east", "west"), ("west", "east")] {
+            let state = after(&history, ended(3, from, to)).expect("a person may decide");
+            assert_eq!(next(&state), [Effect::Promote(Box::new(decision(3, from, to, false)))]);
+            let state = apply(Some(&state), &promoted()).expect("promoted");
+            assert_eq!((state.primary.as_str(), state.epoch), (to, Epoch(3)));
+            assert_eq!(next(&state), [Effect::Demote(Box::new(decision(3, from, to, false)))]);
+        }
+        after(&history, ended(1, "east", "west")).expect_err("never under an epoch that is known");
+        after(&history, ended(3, "east", "east")).expect_err("two clusters");
+        after(&history, ended(3, "east", "mars")).expect_err("of this pair");
+    }
+    after(&planned()[..2], ended(4, "east", "west")).expect_err("a planned switchover is undone first");
+}
