@@ -40,12 +40,17 @@ async fn follow(session: &Session, run: RunId) -> Result<RunReport, Trouble> {
     let mut told: Option<Phase> = None;
     let mut lines = 0;
     let mut silent_since: Option<std::time::Instant> = None;
+    let mut ended_since: Option<std::time::Instant> = None;
     loop {
         let newest = snapshots.borrow_and_update().clone();
         if let Some(view) = newest.runs.iter().find(|r| r.run == run) {
             tell(view, &mut told, &mut lines);
+            // An engine of our own stops with us: what follows the end must be over first.
             if view.report.outcome.is_some() {
-                return Ok(view.report.clone());
+                let since = *ended_since.get_or_insert_with(std::time::Instant::now);
+                if view.settled || since.elapsed() > Limits::default().dead_agent() {
+                    return Ok(view.report.clone());
+                }
             }
             if is_lost(&newest, view) {
                 let since = *silent_since.get_or_insert_with(std::time::Instant::now);

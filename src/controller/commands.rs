@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::backup::machine::StartedBy;
-use crate::domain::{ComponentName, PairName, RunReport, Trouble, TroubleKind};
+use crate::domain::{ComponentName, PairName, RunReport, ServiceName, Trouble};
 use crate::protocol::CatalogueItem;
 
 use super::adjust::{Ask, adjust};
@@ -44,13 +44,27 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
             adjust(engine, Ask { pair, to, confirm, planned, generation, by }).await
         }
         Command::SyncUsers { pair, dry_run, by_controller } => users::sync(engine, &pair, dry_run, by_controller).await,
-        Command::Points { service } => Ok(Reply::Points(engine.read(|m| m.points.get(&service).cloned()).unwrap_or_default())),
-        Command::Runs { service, limit } => Ok(Reply::Runs(reports(engine, service.as_ref(), limit))),
+        Command::Points { service } => {
+            known(engine, &service)?;
+            Ok(Reply::Points(engine.read(|m| m.points.get(&service).cloned()).unwrap_or_default()))
+        }
+        Command::Runs { service, limit } => {
+            service.iter().try_for_each(|service| known(engine, service))?;
+            Ok(Reply::Runs(reports(engine, service.as_ref(), limit)))
+        }
         Command::Snapshot => Ok(Reply::Snapshot(Box::new(engine.picture()))),
     }
 }
 
-fn reports(engine: &Engine, service: Option<&crate::domain::ServiceName>, limit: u32) -> Vec<RunReport> {
+/// Refuses a service that there is not, and never was as far as runs and points tell: an empty list would read as "never backed up".
+fn known(engine: &Engine, service: &ServiceName) -> Result<(), Trouble> {
+    engine.read(|m| {
+        let left = m.points.contains_key(service) || m.runs.values().any(|r| &r.state.spec.service.name == service);
+        if left || m.services.contains_key(service) { Ok(()) } else { Err(runs::unknown_service(m.services.keys(), service)) }
+    })
+}
+
+fn reports(engine: &Engine, service: Option<&ServiceName>, limit: u32) -> Vec<RunReport> {
     let limit = usize::try_from(limit.min(RUNS)).unwrap_or(usize::MAX);
     engine.read(|m| {
         let mine = m.runs.values().rev().filter(|r| service.is_none_or(|s| &r.state.spec.service.name == s));
@@ -67,7 +81,7 @@ async fn catalogue(engine: &Engine, pair: &PairName, component: Option<&Componen
             let paired = pair.agent(&pair.state.primary).map(|a| a.components.clone());
             Some((pair.state.primary.clone(), told.or(paired).unwrap_or_default()))
         })
-        .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "there is no such pair"))?;
+        .ok_or_else(|| pairing::unknown_pair(pair))?;
     let Some(component) = component else {
         let item = |c: crate::domain::ComponentInfo| CatalogueItem {
             label: format!("{} ({})", c.name, c.kind),

@@ -80,7 +80,7 @@ impl Engine {
             }
             let since = *failing.get_or_insert_with(Instant::now);
             if errand.patience.is_some_and(|patience| since.elapsed() + backoff > patience) {
-                return Err(gave_up(trouble, since.elapsed()));
+                return Err(gave_up(errand.agent, trouble, since.elapsed()));
             }
             tracing::debug!(agent = %errand.agent.cluster, %trouble, "an instruction is tried again");
             tokio::time::sleep(backoff).await;
@@ -134,8 +134,14 @@ pub(super) async fn within<T>(limit: Duration, agent: &Enrolled, call: impl Futu
     })
 }
 
-fn gave_up(mut trouble: Trouble, after: Duration) -> Trouble {
+fn gave_up(agent: &Enrolled, mut trouble: Trouble, after: Duration) -> Trouble {
+    if trouble.object == format!("agent {}", agent.address) {
+        trouble.object = format!("agent {} at {}", agent.cluster, agent.address);
+    }
     trouble.reason = format!("{} (given up after {} s)", trouble.reason, after.as_secs());
+    if trouble.next_step.is_empty() {
+        trouble.next_step = "see that the agents run and can be reached, then try again".into();
+    }
     trouble
 }
 

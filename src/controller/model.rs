@@ -127,6 +127,8 @@ pub(super) struct RunModel {
     pub seen: VecDeque<(DateTime<Utc>, u64)>,
     /// Its log, oldest first.
     pub log: VecDeque<ActivityLine>,
+    /// What follows its end (user data, retention) is over too.
+    pub settled: bool,
 }
 
 impl PairModel {
@@ -213,7 +215,8 @@ impl PairModel {
 impl RunModel {
     /// A run in this state.
     pub fn new(state: RunState) -> RunModel {
-        RunModel { state, events: 1, progress: None, seen: VecDeque::new(), log: VecDeque::new() }
+        let settled = state.phase.is_end();
+        RunModel { state, events: 1, progress: None, seen: VecDeque::new(), log: VecDeque::new(), settled }
     }
 
     /// Whether it has ended.

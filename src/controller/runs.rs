@@ -63,7 +63,7 @@ pub(super) async fn start(
     Ok(run)
 }
 
-fn unknown_service<'a>(known: impl Iterator<Item = &'a ServiceName>, service: &ServiceName) -> Trouble {
+pub(super) fn unknown_service<'a>(known: impl Iterator<Item = &'a ServiceName>, service: &ServiceName) -> Trouble {
     let known: Vec<_> = known.map(ServiceName::as_str).collect();
     Trouble::new(TroubleKind::NotFound, format!("service {service}"), "there is no such service").next(if known.is_empty() {
         "create a policy first".to_owned()
@@ -139,7 +139,7 @@ pub(super) async fn cancel(engine: &Arc<Engine>, run: RunId, by: &str) -> Result
         let ended = engine.read(|m| m.runs.get(&run).map(|r| r.state.phase));
         return Err(match ended {
             Some(phase) => refuse_cancel(run, phase),
-            None => Trouble::new(TroubleKind::NotFound, format!("run {run}"), "there is no such run"),
+            None => Trouble::new(TroubleKind::NotFound, format!("run {run}"), "there is no such run").next("see `understudy runs`"),
         });
     };
     let (reply, answer) = oneshot::channel();
@@ -259,10 +259,7 @@ impl Executor {
                 if let Err(trouble) = engine.store(move |s| s.save_point(&stored)).await {
                     engine.note(Level::Warning, &about, format!("the sealed point could not be cached: {trouble}")).await;
                 }
-                engine.change(|m| {
-                    m.add_point((**point).clone());
-                    m.trim_runs();
-                });
+                engine.change(|m| m.add_point((**point).clone()));
                 let text = format!("recovery point sealed, skew {} ms", point.captured.skew_ms);
                 engine.note(Level::Info, &about, text).await;
                 if state.spec.started_by != StartedBy::Switchover {
@@ -276,7 +273,12 @@ impl Executor {
                 engine.note(Level::Warning, &about, format!("run failed: {why}")).await;
             }
         }
-        engine.change(super::model::Model::trim_runs);
+        engine.change(|m| {
+            if let Some(model) = m.runs.get_mut(&state.spec.run) {
+                model.settled = true;
+            }
+            m.trim_runs();
+        });
         engine.wake_driver(&service.pair);
     }
 }

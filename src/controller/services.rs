@@ -1,10 +1,11 @@
 //! Policies: checked by the domain, kept in versions, told to both agents so that a later controller finds them there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::Utc;
 
-use crate::domain::validate::{self, Finding, PairFacts, Severity};
+use crate::domain::validate::{self, Finding, PairFacts, PairKnown, Severity};
 use crate::domain::{ClusterName, ComponentInfo, PairName, Service, ServiceName, Trouble, TroubleKind};
 use crate::protocol::{Order, StorePoliciesOrder};
 use crate::store::controller::Enrolled;
@@ -19,18 +20,42 @@ use super::{Reply, scheduler};
 /// Moments shown.
 const NEXT_MOMENTS: usize = 5;
 
+/// A cluster and its components.
+pub(super) type Side = (ClusterName, Vec<ComponentInfo>);
+
+/// What a plan brings beside the service that is checked.
+#[derive(Default)]
+pub(super) struct Planned {
+    /// Its new pairs, with both sides (primary first) once their agents were asked.
+    pub pairs: BTreeMap<PairName, Option<[Side; 2]>>,
+    /// All of its services.
+    pub services: Vec<Service>,
+}
+
 /// Checks a policy and says what it means.
 pub(super) fn check(engine: &Engine, service: &Service) -> ServiceCheck {
+    check_planned(engine, service, &Planned::default())
+}
+
+/// Likewise, for a policy that comes in a plan.
+pub(super) fn check_planned(engine: &Engine, service: &Service, planned: &Planned) -> ServiceCheck {
     let now = Utc::now();
-    let (checks, in_words) = engine.read(|m| {
-        let services: Vec<Service> = m.services.values().cloned().collect();
+    let (mut services, paired) = engine.read(|m| {
         let sides = m.pairs.get(&service.pair).map(|p| [&p.state.primary, &p.state.secondary].map(|c| (c.clone(), components(p, c))));
-        let pair = sides.as_ref().map(|[from, to]| PairFacts { from: &from.0, from_components: &from.1, to: &to.0, to_components: &to.1 });
-        let names = sides.as_ref().map_or(("the primary", "the secondary"), |[from, to]| (from.0.as_str(), to.0.as_str()));
-        let words = validate::in_words(service, names.0, names.1);
-        let context = validate::Context { pair, services: &services, in_lab: engine.training, now };
-        (validate::problems(service, &context).into_iter().map(line).collect(), words)
+        (m.services.clone(), sides)
     });
+    services.extend(planned.services.iter().map(|service| (service.name.clone(), service.clone())));
+    let services: Vec<Service> = services.into_values().collect();
+    let told = paired.as_ref().or_else(|| planned.pairs.get(&service.pair).and_then(Option::as_ref));
+    let pair = match told {
+        Some([from, to]) => PairKnown::Told(PairFacts { from: &from.0, from_components: &from.1, to: &to.0, to_components: &to.1 }),
+        None if planned.pairs.contains_key(&service.pair) => PairKnown::Planned,
+        None => PairKnown::Absent,
+    };
+    let names = told.map_or(("the primary", "the secondary"), |[from, to]| (from.0.as_str(), to.0.as_str()));
+    let in_words = validate::in_words(service, names.0, names.1);
+    let context = validate::Context { pair, services: &services, in_lab: engine.training, now };
+    let checks = validate::problems(service, &context).into_iter().map(line).collect();
     ServiceCheck { in_words, next_moments: scheduler::next_moments(service, now, NEXT_MOMENTS), checks }
 }
 
@@ -70,9 +95,9 @@ pub(super) async fn save(engine: &Arc<Engine>, service: &Service) -> Result<Repl
 pub(super) async fn remove(engine: &Arc<Engine>, service: &ServiceName) -> Result<Reply, Trouble> {
     engine.check_in_command()?;
     let _one_at_a_time = engine.configuring.lock().await;
-    let policy = engine
-        .read(|m| m.services.get(service).cloned())
-        .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("service {service}"), "there is no such service"))?;
+    let policy = engine.read(|m| m.services.get(service).cloned()).ok_or_else(|| {
+        Trouble::new(TroubleKind::NotFound, format!("service {service}"), "there is no such service").next("see `understudy status`")
+    })?;
     if let Some(run) = engine.read(|m| m.active_run(service).map(|r| r.state.spec.run)) {
         return Err(Trouble::new(TroubleKind::Refused, format!("service {service}"), format!("its run {run} is under way"))
             .next("cancel it or wait for its end"));

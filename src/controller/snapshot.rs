@@ -155,6 +155,9 @@ pub struct RunView {
     pub progress: Option<Progress>,
     /// Bytes a second over the last seconds.
     pub bytes_per_sec: Option<u64>,
+    /// It has ended, and what follows the end (user data, retention) is over too.
+    #[serde(default)]
+    pub settled: bool,
     /// Whether a cancel is still possible.
     pub can_cancel: bool,
     /// Its log, oldest first, at most 200 lines.

@@ -8,17 +8,17 @@ use crate::domain::{ClusterName, PairName, Trouble, TroubleKind};
 use crate::protocol::{AdjustUsersOrder, Order, Outcome, SyncUsersOrder, UsersReport};
 use crate::store::controller::UsersRecord;
 
-use super::Reply;
 use super::engine::Engine;
 use super::instruct::{Errand, fresh, unexpected};
 use super::snapshot::Level;
+use super::{Reply, pairing, runs};
 
 /// Compares both sides and, unless dry, adjusts the secondary.
 pub(super) async fn sync(engine: &Engine, pair: &PairName, dry_run: bool, by_controller: bool) -> Result<Reply, Trouble> {
     engine.check_in_command()?;
     let (primary, secondary, suspended) = engine
         .read(|m| m.pairs.get(pair).map(|p| (p.state.primary.clone(), p.state.secondary.clone(), p.is_suspended())))
-        .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "there is no such pair"))?;
+        .ok_or_else(|| pairing::unknown_pair(pair))?;
     if suspended && !dry_run {
         return Err(Trouble::new(
             TroubleKind::Refused,
@@ -116,7 +116,15 @@ pub(super) async fn after_run(engine: &Engine, run: &RunState) {
     if !service.sync_users {
         return;
     }
-    if let Err(trouble) = sync(engine, &service.pair, false, false).await {
-        engine.note(Level::Warning, service.pair.as_str(), format!("user data could not be synced: {trouble}")).await;
-    }
+    let (level, text) = match sync(engine, &service.pair, false, false).await {
+        Ok(Reply::Users { applied, failed, .. }) if failed.is_empty() => (Level::Info, format!("user data is in sync, {applied} changes")),
+        Ok(Reply::Users { failed, .. }) => (Level::Warning, format!("user data that could not be synced: {}", failed.join("; "))),
+        Ok(_) => return,
+        Err(trouble) => {
+            let text = format!("user data could not be synced: {trouble}");
+            engine.note(Level::Warning, service.pair.as_str(), &text).await;
+            (Level::Warning, text)
+        }
+    };
+    runs::log(engine, run.spec.run, level, text);
 }

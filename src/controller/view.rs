@@ -194,6 +194,7 @@ fn run_view(run: &RunModel) -> RunView {
         started_by: state.spec.started_by,
         progress: run.progress.clone(),
         bytes_per_sec: rate(run),
+        settled: run.settled,
         can_cancel: state.phase.can_cancel(),
         log: run.log.iter().cloned().collect(),
     }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{ComponentName, Trouble, TroubleKind};
 
@@ -62,8 +64,8 @@ impl From<DataSetName> for String {
 /// Where a data set is at the primary, and where its backup goes at the secondary.
 ///
 /// In a plan it is the name alone when both are the same, else `{ from, to }`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "DataSetText", into = "DataSetText")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "DataSetText")]
 pub struct DataSet {
     /// At the primary.
     pub from: DataSetName,
@@ -71,7 +73,7 @@ pub struct DataSet {
     pub to: DataSetName,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum DataSetText {
     Same(DataSetName),
@@ -85,12 +87,30 @@ struct FromTo {
     to: DataSetName,
 }
 
-impl From<DataSetText> for DataSet {
-    fn from(text: DataSetText) -> DataSet {
-        match text {
-            DataSetText::Same(name) => DataSet { from: name.clone(), to: name },
-            DataSetText::Other(FromTo { from, to }) => DataSet { from, to },
-        }
+// By hand, so that what is wrong with a name is told: an untagged enum would only say that no variant fits.
+impl<'de> Deserialize<'de> for DataSet {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<DataSet, D::Error> {
+        from.deserialize_any(DataSetVisitor)
+    }
+}
+
+struct DataSetVisitor;
+
+impl<'de> Visitor<'de> for DataSetVisitor {
+    type Value = DataSet;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a data set: \"COMPONENT:PATH\", or { from, to }")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<DataSet, E> {
+        let name: DataSetName = text.parse().map_err(E::custom)?;
+        Ok(DataSet { from: name.clone(), to: name })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DataSet, A::Error> {
+        let FromTo { from, to } = FromTo::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(DataSet { from, to })
     }
 }
 

@@ -43,11 +43,22 @@ pub struct PairFacts<'a> {
     pub to_components: &'a [ComponentInfo],
 }
 
+/// What is known of the pair that a policy names.
+#[derive(Debug, Clone, Copy)]
+pub enum PairKnown<'a> {
+    /// There is no such pair.
+    Absent,
+    /// The same plan makes it; nobody has asked its agents yet.
+    Planned,
+    /// Its agents have told.
+    Told(PairFacts<'a>),
+}
+
 /// What a policy is checked against.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// Its pair; `None` when there is no such pair.
-    pub pair: Option<PairFacts<'a>>,
+    /// Its pair.
+    pub pair: PairKnown<'a>,
     /// All services in force; an earlier version of the policy itself may be among them.
     pub services: &'a [Service],
     /// In the training lab, captures at several moments are allowed.
@@ -61,7 +72,7 @@ pub fn problems(service: &Service, context: &Context<'_>) -> Vec<Finding> {
     let mut found = Findings(Vec::new());
     names(service, context, &mut found);
     overlaps(service, context, &mut found);
-    if let Some(pair) = &context.pair {
+    if let PairKnown::Told(pair) = &context.pair {
         service.data_sets.iter().for_each(|set| components(set, pair, &mut found));
     }
     timing(service, context.now, &mut found);
@@ -84,7 +95,7 @@ impl Findings {
 }
 
 fn names(service: &Service, context: &Context<'_>, found: &mut Findings) {
-    if context.pair.is_none() {
+    if matches!(context.pair, PairKnown::Absent) {
         found.failed(format!("pair {}", service.pair), "there is no such pair", "pair its two clusters first, or name another pair");
     }
     if let Some(other) = context.services.iter().find(|other| other.name == service.name && other.pair != service.pair) {

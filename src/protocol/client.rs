@@ -129,7 +129,8 @@ pub async fn learn_key(address: &str, own: Arc<OwnKey>) -> Result<String, Troubl
         })?;
         connector.connect(name, stream).await.map_err(|e| format!("no secure connection: {e}"))
     };
-    let unreachable = |reason: String| Trouble::new(TroubleKind::Unreachable, &object, reason);
+    let unreachable =
+        |reason: String| Trouble::new(TroubleKind::Unreachable, &object, reason).next("see that the agent runs, and check the address");
     let stream = tokio::time::timeout(CONNECT_LIMIT + CALL_LIMIT, connect)
         .await
         .map_err(|_| unreachable("it did not answer within the time limit".into()))?

@@ -3,10 +3,13 @@
 //! One program for all of them, so that a newcomer links once.
 
 mod adopt;
+mod cli;
 mod conflict;
 mod kill;
 mod lab;
+mod plans;
 mod route;
 mod sites;
 #[path = "../stand/mod.rs"]
 mod stand;
+mod users;

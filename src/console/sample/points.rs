@@ -144,6 +144,7 @@ fn transferring() -> RunView {
             committed: false,
         }),
         bytes_per_sec: Some(118 << 20),
+        settled: false,
         can_cancel: true,
         log: vec![
             line(871, Level::Info, "all data sets captured, skew 840 ms"),
@@ -165,6 +166,7 @@ pub fn runs() -> Vec<RunView> {
         started_by: StartedBy::Schedule,
         progress: None,
         bytes_per_sec: None,
+        settled: true,
         can_cancel: false,
         log: vec![ActivityLine {
             at: at(point.moment, 38_000),

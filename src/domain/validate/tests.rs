@@ -36,7 +36,7 @@ fn check_all(service: &Service, services: &[Service], from: &[ComponentInfo], to
     let names = ["shenzhen", "guiyang"].map(|name| name.parse::<ClusterName>().expect("a good name"));
     let pair = PairFacts { from: &names[0], from_components: from, to: &names[1], to_components: to };
     let now = "2026-11-21T12:00:00Z".parse().expect("a moment");
-    problems(service, &Context { pair: Some(pair), services, in_lab, now })
+    problems(service, &Context { pair: PairKnown::Told(pair), services, in_lab, now })
 }
 
 fn check(service: &Service) -> Vec<Finding> {
@@ -105,7 +105,7 @@ fn names_pairs_and_empty_policies_are_checked() {
     let elsewhere = Service { pair: "other".parse().expect("a good name"), ..good() };
     let found = check_all(&good(), &[elsewhere], &all_components(), &all_components(), false);
     assert_found(&found, Severity::Failed, &["service orders", "pair other"]);
-    let context = Context { pair: None, services: &[], in_lab: false, now: DateTime::UNIX_EPOCH };
+    let context = Context { pair: PairKnown::Absent, services: &[], in_lab: false, now: DateTime::UNIX_EPOCH };
     assert_found(&problems(&good(), &context), Severity::Failed, &["pair sz-gy", "no such pair"]);
 }
 
