@@ -85,19 +85,19 @@ impl Alerts {
         Ok(read.alert)
     }
 
-    async fn deliver(&self, body: &str) -> Result<(), String> {
-        if let Some([program, arguments @ ..]) = self.command.as_deref() {
-            run(program, arguments, body).await?;
+    async fn by_command(&self, body: &str) -> Result<(), String> {
+        match self.command.as_deref() {
+            Some([program, arguments @ ..]) => run(program, arguments, body).await,
+            Some([]) | None => Ok(()),
         }
-        if let Some(url) = &self.url {
-            let client = reqwest::Client::builder().timeout(ATTEMPT_LIMIT).build().map_err(|e| e.without_url().to_string())?;
-            let request = client.post(url).header("content-type", "application/json").body(body.to_owned());
-            let reply = request.send().await.map_err(|e| e.without_url().to_string())?;
-            if !reply.status().is_success() {
-                return Err(format!("the webhook answered {}", reply.status()));
-            }
-        }
-        Ok(())
+    }
+
+    async fn by_webhook(&self, body: &str) -> Result<(), String> {
+        let Some(url) = &self.url else { return Ok(()) };
+        let client = reqwest::Client::builder().timeout(ATTEMPT_LIMIT).build().map_err(|e| e.without_url().to_string())?;
+        let request = client.post(url).header("content-type", "application/json").body(body.to_owned());
+        let reply = request.send().await.map_err(|e| e.without_url().to_string())?;
+        if reply.status().is_success() { Ok(()) } else { Err(format!("the webhook answered {}", reply.status())) }
     }
 }
 
@@ -138,11 +138,16 @@ impl Engine {
         self.spawn(async move { engine.tell(&told).await });
     }
 
+    /// Each way by itself: who was told by the one is not told again because the other failed.
     async fn tell(&self, alert: &Alert) {
         let body = serde_json::to_string(alert).unwrap_or_default();
+        tokio::join!(self.attempts(alert, || self.alerts.by_command(&body)), self.attempts(alert, || self.alerts.by_webhook(&body)));
+    }
+
+    async fn attempts<F: Future<Output = Result<(), String>>>(&self, alert: &Alert, deliver: impl Fn() -> F) {
         let mut wait = Duration::from_secs(1);
         for attempt in 1..=ATTEMPTS {
-            match self.alerts.deliver(&body).await {
+            match deliver().await {
                 Ok(()) => return,
                 Err(reason) if attempt == ATTEMPTS => {
                     let text = format!("the alert hook failed {ATTEMPTS} times: {reason}");

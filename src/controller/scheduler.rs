@@ -68,10 +68,14 @@ async fn look(engine: &Arc<Engine>, service: &Service, now: DateTime<Utc>, seen:
     let lead = TimeDelta::from_std(engine.limits.lead).unwrap_or_default();
     let busy_since = engine.read(|m| m.active_run(&service.name).map(|r| r.state.started_at.min(r.state.spec.moment)));
     let due = timing.due(Look { after, now, lead, grace: GRACE, busy_since });
+    let mut told = Vec::new();
     for passed in due.passed {
         let state = if passed.why == Why::Overlapped { MomentState::Overlapped } else { MomentState::Missed };
-        record(engine, service, passed.at, state, passed.why.words()).await;
+        if record(engine, service, passed.at, state, passed.why.words()).await {
+            told.push((passed.at, passed.why.words()));
+        }
     }
+    tell_missed(engine, &service.name, &told).await;
     if let Some(moment) = due.run {
         begin(engine, service, moment).await;
     }
@@ -83,27 +87,41 @@ async fn begin(engine: &Arc<Engine>, service: &Service, at: DateTime<Utc>) {
     let begun = engine.read(|m| m.runs.values().any(|r| r.state.spec.service.name == service.name && r.state.spec.moment == at));
     let started = if begun { Ok(()) } else { runs::start(engine, &service.name, Some(at), StartedBy::Schedule).await.map(drop) };
     match started {
-        Ok(()) => record(engine, service, at, MomentState::Started, "").await,
-        Err(trouble) => record(engine, service, at, MomentState::Missed, &trouble.to_string()).await,
+        Ok(()) => drop(record(engine, service, at, MomentState::Started, "").await),
+        Err(trouble) => {
+            let reason = trouble.to_string();
+            if record(engine, service, at, MomentState::Missed, &reason).await {
+                tell_missed(engine, &service.name, &[(at, &reason)]).await;
+            }
+        }
     }
 }
 
-async fn record(engine: &Arc<Engine>, service: &Service, at: DateTime<Utc>, state: MomentState, reason: &str) {
+/// Records what became of a moment; true when nothing was known of it before.
+async fn record(engine: &Arc<Engine>, service: &Service, at: DateTime<Utc>, state: MomentState, reason: &str) -> bool {
     let record = MomentRecord { service: service.name.clone(), at, state, reason: reason.to_owned() };
     match engine.store(move |s| s.note_moment(&record)).await {
-        Ok(true) if state != MomentState::Started => tell_missed(engine, &service.name, at, reason).await,
-        Ok(_) => {}
-        Err(trouble) => tracing::warn!(service = %service.name, %trouble, "a moment could not be recorded"),
+        Ok(new) => new,
+        Err(trouble) => {
+            tracing::warn!(service = %service.name, %trouble, "a moment could not be recorded");
+            false
+        }
     }
 }
 
-async fn tell_missed(engine: &Arc<Engine>, service: &ServiceName, at: DateTime<Utc>, reason: &str) {
+/// Shows moments that passed, oldest first, each by itself; the alert is one, also after a night without an engine.
+async fn tell_missed(engine: &Arc<Engine>, service: &ServiceName, passed: &[(DateTime<Utc>, &str)]) {
+    let (Some((first, _)), Some((last, reason))) = (passed.first(), passed.last()) else { return };
     engine.change(|m| {
         let missed = m.missed.entry(service.clone()).or_default();
-        missed.insert(0, (at, reason.to_owned()));
+        passed.iter().for_each(|(at, reason)| missed.insert(0, (*at, (*reason).to_owned())));
         missed.truncate(MISSED);
     });
-    let text = format!("moment {}: {reason}", at.format("%Y-%m-%d %H:%M:%S UTC"));
+    let at = |moment: &DateTime<Utc>| moment.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let text = match passed.len() {
+        1 => format!("moment {}: {reason}", at(last)),
+        count => format!("{count} moments from {} to {}: {reason}", at(first), at(last)),
+    };
     engine.alert(AlertKind::MissedMoment, service.as_str(), &text).await;
 }
 

@@ -5,10 +5,12 @@
 mod adopt;
 mod cli;
 mod conflict;
+mod hooks;
 mod kill;
 mod lab;
 mod plans;
 mod route;
+mod schedule;
 mod sites;
 #[path = "../stand/mod.rs"]
 mod stand;
