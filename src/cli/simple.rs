@@ -38,7 +38,13 @@ pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Resu
             Reply::Unpaired(leftovers) => {
                 let mut lines = vec![format!("pair {pair} is dissolved")];
                 lines.extend(leftovers.iter().map(|l| format!("left behind: {l}")));
-                say(json, &serde_json::json!({ "pair": pair, "leftovers": leftovers }), &lines)
+                say(json, &serde_json::json!({ "pair": pair, "leftovers": leftovers }), &lines)?;
+                if leftovers.is_empty() {
+                    return Ok(DONE);
+                }
+                let left = format!("it is dissolved, and {} things were left behind", leftovers.len());
+                let trouble = Trouble::new(TroubleKind::Failed, format!("pair {pair}"), left);
+                Err(trouble.next("bring what did not answer back, pair the same two agents once more (it takes no codes), and unpair"))
             }
             other => Err(unexpected(&other)),
         },

@@ -14,4 +14,5 @@ mod schedule;
 mod sites;
 #[path = "../stand/mod.rs"]
 mod stand;
+mod unpair;
 mod users;

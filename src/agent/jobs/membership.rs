@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Job, Site, drop, fence};
 use crate::agent::guard;
-use crate::domain::{Identity, PointId, ServiceName, Trouble};
+use crate::domain::{DataSetName, Identity, PointId, ServiceName, Trouble};
 use crate::protocol::{JoinOrder, LeaveReport, Outcome, OwnSnapshot, StorePoliciesOrder};
 use crate::store::agent::PairFacts;
 
@@ -70,12 +70,21 @@ async fn lift_fence(job: &Job, facts: &PairFacts, report: &mut LeaveReport) {
     if facts.claim.identity == Identity::Primary && !facts.fence.wanted {
         return;
     }
-    let sets = fence::sets_here(&job.site, facts).and_then(|sets| fence::with_true_roots(&job.site, &job.pair, sets));
+    let sets = ever_fenced(job, facts).and_then(|sets| fence::with_true_roots(&job.site, &job.pair, sets));
     let lifted = match sets {
         Ok(sets) => fence::lift(&job.site, &sets).await,
         Err(trouble) => vec![trouble.to_string()],
     };
     report.leftovers.extend(lifted.into_iter().map(|why| format!("fence: {why}")));
+}
+
+/// Every data set of this cluster that may stand under the pair's fence, also those that no policy names any more.
+fn ever_fenced(job: &Job, facts: &PairFacts) -> Result<Vec<DataSetName>, Trouble> {
+    let mut sets: BTreeSet<DataSetName> = fence::sets_here(&job.site, facts)?.into_iter().collect();
+    for row in job.site.ledger.points_of_pair(&job.pair)?.into_iter().filter(|row| row.record.to == job.site.cluster) {
+        sets.extend(row.record.data_sets.into_iter().map(|set| set.to));
+    }
+    Ok(sets.into_iter().collect())
 }
 
 /// What on this cluster belongs to a pair.

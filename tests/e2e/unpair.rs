@@ -1,0 +1,84 @@
+//! Unpairing removes our snapshots, staging and fences on both sides, and lists what it could not remove.
+
+use serde_json::Value;
+
+use crate::stand::Dir;
+use crate::stand::processes::{Agent, Controller, paired, re_plan};
+use crate::stand::trees::make;
+
+/// Captures, sealed points and staging of ours beside a cluster's data, by their files.
+fn ours(agent: &Agent) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![agent.dir.join("state/components"), agent.dir.join("files")];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let text = path.to_str().unwrap().to_owned();
+            let is_ours = ["/captured/", "/sealed/", "/staging/", "/objects/", ".understudy"].iter().any(|part| text.contains(part));
+            if path.is_dir() {
+                folders.push(path);
+            } else if is_ours {
+                found.push(text);
+            }
+        }
+    }
+    found
+}
+
+fn backed_up(dir: &Dir) -> (Agent, Agent, Controller) {
+    let (east, west, controller) = paired(dir.path(), "[\"files:docs\", \"tables:orders\"]", "");
+    make(&east.dir.join("files/docs"), 5);
+    let db = rusqlite::Connection::open(east.dir.join("orders.db")).unwrap();
+    db.execute_batch("CREATE TABLE orders (id INTEGER PRIMARY KEY); INSERT INTO orders VALUES (1)").unwrap();
+    for _ in 0..2 {
+        controller.done(&["run", "orders"]);
+    }
+    assert!(!ours(&east).is_empty() && !ours(&west).is_empty());
+    (east, west, controller)
+}
+
+/// Whether ordinary work goes on in the data sets.
+fn can_be_written(agent: &Agent) -> bool {
+    let db = rusqlite::Connection::open(agent.dir.join("orders.db")).unwrap();
+    let row = db.execute("INSERT INTO orders DEFAULT VALUES", []).is_ok();
+    let file = std::fs::write(agent.dir.join("files/docs/by an ordinary user"), "x").is_ok();
+    assert_eq!(row, file, "the fence covers all of the service or nothing");
+    row
+}
+
+#[test]
+fn nothing_of_ours_stays_on_either_side_and_the_data_does() {
+    let dir = Dir::new();
+    let (east, west, controller) = backed_up(&dir);
+    assert!(!can_be_written(&west), "the secondary is fenced");
+    let gone = controller.done(&["unpair", "p"]);
+    assert_eq!(gone["leftovers"], Value::Array(Vec::new()), "{gone:#}");
+    for agent in [&east, &west] {
+        assert_eq!(ours(agent), Vec::<String>::new(), "{}", agent.name);
+        assert!(can_be_written(agent) && agent.dir.join("files/docs/a/b/c/deep").exists(), "the data of {} stays and is free", agent.name);
+    }
+    assert_eq!(controller.done(&["status"])["pairs"], Value::Array(Vec::new()));
+    assert_eq!(controller.say(&["run", "orders"]).code(), 2, "there is no such service any more");
+}
+
+#[test]
+fn with_one_agent_down_what_stays_is_listed_and_can_be_removed_later() {
+    let dir = Dir::new();
+    let (east, mut west, controller) = backed_up(&dir);
+    west.kill();
+    let said = controller.say(&["unpair", "p"]);
+    assert_eq!(said.code(), 1, "something could not be removed: {}", said.stderr);
+    let left = said.json["leftovers"].as_array().unwrap();
+    assert!(left.len() == 1 && left[0].as_str().unwrap().contains("west"), "{left:?}");
+    assert_eq!(ours(&east), Vec::<String>::new(), "what could be removed is");
+    assert!(!ours(&west).is_empty());
+
+    // The way out that a person has: pair the two again, which takes no new codes, and unpair with both there.
+    west.start();
+    controller.apply(&re_plan(&east, &west, "[\"files:docs\"]", ""));
+    let gone = controller.done(&["unpair", "p"]);
+    assert_eq!(gone["leftovers"], Value::Array(Vec::new()), "{gone:#}");
+    assert_eq!(ours(&west), Vec::<String>::new());
+    assert!(can_be_written(&west));
+}
