@@ -49,15 +49,32 @@ pub(super) async fn take_over(engine: &Arc<Engine>, agents: &[Enrolled]) -> Resu
         }
     }
     if told.is_empty() {
-        return Err(trouble.unwrap_or_else(|| {
-            Trouble::new(TroubleKind::NotFound, "the agents", "they are in no pair: there is nothing to adopt").next("pair them instead")
-        }));
+        return Err(match trouble {
+            Some(trouble) => trouble,
+            None => nothing_to_adopt(engine, agents).await,
+        });
     }
     let mut lines = Vec::new();
     for (name, told) in told {
         lines.extend(rebuild(engine, &name, &told).await?);
     }
     Ok(lines)
+}
+
+/// No agent tells us of a pair: it is in none, or another controller commands those that it is in.
+async fn nothing_to_adopt(engine: &Engine, agents: &[Enrolled]) -> Trouble {
+    for agent in agents {
+        let pairs = engine.look(agent).await.map(|status| status.pairs).unwrap_or_default();
+        if let Some(pair) = pairs.first() {
+            return Trouble::new(
+                TroubleKind::Refused,
+                format!("pair {}", pair.pair),
+                format!("another controller commands it at {}", agent.cluster),
+            )
+            .next("to take it over, run `understudy-agent adopt` on that agent's host and `understudy adopt` with its code");
+        }
+    }
+    Trouble::new(TroubleKind::NotFound, "the agents", "they are in no pair: there is nothing to adopt").next("pair them instead")
 }
 
 async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result<Vec<String>, Trouble> {

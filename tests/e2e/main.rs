@@ -8,6 +8,7 @@ mod conflict;
 mod hooks;
 mod kill;
 mod lab;
+mod pairing;
 mod plans;
 mod route;
 mod schedule;
