@@ -181,6 +181,8 @@ pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName) -> Result<Repl
         match engine.carry_out(errand, |_| ()).await {
             Ok(Outcome::Left(report)) => leftovers.extend(report.leftovers),
             Ok(_) => {}
+            // It has left already: an unpairing before this one was cut short.
+            Err(trouble) if trouble.kind == TroubleKind::NotFound => {}
             Err(trouble) => leftovers.push(format!("everything of ours at {}: {trouble}", agent.enrolled.cluster)),
         }
     }

@@ -11,7 +11,7 @@ use crate::stand::processes::{Agent, Controller, plan};
 use crate::stand::trees::{assert_same, change, listing, make};
 
 /// What a run says when it begins, and after each step.
-const STEPS: [&str; 5] = ["run ", "both agents are ready", "captured", "copied", "read back"];
+const STEPS: [&str; 6] = ["run ", "both agents are ready", "captured", "copied", "read back", "sealed as"];
 
 /// Two agents, a controller, and a service over a tree and a table, once sealed.
 struct Stand {
@@ -71,6 +71,14 @@ impl Stand {
         strike(self, &mut run);
         run
     }
+
+    /// Starts a run; gives back its process when the secondary has taken the commit, which is one instruction with apply and seal.
+    fn run_until_commit(&self) -> std::process::Child {
+        let since = self.west.log().len();
+        let (run, _) = self.controller.begin(&["run", "orders"]);
+        self.west.tells(since, "order=\"commit\"");
+        run
+    }
 }
 
 fn rows(dir: &Path) -> Vec<(i64, String)> {
@@ -88,6 +96,11 @@ fn the_engine_killed_at_every_step() {
         run.wait().unwrap();
         stand.run_is_right();
     }
+    stand.work(STEPS.len());
+    let mut run = stand.run_until_commit();
+    run.kill().unwrap();
+    run.wait().unwrap();
+    stand.run_is_right();
 }
 
 #[test]
@@ -103,6 +116,12 @@ fn the_primary_s_agent_killed_at_every_step() {
         assert!(matches!(run.wait().unwrap().code(), Some(0 | 1)), "killed at {step}");
         stand.run_is_right();
     }
+    stand.work(STEPS.len());
+    let mut run = stand.run_until_commit();
+    stand.east.kill();
+    stand.east.start();
+    assert_eq!(run.wait().unwrap().code(), Some(0), "the commit needs nothing of the primary");
+    stand.run_is_right();
 }
 
 #[test]
@@ -117,4 +136,41 @@ fn the_secondary_s_agent_killed_at_every_step() {
         assert!(matches!(run.wait().unwrap().code(), Some(0 | 1)), "killed at {step}");
         stand.run_is_right();
     }
+}
+
+/// How far the secondary's ledger says it is with a point that is not sealed: phases done of the apply; `None` before the commit.
+fn phases_done(west: &Agent) -> Option<u32> {
+    let ledger =
+        rusqlite::Connection::open_with_flags(west.dir.join("state/ledger.db"), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    ledger.busy_timeout(Duration::from_secs(5)).unwrap();
+    let text = "SELECT max(coalesce((SELECT max(done) FROM phases WHERE phases.point = points.point), 0)) FROM points WHERE sealed = 0";
+    ledger.query_row(text, [], |row| row.get(0)).unwrap()
+}
+
+/// From the commit's record on the secondary finishes alone: killed after each phase of the apply, it finishes when it starts again.
+#[test]
+fn the_secondary_s_agent_killed_after_every_phase_of_the_apply() {
+    let mut stand = Stand::new();
+    let mut struck = Vec::new();
+    for (round, phases) in (0..=4).enumerate() {
+        stand.work(20 + round);
+        let mut run = stand.run_until_commit();
+        loop {
+            match phases_done(&stand.west) {
+                Some(done) if done >= phases => {
+                    struck.push(done);
+                    break;
+                }
+                // It was too quick for us.
+                _ if run.try_wait().unwrap().is_some() => break,
+                _ => {}
+            }
+        }
+        stand.west.kill();
+        stand.west.start();
+        assert_eq!(run.wait().unwrap().code(), Some(0), "what is committed is sealed, {phases} phases were done");
+        stand.run_is_right();
+    }
+    println!("killed after so many phases of the apply: {struck:?}");
+    assert!(struck.len() >= 3, "the apply was too quick to be met: {struck:?}");
 }

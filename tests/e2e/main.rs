@@ -7,11 +7,13 @@ mod cli;
 mod conflict;
 mod hooks;
 mod kill;
+mod kill_switch;
 mod lab;
 mod pairing;
 mod plans;
 mod route;
 mod schedule;
+mod silent;
 mod sites;
 #[path = "../stand/mod.rs"]
 mod stand;
