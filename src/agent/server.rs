@@ -14,7 +14,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Extension, FromRequest, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -28,7 +28,7 @@ use super::manager::Manager;
 use super::status::{self, Facts};
 use super::views::Views;
 use crate::domain::{ComponentName, DataSetName, InstructionId, Trouble, TroubleKind};
-use crate::protocol::http::http_status;
+use crate::protocol::http::Refusal;
 use crate::protocol::tls::OwnKey;
 use crate::protocol::{AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records};
 use crate::transfer::{self, PeerOf};
@@ -84,22 +84,6 @@ pub fn router(app: Arc<App>) -> Router {
     // Streams have their own limits.
     let peer = transfer::router(app.site.clone()).merge(users).layer(role(Allowed::Peer));
     small.merge(peer).fallback(async || Refusal(Trouble::new(TroubleKind::NotFound, "request", "there is no such endpoint")))
-}
-
-/// A trouble as an answer.
-pub struct Refusal(Trouble);
-
-impl From<Trouble> for Refusal {
-    fn from(trouble: Trouble) -> Refusal {
-        Refusal(trouble)
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(http_status(self.0.kind)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, Json(self.0)).into_response()
-    }
 }
 
 /// Who may use an endpoint.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::controller::command::AdjustReport;
 use crate::controller::snapshot::{ClusterView, PairView, ServiceView};
-use crate::domain::{RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
+use crate::domain::{RunOutcome, RunReport, Trouble, TroubleKind};
 
 /// Prints one JSON document and a line end.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Trouble> {
@@ -16,26 +16,6 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), Trouble> {
 pub(super) fn line(text: &str) -> Result<(), Trouble> {
     use std::io::Write;
     writeln!(std::io::stdout(), "{text}").map_err(|e| Trouble::new(TroubleKind::Failed, "standard output", e))
-}
-
-/// A sealed point as the run that made it reports it.
-pub(super) fn as_report(point: &RecoveryPoint) -> RunReport {
-    RunReport {
-        service: point.service.clone(),
-        run: point.run,
-        recovery_point: point.id,
-        moment: point.moment,
-        captured: Some(point.captured),
-        data_sets: point.data_sets.clone(),
-        timings_ms: point.timings_ms,
-        outcome: Some(RunOutcome::Sealed),
-        error: None,
-        pair: point.pair.clone(),
-        epoch: point.epoch,
-        from: point.from.clone(),
-        to: point.to.clone(),
-        sealed_at: point.sealed_at,
-    }
 }
 
 /// One run in one line.

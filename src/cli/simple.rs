@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::controller::command::{AgentRequest, StatusReport};
 use crate::controller::{Command as Ask, Reply, fn_waker::Waker};
-use crate::domain::{Plan, RunReport, Trouble, TroubleKind};
+use crate::domain::{Plan, RecoveryPoint, RunReport, Trouble, TroubleKind};
 
 use super::args::Command;
 use super::session::{Session, open_engine, unexpected};
@@ -20,7 +20,7 @@ pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Resu
         Command::ExportPlan { out } => export(session, out, json).await,
         Command::Status => status(session, json),
         Command::Points { service } => match session.ask(Ask::Points { service }).await? {
-            Reply::Points(points) => runs(&points.iter().map(output::as_report).collect::<Vec<_>>(), json),
+            Reply::Points(points) => runs(&points.iter().map(RecoveryPoint::report).collect::<Vec<_>>(), json),
             other => Err(unexpected(&other)),
         },
         Command::Runs { service, limit } => match session.ask(Ask::Runs { service, limit }).await? {

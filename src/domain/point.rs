@@ -171,3 +171,25 @@ pub struct RecoveryPoint {
     /// When it was sealed; `None` while committed and not yet sealed.
     pub sealed_at: Option<DateTime<Utc>>,
 }
+
+impl RecoveryPoint {
+    /// As the run that sealed it reports it.
+    pub fn report(&self) -> RunReport {
+        RunReport {
+            service: self.service.clone(),
+            run: self.run,
+            recovery_point: self.id,
+            moment: self.moment,
+            captured: Some(self.captured),
+            data_sets: self.data_sets.clone(),
+            timings_ms: self.timings_ms,
+            outcome: Some(RunOutcome::Sealed),
+            error: None,
+            pair: self.pair.clone(),
+            epoch: self.epoch,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            sealed_at: self.sealed_at,
+        }
+    }
+}

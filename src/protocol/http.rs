@@ -6,6 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
 use crate::domain::{Trouble, TroubleKind};
@@ -31,6 +34,23 @@ pub fn http_status(kind: TroubleKind) -> u16 {
         TroubleKind::Failed => 500,
         TroubleKind::Unreachable => 502,
         TroubleKind::Exhausted => 507,
+    }
+}
+
+/// A trouble as an answer, with the status of its kind.
+#[derive(Debug)]
+pub struct Refusal(pub Trouble);
+
+impl From<Trouble> for Refusal {
+    fn from(trouble: Trouble) -> Refusal {
+        Refusal(trouble)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(http_status(self.0.kind)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, Json(self.0)).into_response()
     }
 }
 

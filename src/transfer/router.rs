@@ -20,7 +20,7 @@ use super::{DataPlane, Sink, Source};
 use crate::components::Slot;
 use crate::domain::{ClusterName, DataSetName, PairName, PointId, RunId, Trouble, TroubleKind};
 use crate::protocol::SetCounts;
-use crate::protocol::http::http_status;
+use crate::protocol::http::Refusal;
 
 /// Plans kept in memory between requests; more are read from the ledger again.
 const PLANS_KEPT: usize = 64;
@@ -269,21 +269,5 @@ async fn drain(body: &mut Framed, idle: std::time::Duration) {
         if left == 0 {
             return;
         }
-    }
-}
-
-/// A trouble as an answer.
-struct Refusal(Trouble);
-
-impl From<Trouble> for Refusal {
-    fn from(trouble: Trouble) -> Refusal {
-        Refusal(trouble)
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(http_status(self.0.kind)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, Json(self.0)).into_response()
     }
 }

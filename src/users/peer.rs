@@ -10,8 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
@@ -21,6 +19,7 @@ use super::{Adjusted, Side};
 use crate::agent::jobs::{PeerLink, Site};
 use crate::domain::user_data::{UserData, UserDataChange};
 use crate::domain::{Epoch, Identity, PairName, Trouble, TroubleKind};
+use crate::protocol::http::{Refusal, call_failed, read_answer};
 
 /// The other agent reads or adjusts all its components within this, or the sync has failed.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -49,32 +48,18 @@ pub fn router(site: Arc<Site>) -> Router {
     Router::new().route("/v1/peer/users/{pair}", get(tell)).route("/v1/peer/users/{pair}/adjust", post(take)).with_state(site)
 }
 
-async fn tell(State(site): State<Arc<Site>>, Path(pair): Path<PairName>) -> Response {
-    let told = async {
-        let last_applied = site.ledger.applied_users(&pair)?;
-        Ok(PeerUsers { now: super::read(&site, &pair, Side::Secondary).await?, last_applied })
-    };
-    answer(told.await)
+async fn tell(State(site): State<Arc<Site>>, Path(pair): Path<PairName>) -> Result<Json<PeerUsers>, Refusal> {
+    let last_applied = site.ledger.applied_users(&pair)?;
+    Ok(Json(PeerUsers { now: super::read(&site, &pair, Side::Secondary).await?, last_applied }))
 }
 
-async fn take(State(site): State<Arc<Site>>, Path(pair): Path<PairName>, Json(wish): Json<PeerAdjust>) -> Response {
-    let taken = async {
-        let claim = site.ledger.member(&pair)?.claim;
-        if claim.identity != Identity::Secondary || claim.epoch != wish.epoch {
-            let reason =
-                format!("this cluster has the {} identity at epoch {}; user data flows to a secondary", claim.identity, claim.epoch);
-            return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), reason));
-        }
-        super::adjust(&site, &pair, &wish.changes, &wish.primary).await
-    };
-    answer(taken.await)
-}
-
-fn answer<T: Serialize>(result: Result<T, Trouble>) -> Response {
-    match result {
-        Ok(value) => Json(value).into_response(),
-        Err(trouble) => (StatusCode::UNPROCESSABLE_ENTITY, Json(trouble)).into_response(),
+async fn take(State(site): State<Arc<Site>>, Path(pair): Path<PairName>, Json(wish): Json<PeerAdjust>) -> Result<Json<Adjusted>, Refusal> {
+    let claim = site.ledger.member(&pair)?.claim;
+    if claim.identity != Identity::Secondary || claim.epoch != wish.epoch {
+        let reason = format!("this cluster has the {} identity at epoch {}; user data flows to a secondary", claim.identity, claim.epoch);
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), reason).into());
     }
+    Ok(Json(super::adjust(&site, &pair, &wish.changes, &wish.primary).await?))
 }
 
 /// Asks the secondary for its side.
@@ -96,11 +81,6 @@ pub async fn have_peer_adjust(
 
 async fn reply<T: DeserializeOwned>(peer: &PeerLink, request: reqwest::RequestBuilder) -> Result<T, Trouble> {
     let object = format!("agent {}", peer.cluster);
-    let unreachable = |e: reqwest::Error| Trouble::new(TroubleKind::Unreachable, &object, format!("no answer about user data: {e}"));
-    let response = request.timeout(LIMIT).send().await.map_err(unreachable)?;
-    if response.status().is_success() {
-        return response.json().await.map_err(unreachable);
-    }
-    let status = response.status();
-    Err(response.json::<Trouble>().await.unwrap_or_else(|_| Trouble::new(TroubleKind::Failed, &object, format!("it answered {status}"))))
+    let response = request.timeout(LIMIT).send().await.map_err(|e| call_failed(&object, &e))?;
+    read_answer(&object, response).await
 }

@@ -13,11 +13,11 @@ fn killed_at_every_call(begin: impl Fn(&Site), is_over: impl Fn(&Site) -> bool, 
     for call in 0..CALLS {
         let world = World::new();
         let site = Site::paired(world);
-        site.world.freeze_after(call);
+        site.world.faults.freeze_after(call);
         begin(&site);
-        let killed = site.wait(|site| site.world.is_frozen() || is_over(site));
+        let killed = site.wait(|site| site.world.faults.is_frozen() || is_over(site));
         assert!(killed, "call {call}: neither frozen nor over");
-        let frozen = site.world.is_frozen();
+        let frozen = site.world.faults.is_frozen();
         let site = site.kill_and_restart();
         assert!(site.wait(&is_over), "call {call}: not over after the restart");
         check(&site, call);
@@ -61,7 +61,9 @@ fn a_planned_switchover_survives_a_kill_at_every_call() {
             });
         },
         // Killed before the decision was stored, nothing has happened: then the pair replicates as before.
-        move |site| decided(site) || (!site.world.is_frozen() && site.is_restarted() && site.snapshot().pairs[0].phase == "replicating"),
+        move |site| {
+            decided(site) || (!site.world.faults.is_frozen() && site.is_restarted() && site.snapshot().pairs[0].phase == "replicating")
+        },
         |site, call| {
             let (east, west) = (site.world.east().claim.unwrap(), site.world.west().claim.unwrap());
             let primaries = [east, west].iter().filter(|c| c.identity == Identity::Primary).count();

@@ -123,7 +123,7 @@ async fn a_second_run_of_a_service_waits_for_the_first() {
 #[tokio::test]
 async fn clocks_that_are_too_far_apart_stop_a_capture() {
     let stand = Stand::paired().await;
-    stand.world.step_east_clock(90_000);
+    stand.world.faults.step_east_clock(90_000);
     let report = stand.run().await;
     assert_eq!(report.outcome, Some(RunOutcome::Failed));
     assert!(report.error.unwrap().object.contains("clocks"));

@@ -224,7 +224,7 @@ impl Site {
     pub fn kill_and_restart(mut self) -> Site {
         self.runtime.take().unwrap().shutdown_timeout(LIMIT);
         self.handle = None;
-        self.world.thaw();
+        self.world.faults.thaw();
         let runtime = runtime();
         self.handle = Some(runtime.block_on(engine(self.dir.path(), &self.world)).unwrap());
         self.runtime = Some(runtime);

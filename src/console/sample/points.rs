@@ -6,8 +6,8 @@ use super::{id, name, now, services, time};
 use crate::controller::snapshot::{ActivityLine, Level, RunView};
 use crate::domain::backup::machine::{Phase, StartedBy};
 use crate::domain::{
-    CapturedSpan, Digest, Epoch, Grade, PointDataSet, PointId, RecoveryPoint, RunId, RunOutcome, RunReport, Service, Timings, Trouble,
-    TroubleKind, Window,
+    CapturedSpan, Digest, Epoch, Grade, PointDataSet, PointId, RecoveryPoint, RunId, RunOutcome, Service, Timings, Trouble, TroubleKind,
+    Window,
 };
 use crate::protocol::Progress;
 
@@ -104,28 +104,10 @@ pub fn points() -> Vec<RecoveryPoint> {
     all
 }
 
-fn report(point: &RecoveryPoint, outcome: Option<RunOutcome>) -> RunReport {
-    RunReport {
-        service: point.service.clone(),
-        run: point.run,
-        recovery_point: point.id,
-        moment: point.moment,
-        captured: Some(point.captured),
-        data_sets: point.data_sets.clone(),
-        timings_ms: point.timings_ms,
-        outcome,
-        error: None,
-        pair: point.pair.clone(),
-        epoch: point.epoch,
-        from: point.from.clone(),
-        to: point.to.clone(),
-        sealed_at: point.sealed_at,
-    }
-}
-
 fn transferring() -> RunView {
     let moment = time("2026-11-21T06:07:00Z");
-    let mut report = report(&point(90, &services()[0].policy, moment, 840, Grade::Bounded), None);
+    let mut report = point(90, &services()[0].policy, moment, 840, Grade::Bounded).report();
+    report.outcome = None;
     report.timings_ms = Timings { arm: Some(310), capture: Some(871), ..Timings::default() };
     report.sealed_at = None;
     let line = |ms: i64, level, text: &str| ActivityLine { at: at(moment, ms), level, text: text.to_owned(), about: "orders".to_owned() };
@@ -158,7 +140,7 @@ fn transferring() -> RunView {
 /// One run under way, and the newest ended ones.
 pub fn runs() -> Vec<RunView> {
     let ended = |point: &RecoveryPoint| RunView {
-        report: report(point, Some(RunOutcome::Sealed)),
+        report: point.report(),
         run: point.run,
         phase: Phase::Sealed,
         phase_since: at(point.moment, 38_000),

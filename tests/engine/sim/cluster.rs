@@ -1,0 +1,218 @@
+//! One simulated cluster with its agent: what it holds, and what an instruction does to it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use understudy::domain::backup::machine::{CaptureReport, CapturedSet};
+use understudy::domain::switchover::machine::Decision;
+use understudy::domain::user_data::UserData;
+use understudy::domain::*;
+use understudy::protocol::*;
+
+/// One cluster's whole state.
+pub struct SimCluster {
+    pub name: ClusterName,
+    /// Its agent answers the controller.
+    pub up: bool,
+    /// Its agent answers the other agent.
+    pub seen_by_peer: bool,
+    /// What the other agent finds when it probes its components; `None`: they cannot be probed from there.
+    pub probed_by_peer: Option<Health>,
+    /// What its own probes say.
+    pub health: Health,
+    /// Enrolled controllers would be listed here; the sim only counts enrolments.
+    pub enrolments: u32,
+    pub term: Term,
+    pub claim: Option<Claim>,
+    pub confirmed: bool,
+    pub fenced: bool,
+    pub peer: Option<PeerSpec>,
+    pub services: Vec<Service>,
+    pub points: Vec<RecoveryPoint>,
+    /// Captures held (primary).
+    pub captures: BTreeSet<PointId>,
+    /// Points in staging (secondary).
+    pub staging: BTreeSet<PointId>,
+    pub decisions: Vec<Decision>,
+    /// Orders carried out, in order, by name.
+    pub done: Vec<&'static str>,
+    /// Orders answered with `Running` until they are let go.
+    pub held: BTreeSet<&'static str>,
+    /// Orders that fail.
+    pub failing: BTreeMap<&'static str, Trouble>,
+    answers: HashMap<InstructionId, (Instruction, Option<AnswerState>)>,
+}
+
+impl SimCluster {
+    /// Up, well, and in no pair.
+    pub fn new(name: ClusterName) -> SimCluster {
+        SimCluster {
+            name,
+            up: true,
+            seen_by_peer: true,
+            probed_by_peer: None,
+            health: Health::Healthy,
+            enrolments: 0,
+            term: Term(0),
+            claim: None,
+            confirmed: true,
+            fenced: false,
+            peer: None,
+            services: Vec::new(),
+            points: Vec::new(),
+            captures: BTreeSet::new(),
+            staging: BTreeSet::new(),
+            decisions: Vec::new(),
+            done: Vec::new(),
+            held: BTreeSet::new(),
+            failing: BTreeMap::new(),
+            answers: HashMap::new(),
+        }
+    }
+
+    /// Takes an instruction as a real agent's guard does.
+    pub fn take(&mut self, instruction: &Instruction) -> Result<Answer, Trouble> {
+        let outdated = |reason: String| Err(Trouble::new(TroubleKind::Outdated, format!("agent {}", self.name), reason));
+        if instruction.term < self.term {
+            return outdated(format!("term {} is over", instruction.term));
+        }
+        self.term = instruction.term;
+        let id = instruction.id;
+        if let Some((before, _)) = self.answers.get(&id) {
+            assert_eq!(before.order, instruction.order, "an id was used again for another order");
+            return self.answer(id);
+        }
+        let epoch = self.claim.map(|c| c.epoch).unwrap_or_default();
+        let decides = matches!(instruction.order, Order::Join(_) | Order::Promote(_) | Order::Demote(_) | Order::Unfence(_));
+        if instruction.epoch < epoch {
+            return outdated(format!("epoch {} is over", instruction.epoch));
+        }
+        if instruction.epoch > epoch && !decides {
+            return Err(Trouble::new(TroubleKind::Refused, format!("agent {}", self.name), "it was not told of that epoch"));
+        }
+        self.answers.insert(id, (instruction.clone(), None));
+        self.answer(id)
+    }
+
+    /// Where an instruction is; what was not carried out yet is now.
+    pub fn answer(&mut self, id: InstructionId) -> Result<Answer, Trouble> {
+        let Some((instruction, state)) = self.answers.get(&id).cloned() else {
+            return Err(Trouble::new(TroubleKind::NotFound, format!("instruction {id}"), "it never arrived"));
+        };
+        if let Some(state) = state {
+            return Ok(Answer { id, state });
+        }
+        let name = instruction.order.name();
+        if self.held.contains(name) {
+            let committed = name == "commit";
+            return Ok(Answer { id, state: AnswerState::Running(Progress { doing: name.into(), committed, ..Progress::default() }) });
+        }
+        if let Some(trouble) = self.failing.get(name).cloned() {
+            self.answers.remove(&id);
+            return Ok(Answer { id, state: AnswerState::Failed(trouble) });
+        }
+        let outcome = self.carry_out(&instruction.order, instruction.epoch);
+        self.done.push(name);
+        let state = AnswerState::Done(Box::new(outcome));
+        self.answers.insert(id, (instruction, Some(state.clone())));
+        Ok(Answer { id, state })
+    }
+
+    fn carry_out(&mut self, order: &Order, epoch: Epoch) -> Outcome {
+        match order {
+            Order::Join(join) => {
+                self.claim = Some(Claim { identity: join.identity, epoch, decision: DecisionId(Uuid::nil()) });
+                self.peer = Some(join.peer.clone());
+                Outcome::Done
+            }
+            Order::Leave => {
+                self.claim = None;
+                Outcome::Left(LeaveReport { removed: 1, leftovers: Vec::new() })
+            }
+            Order::StorePolicies(policies) => {
+                self.services = policies.services.clone();
+                self.confirmed = true;
+                Outcome::Done
+            }
+            Order::Arm(_) => Outcome::Armed(ArmReport {
+                last_point: self.points.last().map(|p| p.id),
+                held_points: self.captures.iter().copied().collect(),
+                drift: Vec::new(),
+                warnings: Vec::new(),
+            }),
+            Order::Capture(capture) => {
+                assert!(self.captures.insert(capture.point), "a point was captured twice");
+                Outcome::Captured(captured(capture.service.data_sets.len()))
+            }
+            Order::Push(t) | Order::Pull(t) => Outcome::Transferred(TransferReport {
+                sets: t
+                    .data_sets
+                    .iter()
+                    .map(|_| SetCounts { files: 3, bytes: 30, copied_files: 3, copied_bytes: 30, ..SetCounts::default() })
+                    .collect(),
+            }),
+            Order::Verify(v) => {
+                self.staging.insert(v.point);
+                Outcome::Verified(VerifyReport { files: 3, bytes: 30 })
+            }
+            Order::Commit(commit) => {
+                self.staging.remove(&commit.point.id);
+                let point = RecoveryPoint { sealed_at: Some(Utc::now()), ..commit.point.clone() };
+                self.points.push(point.clone());
+                Outcome::Sealed(Box::new(point))
+            }
+            Order::Abort(abort) => {
+                self.staging.remove(&abort.point);
+                self.captures.remove(&abort.point);
+                Outcome::Dropped(Vec::new())
+            }
+            Order::Prune(prune) => {
+                self.points.retain(|p| !prune.points.contains(&p.id));
+                self.captures.retain(|p| !prune.points.contains(p));
+                Outcome::Dropped(Vec::new())
+            }
+            Order::SyncUsers(_) | Order::ReadUsers | Order::AdjustUsers(_) => Outcome::Users(UsersReport {
+                read: Some(UserData { read_at: DateTime::UNIX_EPOCH, items: BTreeMap::new() }),
+                last_applied: None,
+                changes: Vec::new(),
+                applied: 0,
+                failed: Vec::new(),
+            }),
+            Order::Promote(promote) => self.promote(&promote.decision),
+            Order::Demote(demote) => {
+                self.fenced = true;
+                if !demote.fence_only {
+                    let decision = &demote.decision;
+                    self.claim = Some(Claim { identity: Identity::Secondary, epoch: decision.epoch, decision: decision.id });
+                }
+                Outcome::Fenced(vec!["files: read back".into()])
+            }
+            Order::Unfence(_) => {
+                self.fenced = false;
+                Outcome::Done
+            }
+        }
+    }
+
+    fn promote(&mut self, decision: &Decision) -> Outcome {
+        assert!(self.claim.is_some_and(|c| c.epoch < decision.epoch), "a promotion does not raise the epoch");
+        let held = |id: &PointId| self.points.iter().any(|p| p.id == *id && p.sealed_at.is_some());
+        assert!(decision.points.values().all(held), "a point that is not sealed here was to be promoted");
+        self.claim = Some(Claim { identity: Identity::Primary, epoch: decision.epoch, decision: decision.id });
+        self.decisions.push(decision.clone());
+        self.fenced = false;
+        Outcome::Promoted(PromoteReport { epoch: decision.epoch, services: decision.points.clone(), failed: BTreeMap::new() })
+    }
+}
+
+fn captured(sets: usize) -> CaptureReport {
+    let now = Utc::now();
+    let window = Window { lo: now, hi: now + TimeDelta::milliseconds(2) };
+    CaptureReport {
+        sets: (0..sets).map(|_| CapturedSet { window, server_time: None, open_files: Vec::new() }).collect(),
+        frozen: false,
+        clock_stepped: false,
+    }
+}
