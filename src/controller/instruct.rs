@@ -58,6 +58,7 @@ impl Engine {
         let mut backoff = self.limits.backoff;
         let mut best = 0;
         loop {
+            let (begun, was_failing) = (Instant::now(), failing.is_some());
             let mut on_progress = |p: &Progress| {
                 let done: u64 = p.done_bytes.iter().sum();
                 if done > best {
@@ -78,8 +79,11 @@ impl Engine {
             if !trouble.is_worth_retrying() {
                 return Err(trouble);
             }
+            // An agent waits for its peer in its own time. A second attempt is not begun that would outlast our patience if it fails like
+            // the one before.
+            let again = if was_failing && failing.is_some() { begun.elapsed() } else { Duration::ZERO };
             let since = *failing.get_or_insert_with(Instant::now);
-            if errand.patience.is_some_and(|patience| since.elapsed() + backoff > patience) {
+            if errand.patience.is_some_and(|patience| since.elapsed() + backoff + again > patience) {
                 return Err(gave_up(errand.agent, trouble, since.elapsed()));
             }
             tracing::debug!(agent = %errand.agent.cluster, %trouble, "an instruction is tried again");

@@ -17,8 +17,10 @@ use super::tls::{self, OwnKey, Pins};
 
 /// How long a connection may take to come about.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(2);
-/// How long a connection may be silent in the middle of an answer.
-const READ_LIMIT: Duration = Duration::from_secs(30);
+/// A connection from which nothing came for so long is asked whether anybody is still there, …
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// … and given up after so long without an answer: the next call then makes a new one.
+const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(8);
 /// The largest answer that is read into memory.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
@@ -54,8 +56,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// An HTTP client that shows our certificate and accepts only pinned keys. It uses no proxy and follows no redirect; every call
-/// still needs its own whole time limit.
+/// An HTTP client that shows our certificate and accepts only pinned keys. It uses no proxy and follows no redirect. Every call needs
+/// a time limit of its own: one for all calls would cut off a large piece on its way up a slow line.
 pub fn http_client(own: Arc<OwnKey>, pins: Pins) -> Result<reqwest::Client, Trouble> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls::client_config(own, Some(pins))?)
@@ -63,7 +65,8 @@ pub fn http_client(own: Arc<OwnKey>, pins: Pins) -> Result<reqwest::Client, Trou
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_LIMIT)
-        .read_timeout(READ_LIMIT)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .http2_keep_alive_timeout(KEEP_ALIVE_LIMIT)
         .pool_idle_timeout(Duration::from_secs(20))
         .tcp_nodelay(true)
         .build()

@@ -1,8 +1,10 @@
 //! A change set as text: one change a line, then a line with their number and hash. The same text crosses the wire and is
-//! kept in the ledger, so that a plan that was cut or altered on either way is told.
+//! kept in the ledger, so that a plan that was cut or altered on either way is told. On the wire empty lines may come before it (it is
+//! being worked on), and a trouble instead of it.
 
 use serde::{Deserialize, Serialize};
 
+use super::beat::Told;
 use crate::domain::{Change, ChangeSet, Digest, Trouble, TroubleKind};
 
 /// The media type of such text.
@@ -112,12 +114,18 @@ impl ChangesDecoder {
 
     fn take_line(&mut self) -> Result<(), Trouble> {
         let line = std::mem::take(&mut self.line);
+        if line == b"\n" {
+            return Ok(());
+        }
         if self.last.is_some() || line.len() > MAX_LINE_BYTES || self.changes.len() >= MAX_CHANGES {
             return Err(self.bad("it goes on after its last line, or a line is too long"));
         }
         if line.starts_with(b"{\"count\"") {
             self.last = Some(serde_json::from_slice(&line).map_err(|e| self.bad(e))?);
             return Ok(());
+        }
+        if line.starts_with(b"{\"trouble\"") {
+            return Told::<()>::result(serde_json::from_slice(&line).map_err(|e| self.bad(e))?);
         }
         let change: Change = serde_json::from_slice(&line).map_err(|e| self.bad(e))?;
         if let Change::Put(entry) | Change::Meta(entry) = &change
@@ -172,6 +180,15 @@ mod tests {
             if cut { text.truncate(at) } else { text[at] ^= 1 }
             prop_assert!(from_text(&text, "files:x").is_err());
         }
+    }
+
+    #[test]
+    fn signs_of_life_are_no_changes_and_a_trouble_is_told_as_it_is() {
+        let mut decoder = ChangesDecoder::new("files:x");
+        decoder.feed(b"\n\n").expect("signs of life");
+        let trouble = Trouble::new(TroubleKind::Refused, "files:x", "the base is no longer held");
+        let line = super::super::beat::line(&Told::<()>::Trouble(trouble.clone())).expect("a line");
+        assert_eq!(decoder.feed(&line), Err(trouble));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The driving end: brings a data set's wanted pieces over, many small ones or a few large ones at once, until none is wanted.
 //!
-//! A break is no special case: pause, ask what is still wanted, go on. Only time without any finished piece ends it.
+//! A break is no special case: pause, ask what is still wanted, go on. Only time without any finished piece ends it, counted from the
+//! last byte that moved.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,8 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::limits::{Limits, Meter, within};
+use super::beat::telling;
+use super::limits::{Limits, Meter};
 use super::plan::{self, BUDGET_BYTES, MAX_AT_ONCE};
 use super::{DataPlane, Remote, Sink, Source};
 use crate::components::Slot;
@@ -51,30 +53,41 @@ pub trait Direction: Send + Sync {
     /// Brings one piece over.
     async fn carry(&self, slot: Slot, meter: &Arc<Meter>) -> Result<(), Trouble>;
     /// Asks the target whether it has everything.
-    async fn done(&self) -> Result<SetCounts, Trouble>;
+    async fn done(&self, meter: &Arc<Meter>) -> Result<SetCounts, Trouble>;
 }
 
-/// Pushes a captured data set to the peer. `told` is given bytes done and to do.
-pub async fn push(plane: &dyn DataPlane, copying: &Copying, set: &DataSet, told: impl Fn(u64, u64) + Sync) -> Result<SetCounts, Trouble> {
+/// How far a data set is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Far {
+    /// Finding out what is to be copied, for so many seconds now.
+    Comparing(u64),
+    /// Copying.
+    Bytes {
+        /// There already.
+        done: u64,
+        /// In all.
+        total: u64,
+    },
+}
+
+/// Pushes a captured data set to the peer. `told` hears how far it is.
+pub async fn push(plane: &dyn DataPlane, copying: &Copying, set: &DataSet, told: impl Fn(Far) + Sync) -> Result<SetCounts, Trouble> {
     // Our own component, with its own time limits: no question to the other end.
-    let source = Source::open(plane, copying.point, &set.from, copying.base).await?;
+    let opening = Source::open(plane, copying.point, &set.from, copying.base);
+    let source = telling(copying.limits.beat(), |secs| told(Far::Comparing(secs)), opening).await?;
     copy_set(copying, &Push { copying, set, source, planned: AtomicBool::new(false) }, &set.from.to_string(), told).await
 }
 
-/// Replicates a data set captured at the peer. `told` is given bytes done and to do.
-pub async fn pull(plane: &dyn DataPlane, copying: &Copying, set: &DataSet, told: impl Fn(u64, u64) + Sync) -> Result<SetCounts, Trouble> {
+/// Replicates a data set captured at the peer. `told` hears how far it is.
+pub async fn pull(plane: &dyn DataPlane, copying: &Copying, set: &DataSet, told: impl Fn(Far) + Sync) -> Result<SetCounts, Trouble> {
     copy_set(copying, &Pull { plane, copying, set, sink: OnceCell::new() }, &set.to.to_string(), told).await
 }
 
 /// Copies one data set in either direction.
-pub async fn copy_set(
-    copying: &Copying,
-    direction: &dyn Direction,
-    object: &str,
-    told: impl Fn(u64, u64) + Sync,
-) -> Result<SetCounts, Trouble> {
+pub async fn copy_set(copying: &Copying, direction: &dyn Direction, object: &str, told: impl Fn(Far) + Sync) -> Result<SetCounts, Trouble> {
     let limits = copying.limits;
-    let mut last_progress = Instant::now();
+    // Since when nothing has succeeded, once something has failed.
+    let mut failing: Option<Instant> = None;
     let mut pause = limits.first_pause;
     let mut fewest = usize::MAX;
     let cancelled = || Trouble::new(TroubleKind::Cancelled, object, "the run was cancelled");
@@ -90,9 +103,10 @@ pub async fn copy_set(
             () = copying.cancel.cancelled() => return Err(cancelled()),
         };
         if fewest < before {
-            (last_progress, pause) = (Instant::now(), limits.first_pause);
+            (failing, pause) = (None, limits.first_pause);
         }
-        if trouble.kind != TroubleKind::Unreachable || last_progress.elapsed() > limits.give_up {
+        let since = *failing.get_or_insert(meter.last_moved());
+        if trouble.kind != TroubleKind::Unreachable || since.elapsed() >= limits.give_up {
             return Err(trouble);
         }
         tracing::warn!(object, %trouble, "transfer interrupted, goes on shortly");
@@ -111,17 +125,17 @@ async fn one_round(
     object: &str,
     meter: &Arc<Meter>,
     fewest: &mut usize,
-    told: &(impl Fn(u64, u64) + Sync),
+    told: &(impl Fn(Far) + Sync),
 ) -> Result<SetCounts, Trouble> {
     let limits = copying.limits;
-    let (changes, wanted) = within(limits.question, object, direction.wanted(meter)).await?;
+    let (changes, wanted) = telling(limits.beat(), |secs| told(Far::Comparing(secs)), direction.wanted(meter)).await?;
     let length = |slot: Slot| plan::piece_of(&changes, slot).map_or(0, |(_, bytes)| bytes);
     let wanted: Vec<(Slot, u64)> = wanted.into_iter().map(|slot| (slot, length(slot))).collect();
     let total: u64 = plan::files(&changes).map(|(_, entry)| entry.bytes()).sum();
     let mut done = total.saturating_sub(wanted.iter().map(|(_, bytes)| bytes).sum());
     let mut left = wanted.len();
     *fewest = left.min(*fewest);
-    told(done, total);
+    told(Far::Bytes { done, total });
     let carried = stream::iter(wanted).map(|(slot, bytes)| async move {
         // The semaphore is never closed; a share is given back when the piece is over.
         let _share = copying.budget.acquire_many(plan::weight(bytes)).await;
@@ -132,9 +146,9 @@ async fn one_round(
         done += bytes;
         left -= 1;
         *fewest = left.min(*fewest);
-        told(done, total);
+        told(Far::Bytes { done, total });
     }
-    within(limits.question, object, direction.done()).await
+    direction.done(meter).await
 }
 
 struct Push<'a> {
@@ -147,12 +161,13 @@ struct Push<'a> {
 #[async_trait]
 impl Direction for Push<'_> {
     async fn wanted(&self, meter: &Arc<Meter>) -> Result<(Arc<ChangeSet>, Vec<Slot>), Trouble> {
-        let Copying { run, point, base, remote, .. } = self.copying;
+        let Copying { run, point, base, remote, limits, .. } = self.copying;
         let source = &self.source;
         let wanted = if self.planned.load(Ordering::Relaxed) {
-            remote.wanted(*point, &self.set.to).await?
+            meter.ask(limits, &remote.name(), remote.wanted(*point, &self.set.to, meter)).await?
         } else {
-            remote.put_changes(*run, *point, &self.set.to, *base, source.changes.clone(), meter.clone()).await?
+            let telling = remote.put_changes(*run, *point, &self.set.to, *base, source.changes.clone(), meter.clone());
+            meter.ask(limits, &remote.name(), telling).await?
         };
         self.planned.store(true, Ordering::Relaxed);
         Ok((source.changes.clone(), wanted))
@@ -163,8 +178,9 @@ impl Direction for Push<'_> {
         self.copying.remote.put_piece(self.copying.point, &self.set.to, slot, framed).await
     }
 
-    async fn done(&self) -> Result<SetCounts, Trouble> {
-        self.copying.remote.done(self.copying.point, &self.set.to).await
+    async fn done(&self, meter: &Arc<Meter>) -> Result<SetCounts, Trouble> {
+        let Copying { remote, limits, point, .. } = self.copying;
+        meter.ask(limits, &remote.name(), remote.done(*point, &self.set.to, meter)).await
     }
 }
 
@@ -177,8 +193,9 @@ struct Pull<'a> {
 
 impl Pull<'_> {
     async fn open(&self, meter: &Arc<Meter>) -> Result<Sink, Trouble> {
-        let Copying { run, point, base, remote, .. } = self.copying;
-        let changes = remote.changes(*point, &self.set.from, *base, meter).await?;
+        let Copying { run, point, base, remote, limits, .. } = self.copying;
+        let changes = meter.ask(limits, &remote.name(), remote.changes(*point, &self.set.from, *base, meter)).await?;
+        // From here it is our own component again.
         Sink::open(self.plane, *run, *point, &self.set.to, *base, changes).await
     }
 
@@ -199,7 +216,7 @@ impl Direction for Pull<'_> {
         self.sink()?.stage(slot, framed, self.copying.limits.idle, meter.clone()).await
     }
 
-    async fn done(&self) -> Result<SetCounts, Trouble> {
+    async fn done(&self, _meter: &Arc<Meter>) -> Result<SetCounts, Trouble> {
         self.sink()?.done().await
     }
 }

@@ -7,18 +7,20 @@
 //! ```
 //! Push and pull differ only in who opens the connection: both read through one [`Source`] and write through one [`Sink`].
 //! What is left to do is always computed: wanted = plan − verified inventory − content already held ([`plan`]). A piece is the
-//! unit of everything: at most 64 MiB, streamed in short frames with backpressure, never whole in memory.
+//! unit of everything: at most 64 MiB, streamed in short frames with backpressure, never whole in memory. Answers that may take long
+//! (all but pieces) beat while they are worked on ([`beat`]), so that 20 s of silence are a hung peer and nothing else is.
 //!
 //! Endpoints (for the peer agent only; errors are a `Trouble`):
 //! ```text
 //! GET  /v1/captures/{point}/{set}/changes?base=             the change set, one a line (see `changes`)
 //! GET  /v1/captures/{point}/{set}/piece?file=&piece=        framed bytes (see `frame`)
-//! PUT  /v1/staging/{point}/{set}/changes?run=&base=         the change set → WantedReply
-//! GET  /v1/staging/{point}/{set}/wanted                     → WantedReply
+//! PUT  /v1/staging/{point}/{set}/changes?run=&base=         the change set → Told<WantedReply>
+//! GET  /v1/staging/{point}/{set}/wanted                     → Told<WantedReply>
 //! PUT  /v1/staging/{point}/{set}/piece?file=&piece=         framed bytes → 204
-//! POST /v1/staging/{point}/{set}/done                       → SetCounts
+//! POST /v1/staging/{point}/{set}/done                       → Told<SetCounts>
 //! ```
 
+mod beat;
 pub mod changes;
 mod copy;
 pub mod frame;
@@ -33,10 +35,10 @@ mod stream;
 
 use std::sync::Arc;
 
-pub use copy::{Copying, copy_set, pull, push};
+pub use copy::{Copying, Far, copy_set, pull, push};
 pub use limits::{Limits, silent};
 pub use remote::Remote;
-pub use router::{PeerOf, router};
+pub use router::{PeerOf, router, router_within};
 pub use sink::{Sink, load_base, load_inventory, load_manifest};
 pub use source::Source;
 

@@ -1,10 +1,7 @@
-//! The peer's transfer endpoints, as a client. Every call ends in time: the copying above watches that bytes move, and short
-//! questions have a limit of their own.
+//! The peer's transfer endpoints, as a client. Every call ends in time: the copying above watches that bytes move, those of pieces
+//! and the signs of life in a long answer alike.
 
-use std::error::Error;
-use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
@@ -12,19 +9,19 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Body, RequestBuilder, Response};
 use serde::{Deserialize, Serialize};
 
+use super::beat::Told;
 use super::changes::{self, ChangesDecoder};
 use super::limits::Meter;
 use super::stream::Framed;
 use crate::components::Slot;
 use crate::domain::{ChangeSet, ClusterName, DataSetName, PointId, RunId, Trouble, TroubleKind};
 use crate::protocol::SetCounts;
+use crate::protocol::http::{call_failed, told_trouble};
 
 /// The longest answer to a short question: a list of wanted pieces.
 const MAX_REPLY_BYTES: usize = 512 << 20;
 /// The longest error.
 const MAX_TROUBLE_BYTES: usize = 64 << 10;
-/// What a short question may take. Telling whether all is there folds a whole manifest, so it is not that short.
-const QUESTION_LIMIT: Duration = Duration::from_secs(300);
 
 /// Which pieces are wanted, as `[file, piece]`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,9 +47,9 @@ impl Remote {
     pub async fn changes(&self, point: PointId, set: &DataSetName, base: Option<PointId>, meter: &Meter) -> Result<ChangeSet, Trouble> {
         let request = self.http.get(self.url("captures", point, set, "changes"));
         let request = if let Some(base) = base { request.query(&[("base", base.to_string())]) } else { request };
-        let mut response = self.send(request, set).await?;
+        let mut response = self.send(request).await?;
         let mut decoder = ChangesDecoder::new(&set.to_string());
-        while let Some(portion) = response.chunk().await.map_err(|e| self.broken(set, e))? {
+        while let Some(portion) = response.chunk().await.map_err(|e| self.broken(&e))? {
             meter.add(portion.len());
             decoder.feed(&portion)?;
         }
@@ -62,9 +59,9 @@ impl Remote {
     /// The framed bytes of a piece captured there.
     pub async fn piece(&self, point: PointId, set: &DataSetName, slot: Slot) -> Result<Framed, Trouble> {
         let request = self.http.get(self.url("captures", point, set, "piece")).query(&[("file", slot.file), ("piece", slot.piece)]);
-        let response = self.send(request, set).await?;
-        let (remote, set) = (self.clone(), set.clone());
-        Ok(response.bytes_stream().map(move |portion| portion.map_err(|e| remote.broken(&set, e))).boxed())
+        let response = self.send(request).await?;
+        let remote = self.clone();
+        Ok(response.bytes_stream().map(move |portion| portion.map_err(|e| remote.broken(&e))).boxed())
     }
 
     /// Gives it the plan of a data set; it tells what it wants.
@@ -81,56 +78,52 @@ impl Remote {
         if let Some(base) = base {
             request = request.query(&[("base", base.to_string())]);
         }
-        let request = request.header(reqwest::header::CONTENT_TYPE, changes::MEDIA_TYPE).body(changes_body(changes, meter));
-        wanted_of(self.answer(request, set).await?)
+        let request = request.header(reqwest::header::CONTENT_TYPE, changes::MEDIA_TYPE).body(changes_body(changes, meter.clone()));
+        self.answer(request, &meter).await.map(slots)
     }
 
     /// What it still wants of a data set whose plan it has.
-    pub async fn wanted(&self, point: PointId, set: &DataSetName) -> Result<Vec<Slot>, Trouble> {
-        wanted_of(self.answer(self.http.get(self.url("staging", point, set, "wanted")), set).await?)
+    pub async fn wanted(&self, point: PointId, set: &DataSetName, meter: &Meter) -> Result<Vec<Slot>, Trouble> {
+        self.answer(self.http.get(self.url("staging", point, set, "wanted")), meter).await.map(slots)
     }
 
     /// Gives it one piece.
     pub async fn put_piece(&self, point: PointId, set: &DataSetName, slot: Slot, framed: Framed) -> Result<(), Trouble> {
         let request = self.http.put(self.url("staging", point, set, "piece")).query(&[("file", slot.file), ("piece", slot.piece)]);
-        self.send(request.body(Body::wrap_stream(framed)), set).await.map(drop)
+        self.send(request.body(Body::wrap_stream(framed))).await.map(drop)
     }
 
     /// Asks whether everything is there.
-    pub async fn done(&self, point: PointId, set: &DataSetName) -> Result<SetCounts, Trouble> {
-        self.answer(self.http.post(self.url("staging", point, set, "done")), set).await
+    pub async fn done(&self, point: PointId, set: &DataSetName, meter: &Meter) -> Result<SetCounts, Trouble> {
+        self.answer(self.http.post(self.url("staging", point, set, "done")), meter).await
     }
 
     fn url(&self, room: &str, point: PointId, set: &DataSetName, what: &str) -> String {
         format!("{}/v1/{room}/{point}/{}/{what}", self.base, utf8_percent_encode(&set.to_string(), NON_ALPHANUMERIC))
     }
 
-    async fn answer<T: serde::de::DeserializeOwned>(&self, request: RequestBuilder, set: &DataSetName) -> Result<T, Trouble> {
-        let answer = async {
-            let response = self.send(request, set).await?;
-            self.body(response, set, MAX_REPLY_BYTES).await
-        };
-        let limit =
-            || Trouble::new(TroubleKind::Unreachable, self.name(), format!("it did not answer within {} s", QUESTION_LIMIT.as_secs()));
-        let body = tokio::time::timeout(QUESTION_LIMIT, answer).await.map_err(|_| limit())??;
-        serde_json::from_slice(&body).map_err(|e| Trouble::new(TroubleKind::Failed, self.name(), format!("its answer cannot be read: {e}")))
+    async fn answer<T: serde::de::DeserializeOwned>(&self, request: RequestBuilder, meter: &Meter) -> Result<T, Trouble> {
+        let response = self.send(request).await?;
+        let body = self.body(response, MAX_REPLY_BYTES, meter).await?;
+        let unreadable = |e| Trouble::new(TroubleKind::Failed, self.name(), format!("its answer cannot be read: {e}"));
+        serde_json::from_slice::<Told<T>>(&body).map_err(unreadable)?.result()
     }
 
     /// Sends; an answer that is no success is the trouble it tells.
-    async fn send(&self, request: RequestBuilder, set: &DataSetName) -> Result<Response, Trouble> {
-        let response = request.send().await.map_err(|e| self.broken(set, e))?;
-        if response.status().is_success() {
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Trouble> {
+        let response = request.send().await.map_err(|e| self.broken(&e))?;
+        let status = response.status();
+        if status.is_success() {
             return Ok(response);
         }
-        let status = response.status();
-        let body = self.body(response, set, MAX_TROUBLE_BYTES).await?;
-        Err(serde_json::from_slice(&body)
-            .unwrap_or_else(|_| Trouble::new(TroubleKind::Failed, self.name(), format!("it answered {status}"))))
+        let body = self.body(response, MAX_TROUBLE_BYTES, &Meter::default()).await?;
+        Err(told_trouble(self.name(), status.as_u16(), &body))
     }
 
-    async fn body(&self, mut response: Response, set: &DataSetName, limit: usize) -> Result<Bytes, Trouble> {
+    async fn body(&self, mut response: Response, limit: usize, meter: &Meter) -> Result<Bytes, Trouble> {
         let mut body = BytesMut::new();
-        while let Some(portion) = response.chunk().await.map_err(|e| self.broken(set, e))? {
+        while let Some(portion) = response.chunk().await.map_err(|e| self.broken(&e))? {
+            meter.add(portion.len());
             if body.len() + portion.len() > limit {
                 return Err(Trouble::new(TroubleKind::Failed, self.name(), "its answer is too long"));
             }
@@ -139,26 +132,19 @@ impl Remote {
         Ok(body.freeze())
     }
 
-    fn name(&self) -> String {
+    /// For people.
+    pub fn name(&self) -> String {
         format!("agent {}", self.cluster)
     }
 
     /// A connection that could not be made, or broke.
-    fn broken(&self, set: &DataSetName, error: reqwest::Error) -> Trouble {
-        let error = error.without_url();
-        let mut reason = format!("{set} with {}: {error}", self.name());
-        let mut source = error.source();
-        while let Some(cause) = source {
-            // Writing to a String cannot fail.
-            write!(reason, ": {cause}").ok();
-            source = cause.source();
-        }
-        Trouble::new(TroubleKind::Unreachable, self.name(), reason).next("look at that agent and at the network between the sites")
+    fn broken(&self, error: &reqwest::Error) -> Trouble {
+        call_failed(self.name(), error).next("look at that agent and at the network between the sites")
     }
 }
 
-fn wanted_of(reply: WantedReply) -> Result<Vec<Slot>, Trouble> {
-    Ok(reply.wanted.into_iter().map(|(file, piece)| Slot { file, piece }).collect())
+fn slots(reply: WantedReply) -> Vec<Slot> {
+    reply.wanted.into_iter().map(|(file, piece)| Slot { file, piece }).collect()
 }
 
 /// The plan as a body. It is made portion by portion on a blocking thread that the connection slows down.

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Json, Router};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 
+use super::beat::{Told, answering, beating, line};
 use super::changes::{self, ChangesDecoder};
 use super::limits::{Limits, silent};
 use super::remote::{WantedReply, changes_stream};
@@ -19,7 +20,6 @@ use super::stream::Framed;
 use super::{DataPlane, Sink, Source};
 use crate::components::Slot;
 use crate::domain::{ClusterName, DataSetName, PairName, PointId, RunId, Trouble, TroubleKind};
-use crate::protocol::SetCounts;
 use crate::protocol::http::Refusal;
 
 /// Plans kept in memory between requests; more are read from the ledger again.
@@ -45,7 +45,12 @@ struct Exchange {
 
 /// The endpoints, to be mounted behind the check that the caller is a peer.
 pub fn router(plane: Arc<dyn DataPlane>) -> Router {
-    let exchange = Exchange { plane, limits: Limits::default(), sources: Kept::default(), sinks: Kept::default() };
+    router_within(plane, Limits::default())
+}
+
+/// The same with other time limits.
+pub fn router_within(plane: Arc<dyn DataPlane>, limits: Limits) -> Router {
+    let exchange = Exchange { plane, limits, sources: Kept::default(), sinks: Kept::default() };
     Router::new()
         .route("/v1/captures/{point}/{set}/changes", get(get_changes))
         .route("/v1/captures/{point}/{set}/piece", get(get_piece))
@@ -85,13 +90,20 @@ async fn get_changes(
     Query(query): Query<ChangesQuery>,
     caller: Caller,
 ) -> Result<Response, Refusal> {
-    let plane = &*exchange.plane;
-    let pair = plane.ledger().capture(point)?.map(|row| row.pair);
+    let pair = exchange.plane.ledger().capture(point)?.map(|row| row.pair);
     check_caller(&caller, pair.as_ref(), point)?;
-    let source = Arc::new(Source::open(plane, point, &set, query.base).await?);
-    exchange.sources.put(point, set, source.clone());
-    let body = Body::from_stream(changes_stream(source.changes.clone(), Arc::default()));
-    Ok(([(header::CONTENT_TYPE, changes::MEDIA_TYPE)], body).into_response())
+    let every = exchange.limits.beat();
+    let listing = async move {
+        match Source::open(&*exchange.plane, point, &set, query.base).await {
+            Ok(source) => {
+                let source = Arc::new(source);
+                exchange.sources.put(point, set, source.clone());
+                changes_stream(source.changes.clone(), Arc::default())
+            }
+            Err(trouble) => stream::iter([line(&Told::<()>::Trouble(trouble))]).boxed(),
+        }
+    };
+    Ok(beating(changes::MEDIA_TYPE, every, listing))
 }
 
 async fn get_piece(
@@ -122,37 +134,37 @@ async fn put_changes(
     Query(query): Query<PlanQuery>,
     caller: Caller,
     request: Request,
-) -> Result<Json<WantedReply>, Refusal> {
+) -> Result<Response, Refusal> {
     let mut body = incoming(request);
-    let plane = &*exchange.plane;
     let taken = async {
-        let pair = plane.ledger().armed(query.run)?.map(|row| row.pair);
+        let pair = exchange.plane.ledger().armed(query.run)?.map(|row| row.pair);
         check_caller(&caller, pair.as_ref(), point)?;
         let mut decoder = ChangesDecoder::new(&set.to_string());
         let idle = exchange.limits.idle;
         while let Some(portion) = tokio::time::timeout(idle, body.next()).await.map_err(|_| silent(&set.to_string(), idle))? {
             decoder.feed(&portion?)?;
         }
-        Sink::open(plane, query.run, point, &set, query.base, decoder.end()?).await
+        decoder.end()
     };
-    let sink = match taken.await {
-        Ok(sink) => Arc::new(sink),
+    let plan = match taken.await {
+        Ok(plan) => plan,
         Err(trouble) => {
             drain(&mut body, exchange.limits.idle).await;
             return Err(Refusal(trouble));
         }
     };
-    exchange.sinks.put(point, set, sink.clone());
-    wanted_reply(&sink).await
+    let every = exchange.limits.beat();
+    Ok(answering(every, async move {
+        let sink = Arc::new(Sink::open(&*exchange.plane, query.run, point, &set, query.base, plan).await?);
+        exchange.sinks.put(point, set, sink.clone());
+        wanted_reply(&sink).await
+    }))
 }
 
-async fn get_wanted(
-    State(exchange): State<Arc<Exchange>>,
-    Path((point, set)): Place,
-    caller: Caller,
-) -> Result<Json<WantedReply>, Refusal> {
-    let sink = exchange.sink(&caller, point, set).await?;
-    wanted_reply(&sink).await
+async fn get_wanted(State(exchange): State<Arc<Exchange>>, Path((point, set)): Place, caller: Caller) -> Result<Response, Refusal> {
+    exchange.admit(&caller, point)?;
+    let every = exchange.limits.beat();
+    Ok(answering(every, async move { wanted_reply(&*exchange.sink(point, set).await?).await }))
 }
 
 async fn put_piece(
@@ -164,7 +176,8 @@ async fn put_piece(
 ) -> Result<StatusCode, Refusal> {
     let body = SharedBody::new(incoming(request));
     let taken = async {
-        let sink = exchange.sink(&caller, point, set).await?;
+        exchange.admit(&caller, point)?;
+        let sink = exchange.sink(point, set).await?;
         let slot = Slot { file: query.file, piece: query.piece };
         sink.stage(slot, body.clone().stream(), exchange.limits.idle, Arc::default()).await
     };
@@ -174,14 +187,20 @@ async fn put_piece(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn done(State(exchange): State<Arc<Exchange>>, Path((point, set)): Place, caller: Caller) -> Result<Json<SetCounts>, Refusal> {
-    Ok(Json(exchange.sink(&caller, point, set).await?.done().await?))
+async fn done(State(exchange): State<Arc<Exchange>>, Path((point, set)): Place, caller: Caller) -> Result<Response, Refusal> {
+    exchange.admit(&caller, point)?;
+    let every = exchange.limits.beat();
+    Ok(answering(every, async move { exchange.sink(point, set).await?.done().await }))
 }
 
 impl Exchange {
-    async fn sink(&self, caller: &Caller, point: PointId, set: DataSetName) -> Result<Arc<Sink>, Trouble> {
+    /// Only the peer of the pair gets at a point's staging.
+    fn admit(&self, caller: &Caller, point: PointId) -> Result<(), Trouble> {
         let pair = self.plane.ledger().staging(point)?.map(|row| row.armed.pair);
-        check_caller(caller, pair.as_ref(), point)?;
+        check_caller(caller, pair.as_ref(), point)
+    }
+
+    async fn sink(&self, point: PointId, set: DataSetName) -> Result<Arc<Sink>, Trouble> {
         if let Some(sink) = self.sinks.get(point, &set) {
             return Ok(sink);
         }
@@ -191,9 +210,9 @@ impl Exchange {
     }
 }
 
-async fn wanted_reply(sink: &Sink) -> Result<Json<WantedReply>, Refusal> {
+async fn wanted_reply(sink: &Sink) -> Result<WantedReply, Trouble> {
     let wanted = sink.wanted().await?.into_iter().map(|slot| (slot.file, slot.piece)).collect();
-    Ok(Json(WantedReply { wanted }))
+    Ok(WantedReply { wanted })
 }
 
 /// The peer of one pair sees nothing of another.

@@ -50,7 +50,7 @@ impl Sink {
         changes: ChangeSet,
     ) -> Result<Sink, Trouble> {
         let gate = plane.gates().of(point);
-        let _alone = gate.lock.write().await;
+        let alone = gate.lock.write().await;
         let ledger = plane.ledger();
         let armed = admit(ledger, run, point, set)?;
         check_base(ledger, &armed, base, set)?;
@@ -74,6 +74,8 @@ impl Sink {
             }
         }
         let sink = Sink::new(component, ledger.clone(), gate.clone(), point, set.clone(), base, Arc::new(changes));
+        // Asking for every file may take long: pieces of the point's other data sets go on meanwhile.
+        let _shared = alone.downgrade();
         sink.note_held().await?;
         Ok(sink)
     }

@@ -1,6 +1,7 @@
 //! The data plane of a run between two agents: real HTTP on loopback, real ledgers, crashes at every step.
 
 mod capturing;
+mod hung;
 mod memory;
 mod real;
 mod relay;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,6 +25,8 @@ pub struct Disk {
     pub records: BTreeMap<(String, PointId), String>,
     /// Whether files tell their digest before they are read.
     pub tells_digests: bool,
+    /// How long it takes to list changes, and to tell whether content is held.
+    pub slow: Duration,
 }
 
 #[derive(Clone)]
@@ -40,6 +42,11 @@ impl Memory {
 
     pub fn disk(&self) -> MutexGuard<'_, Disk> {
         self.disk.lock().expect("a disk")
+    }
+
+    async fn be_slow(&self) {
+        let slow = self.disk().slow;
+        tokio::time::sleep(slow).await;
     }
 
     /// Writes a file into a live set, making its directories.
@@ -114,6 +121,7 @@ impl Component for Memory {
         Ok(Capture { lo, hi: Instant::now(), server_time: None, open_files: Vec::new() })
     }
     async fn changes(&self, set: &str, point: PointId, base: Option<PointId>) -> Result<ChangeSet, Trouble> {
+        self.be_slow().await;
         let disk = self.disk();
         let tree = |point: PointId| disk.snapshots.get(&(set.to_string(), point)).map(manifest).ok_or_else(|| missing(set));
         let base = base.map(tree).transpose()?.unwrap_or_default();
@@ -151,6 +159,7 @@ impl Component for Memory {
         }
     }
     async fn holds(&self, digest: &Digest) -> Result<bool, Trouble> {
+        self.be_slow().await;
         Ok(self.disk().snapshots.values().flat_map(Tree::values).any(|(_, content)| Digest::of_bytes(content) == *digest))
     }
     async fn stage(&self, set: &str, point: PointId, slot: Slot, _: &Entry, mut bytes: ByteStream) -> Result<Digest, Trouble> {

@@ -1,4 +1,4 @@
-//! A relay between the agents that breaks connections or flips a byte.
+//! A relay between the agents that breaks connections, falls silent, or flips a byte.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,6 +17,10 @@ pub enum Fault {
         times: usize,
         after: u64,
     },
+    /// After so many bytes in all nothing passes any more, on old and new connections, and none of them ends: the peer hangs.
+    Silence {
+        after: u64,
+    },
     /// The first byte of the first occurrence of `MARK` is flipped, once.
     Flip,
 }
@@ -30,11 +34,13 @@ pub struct Relay {
     /// Connections cut so far, and more.
     pub cuts: Arc<AtomicUsize>,
     flips: Arc<AtomicUsize>,
+    /// Bytes passed on all connections together.
+    passed: Arc<AtomicU64>,
 }
 
 impl Relay {
     pub fn new(fault: Fault) -> Relay {
-        Relay { fault, cuts: Arc::default(), flips: Arc::default() }
+        Relay { fault, cuts: Arc::default(), flips: Arc::default(), passed: Arc::default() }
     }
 
     /// The address to use instead of `target`.
@@ -69,8 +75,13 @@ impl Relay {
             let total = passed.fetch_add(read as u64, Ordering::SeqCst) + read as u64;
             let cut = match self.fault {
                 Fault::Cut { times, after } => total > after && self.cuts.fetch_add(1, Ordering::SeqCst) < times,
-                Fault::None | Fault::Flip => false,
+                Fault::None | Fault::Flip | Fault::Silence { .. } => false,
             };
+            if let Fault::Silence { after } = self.fault
+                && self.passed.fetch_add(read as u64, Ordering::SeqCst) + read as u64 > after
+            {
+                continue;
+            }
             let keep = if cut { read / 2 } else { read };
             if matches!(self.fault, Fault::Flip)
                 && let Some(at) = portion.windows(MARK.len()).position(|window| window == MARK)

@@ -33,6 +33,8 @@ pub struct World {
     pub secondary: Vec<Arc<dyn Component>>,
     /// Whether callers are taken for the peer of another pair.
     pub strangers: AtomicBool,
+    /// Time limits of both ends.
+    pub limits: Limits,
 }
 
 /// A directory in memory where the host has one: what dies here are processes, not machines, and an fsync need not wait for a disk.
@@ -46,6 +48,7 @@ pub struct Life {
     pub primary: Agent,
     pub secondary: Agent,
     pub relay: Relay,
+    limits: Limits,
 }
 
 pub struct Agent {
@@ -82,7 +85,7 @@ impl Run {
 impl World {
     pub fn new(service: Service, primary: Vec<Arc<dyn Component>>, secondary: Vec<Arc<dyn Component>>) -> World {
         understudy::protocol::tls::install_provider();
-        World { dir: scratch(), service, primary, secondary, strangers: AtomicBool::new(false) }
+        World { dir: scratch(), service, primary, secondary, strangers: AtomicBool::new(false), limits: limits() }
     }
 
     /// Starts both processes. `fault` sits between them, `fuse` inside their components.
@@ -108,6 +111,7 @@ impl World {
             secondary: Agent { site: secondary, peer: link("a", to_a), pair },
             runtime,
             relay,
+            limits: self.limits,
         }
     }
 
@@ -116,7 +120,7 @@ impl World {
         let address = listener.local_addr().expect("an address");
         let pair = if self.strangers.load(Ordering::SeqCst) { "other".parse().expect("a name") } else { self.service.pair.clone() };
         let caller = PeerOf { cluster: "peer".parse().expect("a name"), pairs: vec![pair] };
-        let router = plane::router(site).layer(axum::Extension(caller));
+        let router = plane::router_within(site, self.limits).layer(axum::Extension(caller));
         tokio::spawn(async move { axum::serve(listener, router).await.expect("served") });
         address
     }
@@ -164,7 +168,7 @@ impl Agent {
 fn limits() -> Limits {
     Limits {
         idle: Duration::from_secs(5),
-        question: Duration::from_secs(20),
+        answer: Duration::from_secs(60),
         give_up: Duration::from_secs(10),
         first_pause: Duration::from_millis(10),
         longest_pause: Duration::from_millis(100),
@@ -208,7 +212,7 @@ impl Life {
                 copy: service.copy,
             };
             let at = if service.copy == CopyMode::Push { a } else { b };
-            let Outcome::Transferred(report) = transfer::run_within(&at.job(), order, limits()).await? else { panic!("no counts") };
+            let Outcome::Transferred(report) = transfer::run_within(&at.job(), order, self.limits).await? else { panic!("no counts") };
             run.counts = Some(report.sets);
         }
         Ok(())
