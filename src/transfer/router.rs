@@ -254,7 +254,7 @@ impl<T> Kept<T> {
 }
 
 fn incoming(request: Request) -> Framed {
-    let broken = |e| Trouble::new(TroubleKind::Unreachable, "the peer", format!("the connection broke: {e}"));
+    let broken = |_| Trouble::new(TroubleKind::Unreachable, "the peer", "the connection broke in the middle of what it sent");
     request.into_body().into_data_stream().map(move |portion| portion.map_err(broken)).boxed()
 }
 
