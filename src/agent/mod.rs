@@ -22,4 +22,4 @@ mod views;
 
 pub use check::{CheckLine, check};
 pub use enrolment::{CODE_MINUTES, issue_code, ledger_path};
-pub use serve::{RunningAgent, serve};
+pub use serve::{RunningAgent, serve, serve_guarded};

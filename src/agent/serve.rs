@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::accept::PinAcceptor;
 use super::clock::Clock;
 use super::config::AgentConfig;
-use super::jobs::{Site, commit, gate};
+use super::jobs::{Site, ThawGuard, commit, gate};
 use super::links::Links;
 use super::manager::Manager;
 use super::server::{self, App};
@@ -50,7 +50,7 @@ pub struct RunningAgent {
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     /// One agent a state folder.
-    _lock: File,
+    lock: File,
 }
 
 impl RunningAgent {
@@ -78,11 +78,20 @@ impl RunningAgent {
             // A task that ended early has said why in the log.
             drop(tokio::time::timeout(STOP_LIMIT * 2, task).await);
         }
+        // Unlocked by word: a program that is being started at this instant shares the open file until it runs.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the state folder's lock could not be given back");
+        }
     }
 }
 
 /// Starts an agent on the current tokio runtime and returns once it listens.
 pub async fn serve(config: AgentConfig, clock: Arc<dyn Clock>) -> Result<RunningAgent, Trouble> {
+    serve_guarded(config, clock, None).await
+}
+
+/// The same with a guard that thaws should this process die.
+pub async fn serve_guarded(config: AgentConfig, clock: Arc<dyn Clock>, thaw_guard: Option<ThawGuard>) -> Result<RunningAgent, Trouble> {
     tls::install_provider();
     config.prepare_state()?;
     let lock = lock_state(&config.state)?;
@@ -93,7 +102,8 @@ pub async fn serve(config: AgentConfig, clock: Arc<dyn Clock>) -> Result<Running
     ledger.begin_start()?;
     let interrupted = ledger.interrupt_running(clock.now())?;
     let components = open::components(&config)?;
-    let site = Arc::new(Site { cluster: config.name.clone(), components, ledger: Arc::new(ledger), clock, gates: gate::Gates::default() });
+    let (cluster, ledger, gates) = (config.name.clone(), Arc::new(ledger), gate::Gates::default());
+    let site = Arc::new(Site { cluster, components, ledger, clock, gates, thaw_guard });
     tracing::info!(cluster = %site.cluster, fingerprint = own.fingerprint(), interrupted, "starting; no identity is confirmed yet");
 
     finish_committed(&site).await;
@@ -117,7 +127,7 @@ pub async fn serve(config: AgentConfig, clock: Arc<dyn Clock>) -> Result<Running
         tokio::spawn(peer::watch(site, links, views, stop.clone())),
     ];
     tracing::info!(%address, %route_address, "serving");
-    Ok(RunningAgent { address, route_address, own, manager, handle, stop, tasks, _lock: lock })
+    Ok(RunningAgent { address, route_address, own, manager, handle, stop, tasks, lock })
 }
 
 /// Finishes committed points before serving; one whose component hangs is finished beside serving.

@@ -1,7 +1,7 @@
 //! The agent program: wiring only.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use tracing_subscriber::EnvFilter;
 
 use understudy::agent::clock::HostClock;
 use understudy::agent::config::AgentConfig;
-use understudy::agent::{CODE_MINUTES, check, issue_code, ledger_path, serve};
-use understudy::domain::{PairName, Trouble, TroubleKind};
+use understudy::agent::jobs::{ThawGuard, thaw_after};
+use understudy::agent::{CODE_MINUTES, check, issue_code, ledger_path, serve_guarded};
+use understudy::domain::{PairName, PointId, Trouble, TroubleKind};
 use understudy::protocol::tls::{OwnKey, install_provider};
 use understudy::store::agent::{CodePurpose, Ledger};
 
@@ -42,6 +43,14 @@ enum Command {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Thaws what is still frozen for a point when its limit is reached; started by the agent itself.
+    #[command(hide = true)]
+    ThawAfter {
+        /// The agent's ledger.
+        ledger: PathBuf,
+        /// The point.
+        point: PointId,
+    },
 }
 
 #[derive(clap::Args)]
@@ -62,6 +71,7 @@ fn main() -> ExitCode {
         Command::Adopt(arg) => print_code(arg, CodePurpose::Adopt),
         Command::Check(arg) => run_check(arg),
         Command::Confirm { pair, config } => confirm(config, pair),
+        Command::ThawAfter { ledger, point } => run_thaw_after(ledger, *point),
     };
     match done {
         Ok(code) => code,
@@ -85,13 +95,22 @@ async fn run_serve(arg: &ConfigArg) -> Result<ExitCode, Trouble> {
     let failed = |e: std::io::Error| Trouble::new(TroubleKind::Failed, "signals", e);
     let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
-    let agent = serve(read(arg)?, Arc::new(HostClock)).await?;
+    let config = read(arg)?;
+    let program = std::env::current_exe().map_err(|e| Trouble::new(TroubleKind::Failed, "understudy-agent", e))?;
+    let guard = ThawGuard { program, arguments: vec!["thaw-after".into(), ledger_path(&config.state).into()] };
+    let agent = serve_guarded(config, Arc::new(HostClock), Some(guard)).await?;
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
     }
     tracing::info!("stopping");
     agent.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn run_thaw_after(ledger: &Path, point: PointId) -> Result<ExitCode, Trouble> {
+    thaw_after(ledger, point).await?;
     Ok(ExitCode::SUCCESS)
 }
 

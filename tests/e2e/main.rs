@@ -6,6 +6,7 @@ mod adopt;
 mod cli;
 mod conflict;
 mod hooks;
+mod freeze;
 mod hung;
 mod kill;
 mod kill_switch;

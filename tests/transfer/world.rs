@@ -148,6 +148,7 @@ impl World {
             ledger: Arc::new(ledger),
             clock: Arc::new(HostClock),
             gates: Default::default(),
+            thaw_guard: None,
         })
     }
 }

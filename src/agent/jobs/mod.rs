@@ -12,11 +12,13 @@ mod hooks;
 pub mod identity;
 pub mod membership;
 mod roles;
+mod thaw_guard;
 pub mod transfer;
 pub mod users;
 pub mod verify;
 
 pub use self::bring_up::bring_up;
+pub use self::thaw_guard::{ThawGuard, thaw_after};
 pub use crate::transfer::gate;
 
 use std::collections::BTreeMap;
@@ -44,6 +46,8 @@ pub struct Site {
     pub clock: Arc<dyn Clock>,
     /// Who may touch a point's staging at the same time; starts as `Gates::default()`.
     pub gates: gate::Gates,
+    /// Lets held writers go should this process die; `None`: its next start does.
+    pub thaw_guard: Option<ThawGuard>,
 }
 
 impl Site {
