@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::controller::command::AdjustOutcome;
 use crate::controller::snapshot::Snapshot;
-use crate::controller::{Command, Reply, WatchSettings};
+use crate::controller::{Command, Reply};
 use crate::domain::{ClusterName, Health, PairName, Trouble};
 
 use super::session::{Session, unexpected};
@@ -44,7 +44,7 @@ pub(super) async fn adjust(
 
 /// An engine that was just started has to watch for a while before silence counts as a fault; a healthy primary is known at once.
 async fn wait_for_evidence(session: &Session, pair: &PairName) {
-    let settings = WatchSettings::default();
+    let settings = session.watch;
     let limit = settings.fault_after + (settings.interval + settings.time_limit) * (settings.failures + 1);
     let mut snapshots = session.handle.snapshots();
     if !is_settled(&session.handle.snapshot(), pair) {

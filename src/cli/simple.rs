@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::controller::command::{AgentRequest, StatusReport};
-use crate::controller::{Command as Ask, Reply, fn_waker::Waker};
+use crate::controller::{Command as Ask, Reply};
 use crate::domain::{Plan, RecoveryPoint, RunReport, Trouble, TroubleKind};
 
 use super::args::Command;
-use super::session::{Session, open_engine, unexpected};
+use super::session::{Session, own_engine, unexpected};
 use super::{DONE, FAILED, output};
 
 /// Asks and prints.
@@ -155,11 +155,7 @@ async fn sync_users(session: &Session, ask: Ask, json: bool) -> Result<u8, Troub
 pub(super) async fn engine(state: PathBuf, route: Option<String>) -> Result<u8, Trouble> {
     let signals = |e: std::io::Error| Trouble::new(TroubleKind::Failed, "signals", e);
     let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
-    let (handle, own) = open_engine(&state, Waker::default(), route).await?;
-    if !own {
-        return Err(Trouble::new(TroubleKind::Refused, format!("state directory {}", state.display()), "another engine holds it")
-            .next("that one goes on; ask it with the other subcommands"));
-    }
+    let handle = own_engine(&state, route).await?;
     eprintln!("engine ready, state in {}", state.display());
     let mut snapshots = handle.snapshots();
     tokio::select! {

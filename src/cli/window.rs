@@ -24,7 +24,7 @@ pub(super) fn open(state: PathBuf, lab: bool) -> Result<(), Trouble> {
     let engine: StartEngine = Box::new(move || {
         let (tell, promise) = Promise::new();
         background.spawn(async move {
-            tell.send(open_engine(&engine_state, Waker::default(), None).await.map(|(handle, _)| handle));
+            tell.send(open_engine(&engine_state, Waker::default()).await.map(|(handle, _)| handle));
         });
         promise
     });

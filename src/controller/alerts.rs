@@ -1,13 +1,12 @@
 //! The alert hook: a command or a webhook that is told of a fault, a missed moment, an RPO missed.
 //!
 //! ```toml
-//! # STATE/engine.toml
+//! # STATE/engine.toml, beside the settings of the watch
 //! [alert]
 //! command = ["/usr/local/bin/page", "--team", "dr"]    # the alert as JSON on its standard input
 //! url = "https://alerts.example/understudy"            # or a POST of the same JSON
 //! ```
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,8 +14,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
-
-use crate::domain::{Trouble, TroubleKind};
 
 use super::engine::Engine;
 use super::snapshot::Level;
@@ -36,13 +33,6 @@ pub(super) struct Alerts {
     /// Where to POST.
     #[serde(default)]
     url: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct EngineToml {
-    #[serde(default)]
-    alert: Alerts,
 }
 
 /// What it is about.
@@ -71,20 +61,6 @@ pub(super) struct Alert {
 }
 
 impl Alerts {
-    /// Reads `engine.toml`; none there, none told.
-    pub fn read(state: &Path) -> Result<Alerts, Trouble> {
-        let path = state.join("engine.toml");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Alerts::default()),
-            Err(e) => return Err(Trouble::new(TroubleKind::Failed, path.display(), e)),
-        };
-        let read: EngineToml = toml::from_str(&text)
-            // The message without the quoted line, which may hold a token.
-            .map_err(|e| Trouble::new(TroubleKind::Invalid, path.display(), e.message()).next("correct the file, or remove it"))?;
-        Ok(read.alert)
-    }
-
     async fn by_command(&self, body: &str) -> Result<(), String> {
         match self.command.as_deref() {
             Some([program, arguments @ ..]) => run(program, arguments, body).await,

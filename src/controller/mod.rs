@@ -28,6 +28,7 @@ mod route;
 mod runs;
 mod scheduler;
 mod services;
+mod settings;
 pub mod snapshot;
 mod socket;
 mod start;
@@ -41,6 +42,7 @@ pub use connect::Connector;
 pub use handle::{Asked, EngineHandle};
 pub use limits::Limits;
 pub use lock::is_held;
+pub use settings::watch_settings;
 pub use snapshot::Snapshot;
 pub use socket::attach;
 pub use start::{start, start_with};
@@ -53,7 +55,7 @@ use std::time::Duration;
 pub struct EngineSpec {
     /// Its state directory; created 0700. One engine a directory.
     pub state: PathBuf,
-    /// How it watches the clusters.
+    /// How it watches the clusters, where `engine.toml` in the state directory does not say otherwise.
     pub watch: WatchSettings,
     /// It belongs to the training lab, where captures at several moments may be shown.
     pub training: bool,

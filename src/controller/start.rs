@@ -9,12 +9,12 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::{Term, Trouble};
 use crate::store::controller::Store;
 
-use super::alerts::Alerts;
 use super::connect::{Connector, HttpsConnector};
 use super::engine::{Engine, Parts, publish};
 use super::limits::Limits;
 use super::lock::StateLock;
 use super::model::{ACTIVITY, ENDED_RUNS, Model, PairModel, RunModel};
+use super::settings::Settings;
 use super::{Asked, EngineHandle, EngineSpec, Snapshot, commands, identity, route, runs, scheduler, socket, view, watch as clients};
 
 /// Commands that may wait.
@@ -35,14 +35,16 @@ pub async fn start(spec: EngineSpec) -> Result<EngineHandle, Trouble> {
 /// Starts an engine that reaches agents in another way, with other time limits.
 pub async fn start_with(spec: EngineSpec, connector: Arc<dyn Connector>, limits: Limits) -> Result<EngineHandle, Trouble> {
     let state = spec.state.clone();
-    let (held, store, model, term, alerts) = on_thread(move || {
+    let watch = spec.watch;
+    let (held, store, model, term, settings) = on_thread(move || {
         prepare(&state)?;
         let held = StateLock::take(&state)?;
+        let settings = Settings::read(&state, watch, limits)?;
         let store = Store::open(&state)?;
         let model = load(&store)?;
         let term = Term(store.term()?.0 + 1);
         store.take_term(term)?;
-        Ok((held, store, model, term, Alerts::read(&state)?))
+        Ok((held, store, model, term, settings))
     })
     .await?;
     let listener = socket::bind(&spec.state)?;
@@ -54,10 +56,10 @@ pub async fn start_with(spec: EngineSpec, connector: Arc<dyn Connector>, limits:
     let engine = Engine::new(Parts {
         store: Arc::new(store),
         connector,
-        settings: spec.watch,
-        limits,
+        settings: settings.watch,
+        limits: settings.limits,
         training: spec.training,
-        alerts,
+        alerts: settings.alerts,
         waker: spec.waker,
         term,
         model,
