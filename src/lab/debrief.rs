@@ -20,7 +20,7 @@ pub fn text(lab: &LabSnapshot) -> String {
         lines.push(format!("- {name}: {}", value.map_or("not measured".into(), |ms| format!("{ms} ms"))));
     }
     lines.push(format!("- wrong moves: {}", lab.wrong_moves));
-    lines.push(format!("- orders: {} sent, {} acknowledged", lab.workload.written, lab.workload.acknowledged));
+    lines.push(format!("- orders: {} sent, {} acknowledged", lab.workload.sent, lab.workload.written));
     lines.extend([String::new(), "## Checks".into(), String::new()]);
     lines.extend(lab.checks.iter().map(|check| {
         let held = check.held.map_or("not made", |held| if held { "held" } else { "BROKEN" });

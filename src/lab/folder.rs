@@ -2,7 +2,7 @@
 
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use crate::domain::{Trouble, TroubleKind};
 /// How often, and at what distance, removing is tried: an engine that has just stopped may still be closing its files.
 const ATTEMPTS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
+/// What a temporary folder's name begins with; the owner's process id, its start and something random follow.
+const PREFIX: &str = "understudy-lab-";
 
 /// The lab's folder.
 pub enum Folder {
@@ -26,7 +28,11 @@ impl Folder {
     /// The given one, which must be new or empty, or a temporary one.
     pub fn choose(dir: Option<PathBuf>) -> Result<Folder, Trouble> {
         let Some(dir) = dir else {
-            let made = tempfile::Builder::new().prefix("understudy-lab-").tempdir();
+            let place = std::env::temp_dir();
+            sweep(&place);
+            let me = std::process::id();
+            let prefix = format!("{PREFIX}{me}-{}-", started(me).unwrap_or_default());
+            let made = tempfile::Builder::new().prefix(&prefix).tempdir_in(place);
             let failed = |e| Trouble::new(TroubleKind::Failed, "training lab", format!("no temporary folder: {e}"));
             return made.map(Folder::Temporary).map_err(failed);
         };
@@ -63,6 +69,35 @@ impl Folder {
     }
 }
 
+/// Removes what labs that were killed left behind: their folders name a process that is gone. A folder that cannot be removed stays.
+fn sweep(place: &Path) {
+    for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
+        let ours = || entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw());
+        let Some((pid, start)) = entry.file_name().to_str().and_then(owner) else { continue };
+        if started(pid) == Some(start) || !ours() {
+            continue;
+        }
+        match remove_fenced(&entry.path()) {
+            Ok(()) => tracing::info!(folder = %entry.path().display(), "removed what a killed lab had left behind"),
+            Err(error) => tracing::debug!(%error, folder = %entry.path().display(), "a killed lab's folder stays"),
+        }
+    }
+}
+
+/// The process that a temporary lab folder belongs to, and when it started, by the folder's name.
+fn owner(name: &str) -> Option<(u32, u64)> {
+    let mut parts = name.strip_prefix(PREFIX)?.splitn(3, '-');
+    let owner = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    parts.next().map(|_| owner)
+}
+
+/// When a process started, in the kernel's ticks since boot: its number may be another's by now. `None`: there is no such process.
+fn started(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold anything, in brackets; the start is the 20th field after it.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
 /// Removes a tree, also where fences keep even the superuser from it. Well when there is none. Blocking.
 pub fn remove_fenced(root: &Path) -> io::Result<()> {
     if !root.exists() {
@@ -86,4 +121,27 @@ pub fn remove_fenced(root: &Path) -> io::Result<()> {
         }
     }
     std::fs::remove_dir_all(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_folders_of_labs_that_are_gone_are_swept() {
+        let place = tempfile::tempdir().expect("a directory");
+        let me = std::process::id();
+        let start = started(me).expect("this process runs");
+        let make = |name: String| {
+            let path = place.path().join(name);
+            std::fs::create_dir_all(path.join("east/files")).expect("made");
+            path
+        };
+        let alive = make(format!("{PREFIX}{me}-{start}-abc"));
+        let gone = make(format!("{PREFIX}{me}-{}-abc", start + 1));
+        let others = [make(format!("{PREFIX}x7Gh2k")), make("understudy-window-1-1-abc".into()), make(format!("{PREFIX}1-1"))];
+        sweep(place.path());
+        assert!(alive.exists() && !gone.exists(), "a process that only has the same number is another one");
+        assert!(others.iter().all(|other| other.exists()), "what does not name its owner is left alone");
+    }
 }

@@ -204,10 +204,10 @@ impl Stage {
 
     /// Waits until the application has had so many more orders acknowledged.
     pub async fn orders(&self, more: u64, limit: Duration) -> Result<(), Trouble> {
-        let goal = self.workload.view(None).acknowledged + more;
+        let goal = self.workload.view(None).written + more;
         let waiting = async {
             let mut ticks = tokio::time::interval(Duration::from_millis(50));
-            while self.workload.view(None).acknowledged < goal {
+            while self.workload.view(None).written < goal {
                 ticks.tick().await;
             }
         };

@@ -72,10 +72,10 @@ pub struct WorkloadSecond {
 /// The application.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct WorkloadView {
-    /// Orders written.
+    /// Orders sent, whatever became of them.
+    pub sent: u64,
+    /// Orders acknowledged: row and invoice are durable.
     pub written: u64,
-    /// Orders acknowledged.
-    pub acknowledged: u64,
     /// Acknowledged orders that are not in the newest recovery point.
     pub after_point: u64,
     /// The last minutes, oldest first, at most 600.

@@ -76,8 +76,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Book {
     next_id: u64,
+    sent: u64,
     written: u64,
-    acknowledged: u64,
     acks: VecDeque<Acknowledged>,
     seconds: VecDeque<WorkloadSecond>,
     marks: VecDeque<(DateTime<Utc>, String)>,
@@ -167,8 +167,8 @@ impl Workload {
         let book = self.shared.book();
         let after_point = book.acks.iter().rev().take_while(|ack| covered_until.is_none_or(|r| ack.at > r)).count();
         WorkloadView {
+            sent: book.sent,
             written: book.written,
-            acknowledged: book.acknowledged,
             after_point: u64::try_from(after_point).unwrap_or(u64::MAX),
             seconds: book.seconds.iter().cloned().collect(),
             marks: book.marks.iter().cloned().collect(),
@@ -225,7 +225,7 @@ impl Book {
     }
 
     fn acknowledge(&mut self, ack: Acknowledged) {
-        self.acknowledged += 1;
+        self.written += 1;
         self.second(ack.at, Some(&ack.by));
         self.acks.push_back(ack);
         while self.acks.len() as u64 > KEPT_ORDERS {
@@ -266,7 +266,7 @@ impl Shared {
         let sent = Utc::now();
         let id = {
             let mut book = self.book();
-            book.written += 1;
+            book.sent += 1;
             book.draw()
         };
         match self.send(desk, id).await {

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use crate::domain::{InstructionId, Trouble, TroubleKind};
 
 use super::enrol::{self, EnrolCode, ProofOf};
-use super::http::{CONNECT_LIMIT, call_failed, http_client, read_answer};
+use super::http::{CONNECT_LIMIT, broke, call_failed, http_client, read_answer};
 use super::tls::{self, OwnKey, Pins};
 use super::{AgentApi, AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, Records};
 
@@ -123,10 +123,7 @@ pub async fn learn_key(address: &str, own: Arc<OwnKey>) -> Result<String, Troubl
     let name = ServerName::try_from(host.to_owned()).map_err(|e| Trouble::new(TroubleKind::Invalid, &object, e))?;
     let connector = tokio_rustls::TlsConnector::from(Arc::new(tls::client_config(own, None)?));
     let connect = async {
-        let stream = TcpStream::connect(address).await.map_err(|e| match e.kind() {
-            std::io::ErrorKind::ConnectionRefused => "it refuses connections: no agent listens there".to_owned(),
-            _ => e.to_string(),
-        })?;
+        let stream = TcpStream::connect(address).await.map_err(|e| broke(&e).to_owned())?;
         connector.connect(name, stream).await.map_err(|e| format!("no secure connection: {e}"))
     };
     let unreachable =

@@ -89,12 +89,25 @@ pub fn call_failed(object: impl fmt::Display, error: &reqwest::Error) -> Trouble
     if error.is_timeout() {
         return unreachable("it did not answer within the time limit".into());
     }
-    if causes(error).any(|e| e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)) {
-        return unreachable("it refuses connections: no agent listens there".into());
+    // The libraries' and the system's own words are for the log, not for whoever has to decide by this.
+    tracing::debug!(%object, error = chain(error), "a call failed");
+    unreachable(causes(error).find_map(|e| e.downcast_ref::<io::Error>()).map_or(BROKE, broke).to_owned())
+}
+
+/// A connection that ended in a way that says no more than that.
+const BROKE: &str = "the connection broke before an answer came: the other end closed it, or something on the way did";
+
+/// What an I/O error of a connection means, in plain words.
+pub fn broke(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
+    match error.kind() {
+        ConnectionRefused => "it refuses connections: no agent listens there",
+        TimedOut => "it did not answer within the time limit",
+        HostUnreachable | NetworkUnreachable => "the network knows no way to that host",
+        NetworkDown | AddrNotAvailable => "this host has no network connection that leads there",
+        _ if error.to_string().contains("failed to lookup address") => "its host name is not known here",
+        _ => BROKE,
     }
-    // The outermost words are reqwest's own, with the URL; the innermost cause is what a person can use.
-    let cause = causes(error).last().map(ToString::to_string).unwrap_or_default();
-    unreachable(format!("the connection broke before an answer came ({cause})"))
 }
 
 /// An error, its cause, that one's cause …
@@ -141,4 +154,42 @@ async fn read_bounded(object: &impl fmt::Display, mut response: reqwest::Respons
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// What a call to a server that answers each connection in this way is told.
+    async fn told(answer: &'static [u8]) -> Trouble {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                // Read at least a bit, so that closing is no reset on the way.
+                drop(stream.read(&mut [0; 64]).await);
+                drop(stream.write_all(answer).await);
+            }
+        });
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let called = async { client.get(format!("http://{address}")).send().await?.bytes().await };
+        call_failed("agent x", &called.await.expect_err("it broke"))
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_broke_is_told_in_plain_words_whenever_it_broke() {
+        crate::protocol::tls::install_provider();
+        for answer in [&b""[..], b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"] {
+            let trouble = told(answer).await;
+            assert_eq!((trouble.kind, trouble.reason.as_str()), (TroubleKind::Unreachable, BROKE));
+        }
+    }
+
+    #[test]
+    fn no_error_text_of_the_system_reaches_a_person() {
+        for kind in [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::HostUnreachable, io::ErrorKind::Other] {
+            assert!(!broke(&io::Error::new(kind, "os error 104")).contains("os error"), "{kind}");
+        }
+    }
 }

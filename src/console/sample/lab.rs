@@ -19,8 +19,8 @@ fn workload() -> WorkloadView {
         WorkloadSecond { at: from + Duration::seconds(i64::from(second)), orders, served_by }
     });
     WorkloadView {
+        sent: 12_516,
         written: 12_480,
-        acknowledged: 12_480,
         after_point: 312,
         seconds: seconds.collect(),
         marks: vec![

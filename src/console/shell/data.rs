@@ -3,6 +3,7 @@
 use crate::console::command::Screen;
 use crate::console::said::Said;
 use crate::console::screens::Scene;
+use crate::console::screens::fault::data::certainty;
 use crate::console::theme::Tone;
 use crate::console::words;
 use crate::controller::snapshot::{PairView, ServiceState};
@@ -16,8 +17,11 @@ pub fn state_chip(scene: &Scene<'_>) -> Said {
     if !pair.conflict.is_empty() {
         return Said::bad("✖ Two decisions of one epoch");
     }
-    if pair.fault.is_some() {
-        return Said::bad("✖ Primary cluster faulty");
+    if let Some(fault) = &pair.fault {
+        return match certainty(pair, fault).0 {
+            Tone::Bad => Said::bad("✖ Primary cluster faulty"),
+            tone => Said::new("▲ Primary cluster suspect", tone),
+        };
     }
     if scene.lab.is_some() {
         return Said::new("Training: nothing here is production", Tone::Secondary);
@@ -90,4 +94,23 @@ pub fn footer(scene: &Scene<'_>) -> Vec<Said> {
         Said::warn(format!("▲ {connected} of {} agents connected", pair.clusters.len()))
     };
     vec![clock, Said::muted(format!("Epoch {}", pair.epoch)), agents]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::sample;
+    use crate::console::words::Zone;
+
+    #[test]
+    fn the_header_says_faulty_only_when_it_is_proven() {
+        let chip = |health| {
+            let mut snapshot = sample::faulty();
+            snapshot.pairs[0].clusters[0].health = health;
+            state_chip(&Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai))).text
+        };
+        assert_eq!(chip(Health::Faulty), "✖ Primary cluster faulty");
+        assert_eq!(chip(Health::Suspect), "▲ Primary cluster suspect");
+        assert_eq!(chip(Health::Unknown), "▲ Primary cluster suspect");
+    }
 }

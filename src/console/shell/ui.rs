@@ -9,6 +9,7 @@ use super::data;
 use crate::console::command::{Act, Screen, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
+use crate::console::screens::fault::data::certainty;
 use crate::console::theme::{self, Tone, Type, space};
 use crate::console::widgets::{self, Look};
 
@@ -185,8 +186,9 @@ pub fn fault_banner(ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
     let Some((pair, fault)) = scene.pair.and_then(|pair| pair.fault.as_ref().map(|fault| (pair, fault))) else { return };
     widgets::card(ui, widgets::Surface::Bad, |ui| {
         widgets::row(ui, |ui| {
-            let what = format!("✖ Primary cluster {} is faulty since {}.", fault.faulty, scene.zone.clock(fault.since));
-            widgets::say(ui, &Said::bad(what).strong());
+            let (tone, what) = certainty(pair, fault);
+            let sign = if tone == Tone::Bad { "✖" } else { "▲" };
+            widgets::say(ui, &Said::new(format!("{sign} {what} since {}.", scene.zone.clock(fault.since)), tone).strong());
             widgets::say(ui, &Said::muted("Nothing has been switched."));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if widgets::button(ui, Look::Danger, "Decide…", true).clicked() {

@@ -33,16 +33,16 @@ async fn orders_follow_the_route_and_hold_still_while_frozen() {
     let (route, active) = watch::channel(Some(east.clone()));
     let workload = Workload::start(desks, active).await.unwrap();
     workload.run(true);
-    until("ten orders at east", || workload.view(None).acknowledged >= 10).await;
+    until("ten orders at east", || workload.view(None).written >= 10).await;
 
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     assert!(http.post(workload.freeze_url(30)).send().await.unwrap().status().is_success());
-    let still = workload.view(None).written;
-    assert_eq!(workload.view(None).acknowledged, still, "nothing is under way when the freeze is answered");
+    let still = workload.view(None).sent;
+    assert_eq!(workload.view(None).written, still, "nothing is under way when the freeze is answered");
     route.send_replace(Some(west.clone()));
     let seconds = workload.view(None).seconds.len();
     until("the picture goes on", || workload.view(None).seconds.len() > seconds).await;
-    assert_eq!(workload.view(None).written, still, "frozen means no new order");
+    assert_eq!(workload.view(None).sent, still, "frozen means no new order");
     assert!(http.post(workload.thaw_url()).send().await.unwrap().status().is_success());
 
     let since = Utc::now();
@@ -65,6 +65,6 @@ async fn a_freeze_ends_by_itself_after_its_limit() {
     workload.run(true);
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     assert!(http.post(workload.freeze_url(1)).send().await.unwrap().status().is_success());
-    let still = workload.view(None).written;
-    until("it thaws by itself", || workload.view(None).written > still).await;
+    let still = workload.view(None).sent;
+    until("it thaws by itself", || workload.view(None).sent > still).await;
 }

@@ -79,12 +79,21 @@ pub struct Prompt {
     pub button: String,
 }
 
+/// How sure it is that the primary cluster cannot serve: sign and words go together on every screen.
+pub fn certainty(pair: &PairView, fault: &FaultPrompt) -> (Tone, String) {
+    let name = &fault.faulty;
+    match pair.clusters.iter().find(|cluster| cluster.name == *name).map(|cluster| cluster.health) {
+        Some(Health::Faulty) => (Tone::Bad, format!("Primary cluster {name} is faulty")),
+        Some(Health::Unknown) => (Tone::Warn, format!("How primary cluster {name} is cannot be told")),
+        _ => (Tone::Warn, format!("Primary cluster {name} may be faulty")),
+    }
+}
+
 /// The prompt of a fault.
 pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt {
     let lasted = u64::try_from((scene.now - fault.since).num_seconds()).unwrap_or(0);
-    let suspect = pair.clusters.iter().any(|cluster| cluster.name == fault.faulty && cluster.health == Health::Suspect);
     Prompt {
-        title: format!("Primary cluster {} {} faulty", fault.faulty, if suspect { "may be" } else { "is" }),
+        title: certainty(pair, fault).1,
         since: format!("since {} · {}", scene.zone.clock(fault.since), words::duration(lasted)),
         observed: fault.observed.iter().map(|line| (line.who.clone(), saw(line.health, &line.saw))).collect(),
         verdict: fault.verdict.clone(),

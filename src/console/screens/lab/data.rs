@@ -140,7 +140,8 @@ pub fn legend(lab: &LabSnapshot) -> Vec<Said> {
     let mut parts: Vec<Said> =
         lab.sites.iter().map(|site| Said::new(format!("━ served by {}      ", site.name), tone(lab, Some(&site.name)))).collect();
     let work = &lab.workload;
-    let figures = [(work.written, "orders written"), (work.acknowledged, "acknowledged"), (work.after_point, "after the recovery point")];
+    let unanswered = work.sent.saturating_sub(work.written);
+    let figures = [(work.written, "orders written"), (unanswered, "not acknowledged"), (work.after_point, "after the recovery point")];
     parts.push(Said::muted(figures.map(|(count, what)| format!("{} {what}", words::count(count))).join(" · ")));
     parts
 }

@@ -3,6 +3,7 @@
 use crate::console::command::UiCommand;
 use crate::console::said::Said;
 use crate::console::screens::Scene;
+use crate::console::screens::fault::data::certainty;
 use crate::console::theme::Tone;
 use crate::console::words::{self, Zone};
 use crate::controller::snapshot::{ClusterView, Level, PairView, RunView, ServiceState, ServiceView};
@@ -309,8 +310,13 @@ fn attention(scene: &Scene<'_>, pair: &PairView) -> Vec<Attention> {
         add(Said::bad("✖"), "Two decisions of one epoch.".to_owned(), pair.conflict.clone(), None);
     }
     if let Some(fault) = &pair.fault {
-        let what = format!("Primary cluster {} is faulty.", fault.faulty);
-        add(Said::bad("✖"), what, fault.verdict.clone(), Some(UiCommand::ShowFault(pair.name.clone())));
+        let (tone, what) = certainty(pair, fault);
+        add(
+            Said::new(if tone == Tone::Bad { "✖" } else { "▲" }, tone),
+            format!("{what}."),
+            fault.verdict.clone(),
+            Some(UiCommand::ShowFault(pair.name.clone())),
+        );
     }
     for service in &pair.services {
         if let Some((what, why)) = service_attention(scene, service) {
