@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::controller::command::AdjustReport;
 use crate::controller::snapshot::{ClusterView, PairView, ServiceView};
-use crate::domain::{RunOutcome, RunReport, Trouble, TroubleKind};
+use crate::domain::{RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
 
 /// Prints one JSON document and a line end.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Trouble> {
@@ -43,8 +43,8 @@ pub(super) fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// A pair, its clusters and services.
-pub(super) fn pair_lines(pair: &PairView) -> Vec<String> {
+/// A pair, its clusters and services with their newest of these points.
+pub(super) fn pair_lines(pair: &PairView, points: &[RecoveryPoint]) -> Vec<String> {
     let active = pair.active.as_ref().map_or("unknown".to_owned(), ToString::to_string);
     let mut lines = vec![format!("pair {}  epoch {}  active {active}  {}", pair.name, pair.epoch, pair.phase)];
     if !pair.conflict.is_empty() {
@@ -52,7 +52,7 @@ pub(super) fn pair_lines(pair: &PairView) -> Vec<String> {
     }
     lines.extend(pair.clusters.iter().map(cluster_line));
     lines.push(format!("  clocks: {}", pair.clock.words));
-    lines.extend(pair.services.iter().map(service_line));
+    lines.extend(pair.services.iter().map(|service| service_line(service, points)));
     if let Some(fault) = &pair.fault {
         lines.push(format!("  FAULT: {}", fault.verdict));
         lines.extend(fault.observed.iter().map(|o| format!("    {}: {}", o.who, o.saw)));
@@ -80,10 +80,12 @@ fn cluster_line(cluster: &ClusterView) -> String {
     format!("  {}  {}  {}  {fenced}{seen}  {}", cluster.name, cluster.identity, cluster.health, cluster.evidence.join("; "))
 }
 
-fn service_line(service: &ServiceView) -> String {
+fn service_line(service: &ServiceView, points: &[RecoveryPoint]) -> String {
     let rpo = service.rpo_secs.map_or("no recovery point".to_owned(), |secs| format!("{secs} s behind"));
+    let last = points.iter().find(|point| Some(point.id) == service.last_point);
+    let last = last.map_or(String::new(), |point| format!("  last point of {}", point.moment.format("%Y-%m-%d %H:%M:%S UTC")));
     let next = service.next_moment.map_or(String::new(), |at| format!("  next {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
-    format!("  service {}  {}  {rpo}{next}", service.name, word(&service.state))
+    format!("  service {}  {}  {rpo}{last}{next}", service.name, word(&service.state))
 }
 
 /// How an identity change ended.

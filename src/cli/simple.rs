@@ -76,13 +76,14 @@ fn runs(reports: &[RunReport], json: bool) -> Result<u8, Trouble> {
 }
 
 fn status(session: &Session, json: bool) -> Result<u8, Trouble> {
-    let report = StatusReport { pairs: session.handle.snapshot().pairs.clone() };
+    let snapshot = session.handle.snapshot();
+    let report = StatusReport { pairs: snapshot.pairs.clone() };
     if json {
         output::json(&report)?;
     } else if report.pairs.is_empty() {
         output::line("no pairs yet")?;
     } else {
-        report.pairs.iter().flat_map(output::pair_lines).try_for_each(|line| output::line(&line))?;
+        report.pairs.iter().flat_map(|pair| output::pair_lines(pair, &snapshot.points)).try_for_each(|line| output::line(&line))?;
     }
     Ok(DONE)
 }

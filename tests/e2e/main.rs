@@ -5,8 +5,8 @@
 mod adopt;
 mod cli;
 mod conflict;
-mod hooks;
 mod freeze;
+mod hooks;
 mod hung;
 mod kill;
 mod kill_switch;
@@ -19,5 +19,6 @@ mod silent;
 mod sites;
 #[path = "../stand/mod.rs"]
 mod stand;
+mod turns;
 mod unpair;
 mod users;

@@ -288,6 +288,14 @@ impl Controller {
         }
     }
 
+    /// Runs a command that must end with 0; what it prints for people.
+    #[track_caller]
+    pub fn text(&self, arguments: &[&str]) -> String {
+        let told = self.command(arguments).output().unwrap();
+        assert!(told.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&told.stderr));
+        String::from_utf8_lossy(&told.stdout).into_owned()
+    }
+
     /// Starts a command and gives its lines of standard error as they come. They are read to the end even when nobody takes them:
     /// a closed pipe would stop the command.
     pub fn begin(&self, arguments: &[&str]) -> (Child, impl Iterator<Item = String> + use<>) {
