@@ -114,6 +114,14 @@ fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
             (false, false) => Err(refuse(format!("the agent of {} does not answer", ask.to)).next("bring that agent back first")),
         };
     }
+    if matches!(pair.state.phase, PairPhase::Promoting { .. })
+        && let Some(trouble) = pair.held_by.as_ref().filter(|trouble| identity::is_for_good(trouble))
+    {
+        return Err(refuse(format!("the promotion under way is refused: {trouble}")).next(
+            "another decision or another controller came in between: run `understudy-agent adopt` on the host of each agent and `understudy \
+             adopt` here; this console then follows what the agents hold",
+        ));
+    }
     if ask.to == pair.state.primary || view::active(pair).as_ref() == Some(&ask.to) {
         return Err(
             refuse(format!("{} has the primary identity already", ask.to)).next("there is nothing to change; see `understudy status`")

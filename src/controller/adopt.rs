@@ -54,6 +54,9 @@ pub(super) async fn take_over(engine: &Arc<Engine>, agents: &[Enrolled]) -> Resu
             None => nothing_to_adopt(engine, agents).await,
         });
     }
+    for name in told.keys() {
+        refuse_while_at_work(engine, name)?;
+    }
     let mut lines = Vec::new();
     for (name, told) in told {
         lines.extend(rebuild(engine, &name, &told).await?);
@@ -75,6 +78,21 @@ async fn nothing_to_adopt(engine: &Engine, agents: &[Enrolled]) -> Trouble {
         }
     }
     Trouble::new(TroubleKind::NotFound, "the agents", "they are in no pair: there is nothing to adopt").next("pair them instead")
+}
+
+/// A pair that is rebuilt under a run, or under a change of identity, of this very engine would pull the ground from under it.
+fn refuse_while_at_work(engine: &Engine, pair: &PairName) -> Result<(), Trouble> {
+    let run = engine.read(|m| {
+        let mut runs = m.runs.values().filter(|r| r.state.spec.service.pair == *pair);
+        runs.find(|r| !r.has_ended()).map(|r| (r.state.spec.run, r.state.spec.service.name.clone()))
+    });
+    match run {
+        Some((run, service)) => {
+            Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("run {run} of {service} is still under way here"))
+                .next("wait for its end, or cancel it, then adopt again"))
+        }
+        None => Ok(()),
+    }
 }
 
 async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result<Vec<String>, Trouble> {

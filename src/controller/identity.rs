@@ -115,13 +115,15 @@ fn remember(engine: &Engine, pair: &PairName, trouble: Option<&Trouble>) {
     engine.change(|m| m.pairs.get_mut(pair).map(|p| p.held_by = trouble.cloned()));
 }
 
-/// Before the promotion of a planned switchover a failure undoes it; afterwards the effect is tried until it succeeds.
+/// Before the promotion of a planned switchover a failure undoes it; afterwards the effect is tried until it succeeds, unless the
+/// secondary refuses the promotion for good.
 async fn failed(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect: &Effect, trouble: Trouble) {
     let planned = match effect {
         Effect::Demote(_) => matches!(state.phase, PairPhase::Fencing { .. }),
         Effect::WatchFinalRuns(_) => true,
-        // Once asked to promote, the survivor may have made the new epoch durable: there is no way back.
-        Effect::Promote(_) | Effect::Unfence(_) => false,
+        // Once asked to promote, the survivor may have made the new epoch durable: only its own word leads back.
+        Effect::Promote(decision) => decision.planned && is_for_good(&trouble) && holds_no_new_epoch(engine, pair, decision).await,
+        Effect::Unfence(_) => false,
     };
     let event = Event::PlannedFailed { trouble: trouble.clone() };
     if planned && machine::apply(Some(state), &event).is_ok() {
@@ -130,6 +132,23 @@ async fn failed(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect
         }
     } else if !trouble.is_worth_retrying() {
         tracing::warn!(%pair, %trouble, "an identity effect failed and is tried again");
+    }
+}
+
+/// A rule forbids it: asked again, the same is refused again.
+pub(super) fn is_for_good(trouble: &Trouble) -> bool {
+    matches!(trouble.kind, TroubleKind::Refused | TroubleKind::Outdated | TroubleKind::NotFound | TroubleKind::Invalid)
+}
+
+/// Whether the cluster that was to be promoted says now that it knows of no epoch as high as the decision's. Silence says nothing.
+async fn holds_no_new_epoch(engine: &Arc<Engine>, pair: &PairName, decision: &Decision) -> bool {
+    if engine.check_in_command().is_err() {
+        return false;
+    }
+    let Ok(agent) = engine.agent(pair, &decision.to) else { return false };
+    match engine.look(&agent).await {
+        Ok(status) => status.pairs.iter().filter(|told| told.pair == *pair).all(|told| told.claim.epoch < decision.epoch),
+        Err(_) => false,
     }
 }
 

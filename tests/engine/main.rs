@@ -234,6 +234,53 @@ async fn a_planned_switchover_that_fails_lifts_the_fence() {
 }
 
 #[tokio::test]
+async fn a_planned_promotion_that_the_secondary_refuses_for_good_is_undone() {
+    let stand = Stand::paired().await;
+    stand.run().await;
+    let refused = Trouble::new(TroubleKind::Refused, "pair sz-gy", "another controller commands this pair here");
+    stand.world.west().failing.insert("promote", refused);
+    let report = adjusted(stand.ask(adjust("west", true, None)).await);
+    assert_eq!(report.outcome, AdjustOutcome::Aborted, "{report:?}");
+    assert!(report.error.unwrap().reason.contains("another controller"));
+    assert!(!stand.world.east().fenced, "its writers go on");
+    assert_eq!(stand.world.west().claim.unwrap().epoch, Epoch(1));
+    stand.world.west().failing.clear();
+    assert_eq!(stand.run().await.outcome, Some(RunOutcome::Sealed), "backups go on");
+    let report = adjusted(stand.ask(adjust("west", true, None)).await);
+    assert_eq!(report.outcome, AdjustOutcome::Promoted, "a later decision is carried out: {report:?}");
+}
+
+#[tokio::test]
+async fn a_planned_promotion_that_may_have_happened_is_never_undone() {
+    let stand = Stand::paired().await;
+    stand.run().await;
+    stand.world.west().held.insert("promote");
+    let asked = stand.handle().ask_later(adjust("west", true, None));
+    stand.until("promoting", |s| s.pairs[0].phase.contains("promoting")).await;
+    // By another decision it has the new epoch already; ours is refused from now on.
+    let other = Claim { identity: Identity::Primary, epoch: Epoch(2), decision: DecisionId(uuid::Uuid::from_u128(5)) };
+    {
+        let mut west = stand.world.west();
+        west.claim = Some(other);
+        west.failing.insert("promote", Trouble::new(TroubleKind::Refused, "pair sz-gy", "another decision has already made epoch 2"));
+        west.held.clear();
+    }
+    let told = async {
+        loop {
+            let error = adjusted(stand.ask(adjust("west", true, None)).await).error.unwrap();
+            if error.reason.contains("the promotion under way is refused") {
+                break error;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let error = tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+    assert!(error.next_step.contains("understudy-agent adopt"), "{error}");
+    assert!(stand.world.east().fenced && stand.handle().snapshot().pairs[0].phase.contains("promoting"), "nothing is undone");
+    drop(asked);
+}
+
+#[tokio::test]
 async fn retention_drops_on_both_sides_and_never_the_newest_point() {
     let mut policy = service("orders");
     policy.keep = Keep { all_hours: 0, daily_days: 0 };
@@ -301,6 +348,19 @@ async fn a_new_console_knows_everything_from_the_secondary_alone() {
     assert_eq!(snapshot.points[0].id, point);
     let report = adjusted(fresh.ask(adjust("west", false, None)).await);
     assert_eq!(report.outcome, AdjustOutcome::Promoted, "{report:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_adopted_under_a_run_that_is_under_way() {
+    let stand = Stand::paired().await;
+    stand.world.east().held.insert("push");
+    let Reply::Started(run) = stand.ask(Command::Run { service: service("orders").name, at: None }).await else { panic!("not started") };
+    let adopt = || Command::Adopt(AgentRequest { address: "west:7443".into(), code: Some("code".into()) });
+    let trouble = refused(stand.ask(adopt()).await);
+    assert!(trouble.kind == TroubleKind::Refused && trouble.reason.contains(&run.to_string()), "{trouble}");
+    stand.world.east().held.clear();
+    assert_eq!(stand.ended(run).await.outcome, Some(RunOutcome::Sealed), "the run goes on as if nothing had been asked");
+    assert!(matches!(stand.ask(adopt()).await, Reply::Changes(_)));
 }
 
 #[tokio::test]

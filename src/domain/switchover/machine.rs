@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! replicating ⇄ suspect → awaiting decision → promoting → active alone → (old primary seen) fencing → active alone, old fenced
-//! replicating → planned: fencing → final run → promoting …   (any failure before the promotion lifts the fence)
+//! replicating → planned: fencing → final run → promoting …   (any failure before the promotion, and its refusal, lifts the fence)
 //! ```
 
 use std::collections::BTreeMap;
@@ -179,7 +179,7 @@ pub enum Event {
         /// Its point.
         point: PointId,
     },
-    /// Planned: something failed before the promotion.
+    /// Planned: something failed before the promotion, or the secondary refused it by a rule and holds no new epoch.
     PlannedFailed {
         /// Why.
         trouble: Trouble,

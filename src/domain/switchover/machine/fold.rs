@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Decision, DecisionOutcome, Effect, Event, IllegalEvent, PairPhase, PairState};
-use crate::domain::{PointId, RunId, ServiceName};
+use crate::domain::{Epoch, PointId, RunId, ServiceName};
 
 /// Folds one event. `Paired` comes first and only once; a decision is illegal while another is carried out.
 pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, IllegalEvent> {
@@ -37,6 +37,11 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             new.final_run_sealed(decision.clone(), waiting.clone(), service, *point);
         }
         (PairPhase::Fencing { decision } | PairPhase::FinalRuns { decision, .. }, Event::PlannedFailed { trouble }) => {
+            new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone() };
+        }
+        // The secondary has said that it did not take the new epoch and by its rules will not: the old one holds again.
+        (PairPhase::Promoting { decision }, Event::PlannedFailed { trouble }) if decision.planned => {
+            new.epoch = Epoch(decision.epoch.0.saturating_sub(1));
             new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone() };
         }
         (PairPhase::Unfencing { trouble, .. }, Event::Unfenced { .. }) => {
@@ -102,7 +107,7 @@ impl PairState {
         }
     }
 
-    /// From here there is no way back: the secondary may have made the new epoch durable.
+    /// From here there is no way back, unless the secondary itself says that it has not made the new epoch durable and will not.
     fn promote(&mut self, decision: Box<Decision>) {
         self.epoch = decision.epoch;
         self.phase = PairPhase::Promoting { decision };
