@@ -18,7 +18,7 @@ use support::ferry::{Journal, finish, run, stage};
 use understudy::components::Component;
 use understudy::components::files::{Files, make_removable};
 use understudy::domain::user_data::{UserData, compare};
-use understudy::domain::{Change, Manifest, RelPath, TroubleKind};
+use understudy::domain::{Change, Manifest, PointId, RelPath, TroubleKind};
 
 const SET: &str = "invoices";
 const AWKWARD: &[&str] =
@@ -229,4 +229,22 @@ async fn a_kept_store_inside_the_data_is_refused() {
     assert!(inside.is_err());
     let staged = stage(&two.source, &two.target, SET, None).await;
     finish(&two.target, SET, &staged).await;
+}
+
+#[tokio::test]
+async fn owners_that_the_secondary_does_not_know_are_refused_by_name() {
+    let two = Two::new();
+    fs::write(two.at("one"), "1").expect("written");
+    let point = PointId(uuid::Uuid::now_v7());
+    two.source.capture(SET, point).await.expect("captured");
+    let mut changes = two.source.changes(SET, point, None).await.expect("changes");
+    two.target.admit(SET, &changes).await.expect("owners of this very host");
+    for change in &mut changes.changes {
+        if let Change::Put(entry) = change {
+            (entry.meta.owner, entry.meta.group) = ("no-such-ana".into(), "no-such-retail".into());
+        }
+    }
+    let refused = two.target.admit(SET, &changes).await.expect_err("unknown owners");
+    assert_eq!(refused.kind, TroubleKind::Refused);
+    assert!(refused.reason.contains("user no-such-ana") && refused.reason.contains("group no-such-retail"), "{refused}");
 }

@@ -95,6 +95,11 @@ pub trait Component: Send + Sync {
     /// Where the live data set is not what `expected` says (the last sealed point's manifest), in words, at most 20 lines. `expected`
     /// `None`: the first run; anything there that is not ours is `Refused`, naming it.
     async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble>;
+    /// Refuses by name what could not be brought into place here after the commit, before any byte is staged: an owner whom this
+    /// cluster does not know, for example.
+    async fn admit(&self, _set: &str, _changes: &ChangeSet) -> Result<(), Trouble> {
+        Ok(())
+    }
     /// Whether content with this digest is already held for good, so that it need not be sent.
     async fn holds(&self, digest: &Digest) -> Result<bool, Trouble>;
     /// Writes one piece into staging, replacing what an earlier attempt left, and returns the digest of what it wrote.

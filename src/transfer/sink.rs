@@ -55,6 +55,7 @@ impl Sink {
         let armed = admit(ledger, run, point, set)?;
         check_base(ledger, &armed, base, set)?;
         let component = plane.component_of(set)?;
+        component.admit(&set.path, &changes).await?;
         let (store, name) = (ledger.clone(), set.clone());
         let (changes, known) = blocking(move || {
             fold(&load_base(&store, base, &name)?, &changes)?;

@@ -228,6 +228,22 @@ fn an_abort_before_the_commit_leaves_nothing_and_lets_nothing_late_in() {
 }
 
 #[test]
+fn what_could_not_be_brought_into_place_is_refused_before_a_byte_is_staged() {
+    for copy in [CopyMode::Push, CopyMode::Pull] {
+        let stage = Stage::new(copy);
+        stage.to[1].disk().inadmissible = Some("files belong to user ana, unknown on this host".into());
+        let life = stage.world.start(&Fuse::endless(), Fault::None);
+        let mut run = Run::new();
+        let trouble = life.drive(&stage.world.service, &mut run).expect_err("refused");
+        assert_eq!((trouble.kind, trouble.reason.contains("user ana")), (TroubleKind::Refused, true), "{copy:?}: {trouble}");
+        assert!(stage.to[1].disk().staged.is_empty(), "{copy:?}: something was staged");
+        assert_eq!(life.runtime.block_on(life.abort(&stage.world.service, &run)), Ok(Vec::new()));
+        stage.assert_nothing_of(&run, &life);
+        life.kill();
+    }
+}
+
+#[test]
 fn nobody_but_the_peer_of_the_pair_gets_at_its_data() {
     let stage = Stage::new(CopyMode::Push);
     let (life, run) = stage.run(Fault::None);

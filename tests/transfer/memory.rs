@@ -25,6 +25,8 @@ pub struct Disk {
     pub records: BTreeMap<(String, PointId), String>,
     /// Whether files tell their digest before they are read.
     pub tells_digests: bool,
+    /// Why a plan could not be brought into place here.
+    pub inadmissible: Option<String>,
     /// How long it takes to list changes, and to tell whether content is held.
     pub slow: Duration,
 }
@@ -157,6 +159,10 @@ impl Component for Memory {
             None => Err(Trouble::new(TroubleKind::Refused, set, "it is not empty and not ours")),
             Some((_, expected)) => Ok(diff(expected, &live).changes.iter().map(|change| format!("{change:?}")).take(20).collect()),
         }
+    }
+    async fn admit(&self, set: &str, _: &ChangeSet) -> Result<(), Trouble> {
+        let inadmissible = self.disk().inadmissible.clone();
+        inadmissible.map_or(Ok(()), |why| Err(Trouble::new(TroubleKind::Refused, set, why)))
     }
     async fn holds(&self, digest: &Digest) -> Result<bool, Trouble> {
         self.be_slow().await;

@@ -93,6 +93,9 @@ impl Component for Watched {
     async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
         self.inner.drift(set, expected).await
     }
+    async fn admit(&self, set: &str, changes: &ChangeSet) -> Result<(), Trouble> {
+        self.inner.admit(set, changes).await
+    }
     async fn holds(&self, digest: &Digest) -> Result<bool, Trouble> {
         self.inner.holds(digest).await
     }

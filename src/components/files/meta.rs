@@ -1,6 +1,6 @@
 //! Modes, owners, times and extended attributes: read from an entry, and given to one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, XattrFlags};
@@ -30,6 +30,19 @@ impl Names {
     /// A group's name, or the number where there is none.
     pub fn group(&self, gid: u32) -> String {
         name_of(&self.groups, gid)
+    }
+
+    /// The owners and groups of entries that this host does not know, as `user ana`, `group retail`; each once.
+    pub fn unknown<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> BTreeSet<String> {
+        let mut unknown = BTreeSet::new();
+        for meta in entries.map(|entry| &entry.meta) {
+            for (known, kind, name) in [(&self.users, "user", &meta.owner), (&self.groups, "group", &meta.group)] {
+                if Names::number(known, kind, name).is_err() {
+                    unknown.insert(format!("{kind} {name}"));
+                }
+            }
+        }
+        unknown
     }
 
     fn number(known: &[(u32, String)], kind: &str, name: &str) -> Result<u32, Trouble> {

@@ -30,8 +30,8 @@ use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Health, Manifest, PointId, ProbeReport, RelPath, Trouble,
-    TroubleKind,
+    Change, ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Health, Manifest, PointId, ProbeReport, RelPath,
+    Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
@@ -39,6 +39,8 @@ pub use fence::make_removable;
 
 /// Short looks at the tree.
 const LOOK: Duration = Duration::from_secs(30);
+/// Unknown owners that are told by name.
+const UNKNOWN_TOLD: usize = 8;
 /// What walks a whole tree.
 const WALK: Duration = Duration::from_secs(3600);
 
@@ -164,6 +166,25 @@ impl Component for Files {
         self.on(set, WALK, move |inner, path, set| inner.drift(path, set, expected.as_ref())).await
     }
 
+    async fn admit(&self, set: &str, changes: &ChangeSet) -> Result<(), Trouble> {
+        let entries = changes.changes.iter().filter_map(|change| match change {
+            Change::Put(entry) | Change::Meta(entry) => Some(entry),
+            _ => None,
+        });
+        let unknown = meta::Names::load().unknown(entries);
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let some: Vec<&str> = unknown.iter().take(UNKNOWN_TOLD).map(String::as_str).collect();
+        let more = if unknown.len() > some.len() { format!(" and {} more", unknown.len() - some.len()) } else { String::new() };
+        let whom = format!("{}{more}", some.join(", "));
+        Err(Trouble::new(
+            TroubleKind::Refused,
+            format!("{}:{set}", self.inner.name),
+            format!("files belong to {whom}, unknown on this host"),
+        )
+        .next("create them on the secondary's host, then run again"))
+    }
     async fn holds(&self, digest: &Digest) -> Result<bool, Trouble> {
         let (inner, digest) = (self.inner.clone(), *digest);
         limited(LOOK, self.name().as_str(), blocking(move || inner.depot.objects.pin(&digest))).await
