@@ -158,3 +158,15 @@ fn a_cancelled_run_stops_waiting_for_its_moment() {
     stage.assert_nothing_of(&run, &life);
     life.kill();
 }
+
+#[test]
+fn an_instruction_for_a_moment_long_past_captures_nothing() {
+    let stage = Stage::new(CopyMode::Push);
+    let life = stage.world.start(&Fuse::endless(), Fault::None);
+    let run = Run::new();
+    let eight_days = -8 * 24 * 3600 * 1000;
+    let refused = life.runtime.block_on(capture_now(&life, &stage.world.service, &run, eight_days)).expect_err("refused");
+    assert_eq!(refused.kind, TroubleKind::Refused, "{refused}");
+    stage.assert_nothing_of(&run, &life);
+    life.kill();
+}

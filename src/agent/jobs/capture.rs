@@ -29,6 +29,9 @@ const LAST_STEP: Duration = Duration::from_secs(2);
 const OWN_TIMES_PAUSE: Duration = Duration::from_secs(3);
 /// A moment further ahead than this is a mistake.
 const MAX_AHEAD: TimeDelta = TimeDelta::hours(24);
+/// An instruction for a moment further back than this was on its way for too long: that its run was dropped may be forgotten by now
+/// (see [`TOMBSTONE_DAYS`](crate::store::agent::TOMBSTONE_DAYS)).
+const MAX_BEHIND: TimeDelta = TimeDelta::days(7);
 /// Wall and monotonic clock may drift apart by this: 500 ppm, the most that a disciplined clock is slewed, …
 const SLEW: f64 = 500e-6;
 /// … plus a millisecond, well above what reading two clocks one after the other can miss and below any real step.
@@ -79,6 +82,11 @@ fn check(job: &Job, order: &CaptureOrder, data_sets: &[DataSetName]) -> Result<(
     }
     if order.moment - job.site.clock.now() > MAX_AHEAD {
         return Err(Trouble::new(TroubleKind::Invalid, format!("moment {}", order.moment), "it is more than a day ahead"));
+    }
+    if job.site.clock.now() - order.moment > MAX_BEHIND {
+        return Err(
+            Trouble::new(TroubleKind::Refused, format!("moment {}", order.moment), "it is more than a week past").next("start a new run")
+        );
     }
     data_sets.iter().try_for_each(|set| job.site.component(set).map(drop))
 }

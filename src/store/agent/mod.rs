@@ -28,7 +28,7 @@ pub use codes::{CodeCheck, CodePurpose, ControllerRecord, MAX_CODE_ATTEMPTS};
 pub use identity::{FenceState, PairFacts};
 pub use instructions::{Admission, AdmissionFacts, InstructionRecord, InstructionState};
 pub use points::{PointRow, StoredManifest};
-pub use staging::{ArmedRow, PieceRow, PlanRow, StagingRow};
+pub use staging::{ArmedRow, PieceRow, PlanRow, StagingRow, TOMBSTONE_DAYS};
 
 /// Schema steps, oldest first; `user_version` counts those applied. Append only, once released: never edit or reorder a step.
 const MIGRATIONS: &[(&str, &str)] = &[

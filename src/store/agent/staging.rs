@@ -5,10 +5,15 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use uuid::{Builder, Uuid};
+
 use super::Ledger;
 use super::rows::{collect, json, parse};
 use super::{StoreError, to_json};
 use crate::domain::{DataSet, DataSetName, Digest, PairName, PointId, RunId, ServiceName, Trouble};
+
+/// How long a dropped run is remembered.
+pub const TOMBSTONE_DAYS: u64 = 30;
 
 /// The tables of this page.
 pub(super) const SCHEMA: &str = "
@@ -272,12 +277,18 @@ impl Ledger {
 
     // ---- both ----
 
-    /// From now on nothing of this run and point is let in.
+    /// From now on nothing of this run and point is let in. Tombstones of runs begun more than [`TOMBSTONE_DAYS`] before are removed: a
+    /// capture for so old a moment is refused anyway, and without one nothing of a run is let in.
     pub fn note_dropped(&self, run: RunId, point: PointId) -> Result<(), Trouble> {
         self.write(|transaction| {
             transaction.execute("INSERT OR IGNORE INTO dropped (point) VALUES (?1)", [point.to_string()])?;
             transaction.execute("INSERT OR IGNORE INTO dropped_runs (run) VALUES (?1)", [run.to_string()])?;
             transaction.execute("DELETE FROM armed WHERE run = ?1", [run.to_string()])?;
+            for (table, column, id) in [("dropped", "point", point.0), ("dropped_runs", "run", run.0)] {
+                if let Some(oldest) = days_before(id) {
+                    transaction.execute(&format!("DELETE FROM {table} WHERE {column} < ?1"), [oldest.to_string()])?;
+                }
+            }
             Ok(())
         })
     }
@@ -308,6 +319,13 @@ impl Ledger {
     }
 }
 
+/// The first id of the day [`TOMBSTONE_DAYS`] before one was made: such ids rise with time. `None` for an id without a time.
+fn days_before(id: Uuid) -> Option<Uuid> {
+    let (secs, _) = id.get_timestamp()?.to_unix();
+    let millis = secs.checked_sub(TOMBSTONE_DAYS * 24 * 3600)? * 1000;
+    Some(Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
+}
+
 /// Deletes all that staging of a point left in the ledger.
 pub(super) fn delete_staging(connection: &Connection, point: &str) -> Result<(), StoreError> {
     for table in ["staging", "plans", "pieces", "held"] {
@@ -323,4 +341,29 @@ fn armed_row(row: &Row<'_>, first: usize) -> rusqlite::Result<ArmedRow> {
         run: parse(row, first + 2, str::parse)?,
         data_sets: json(row, first + 3)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ids made so many days after a day in 2026.
+    fn ids(day: u64) -> (RunId, PointId) {
+        let id = |n| Builder::from_unix_timestamp_millis((1_790_000_000 + day * 86_400) * 1000, &[n; 10]).into_uuid();
+        (RunId(id(1)), PointId(id(2)))
+    }
+
+    #[test]
+    fn a_dropped_run_is_remembered_for_a_month_and_then_forgotten() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ledger = Ledger::open(&dir.path().join("ledger.db")).expect("created");
+        for day in [0, 1, 20, 31] {
+            let (run, point) = ids(day);
+            ledger.note_dropped(run, point).expect("noted");
+        }
+        for (day, kept) in [(0, false), (1, true), (20, true), (31, true)] {
+            let (run, point) = ids(day);
+            assert_eq!((ledger.is_run_dropped(run), ledger.is_dropped(point)), (Ok(kept), Ok(kept)), "day {day}");
+        }
+    }
 }
