@@ -6,12 +6,14 @@
 //! sets/HASH/armed.jsonl                   what was seen when a run was armed
 //! sets/HASH/captured/POINT.jsonl          what a capture holds; the next one need not read what did not change
 //! sets/HASH/sealed/POINT.jsonl            what a sealed point holds
+//! sets/HASH/…/POINT.contents              the digests that it names (see `contents`); made again when it is missing
 //! sets/HASH/staging/POINT/FILE            staged content, by number in the change set
 //! sets/HASH/records/POINT.json            the commit's record
 //! sets/HASH/fence.json                    what the fence covers
 //! ```
 //! Content is collected when no captured or sealed point names it.
 
+mod contents;
 mod staging;
 mod stream;
 
@@ -95,6 +97,7 @@ impl Depot {
         let dir = self.place(set)?.join("captured");
         make_dir(&dir)?;
         let (draft, path) = (dir.join(format!("{point}.draft")), dir.join(format!("{point}.jsonl")));
+        contents::forget(&path)?;
         fs::write(&draft, lines(captured.values())?).map_err(|e| io_trouble(&draft, "write", &e))?;
         fs::rename(&draft, &path).map_err(|e| io_trouble(&path, "rename into place", &e))
     }
@@ -159,6 +162,7 @@ impl Depot {
     /// Keeps a sealed point's manifest, durably.
     pub fn keep_sealed(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         let path = self.place(set)?.join("sealed").join(format!("{point}.jsonl"));
+        contents::forget(&path)?;
         write_durably(&path, &lines(manifest.entries.values())?)
     }
 
@@ -193,6 +197,9 @@ impl Depot {
     /// Forgets a captured or sealed point, and collects the content that only it had.
     pub fn release(&self, set: &str, point: PointId) -> Result<(), Trouble> {
         let dir = self.dir(set);
+        for place in ["captured", "sealed"] {
+            contents::forget(&dir.join(place).join(format!("{point}.jsonl")))?;
+        }
         remove_file(&dir.join("captured").join(format!("{point}.jsonl")))?;
         remove_file(&dir.join("captured").join(format!("{point}.draft")))?;
         remove_file(&dir.join("sealed").join(format!("{point}.jsonl")))?;
@@ -247,19 +254,13 @@ impl Depot {
 
     fn named(&self) -> Result<HashSet<Digest>, Trouble> {
         let mut named = HashSet::new();
-        let mut note = |entry: &Entry| {
-            if let Node::File { digest: Some(digest), .. } = entry.node {
-                named.insert(digest);
-            }
-        };
         for set in self.sets()? {
             let dir = self.dir(&set);
-            self.armed(&set).iter().flat_map(BTreeMap::values).for_each(|seen| note(&seen.entry));
-            for point in points(&dir.join("captured"), ".jsonl")? {
-                self.capture(&set, point)?.iter().flat_map(BTreeMap::values).for_each(|seen| note(&seen.entry));
-            }
-            for point in points(&dir.join("sealed"), ".jsonl")? {
-                read_lines::<Entry>(&dir.join("sealed").join(format!("{point}.jsonl")))?.iter().flatten().for_each(&mut note);
+            named.extend(self.armed(&set).iter().flat_map(BTreeMap::values).filter_map(|seen| contents::named_by(&seen.entry)));
+            for place in ["captured", "sealed"] {
+                for point in points(&dir.join(place), ".jsonl")? {
+                    named.extend(contents::of(&dir.join(place).join(format!("{point}.jsonl")))?);
+                }
             }
         }
         Ok(named)
