@@ -39,6 +39,8 @@ pub struct Capture {
     pub server_time: Option<DateTime<Utc>>,
     /// Files open for writing then, as far as the component can tell; a bounded list.
     pub open_files: Vec<String>,
+    /// The server's own number of its last change at the cut, where it counts them (Hive's event id).
+    pub event_id: Option<i64>,
 }
 
 /// Which piece of which staged file: the file's index in the change set, and the piece's number.

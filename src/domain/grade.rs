@@ -36,8 +36,12 @@ mod tests {
 
     fn report(windows_us: &[(i64, i64)], frozen: bool, clock_stepped: bool) -> CaptureReport {
         let at = |us| DateTime::<Utc>::UNIX_EPOCH + TimeDelta::microseconds(us);
-        let set =
-            |&(lo, hi): &(i64, i64)| CapturedSet { window: Window { lo: at(lo), hi: at(hi) }, server_time: None, open_files: Vec::new() };
+        let set = |&(lo, hi): &(i64, i64)| CapturedSet {
+            window: Window { lo: at(lo), hi: at(hi) },
+            server_time: None,
+            open_files: Vec::new(),
+            event_id: None,
+        };
         CaptureReport { sets: windows_us.iter().map(set).collect(), frozen, clock_stepped }
     }
 

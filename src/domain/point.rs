@@ -59,6 +59,9 @@ pub struct PointDataSet {
     pub server_time: Option<DateTime<Utc>>,
     /// Files that were open for writing: their tails are not certain.
     pub open_files: Vec<String>,
+    /// The server's own number of its last change at the cut, where it counts them (Hive's event id).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<i64>,
     /// Files in the point.
     pub files: u64,
     /// Their bytes.

@@ -120,7 +120,7 @@ impl Component for Memory {
             return Err(Trouble::new(TroubleKind::Refused, set, "captured already"));
         }
         disk.snapshots.insert((set.into(), point), tree);
-        Ok(Capture { lo, hi: Instant::now(), server_time: None, open_files: Vec::new() })
+        Ok(Capture { lo, hi: Instant::now(), server_time: None, open_files: Vec::new(), event_id: None })
     }
     async fn changes(&self, set: &str, point: PointId, base: Option<PointId>) -> Result<ChangeSet, Trouble> {
         self.be_slow().await;

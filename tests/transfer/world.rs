@@ -247,6 +247,7 @@ impl Life {
             window: cut.window,
             server_time: cut.server_time,
             open_files: cut.open_files.clone(),
+            event_id: cut.event_id,
             files: counts.files,
             bytes: counts.bytes,
             copied_files: counts.copied_files,

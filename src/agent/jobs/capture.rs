@@ -210,7 +210,7 @@ impl Reading {
 
 fn captured_set(reading: &Reading, capture: Capture) -> CapturedSet {
     let window = Window { lo: reading.wall_of(capture.lo), hi: reading.wall_of(capture.hi) };
-    CapturedSet { window, server_time: capture.server_time, open_files: capture.open_files }
+    CapturedSet { window, server_time: capture.server_time, open_files: capture.open_files, event_id: capture.event_id }
 }
 
 async fn drop_halves(site: &Site, row: &CaptureRow) -> Trouble {

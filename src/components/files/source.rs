@@ -47,7 +47,7 @@ impl Inner {
         self.depot.keep_capture(set, point, &captured)?;
         self.depot.drop_armed(set)?;
         open_files.extend(walk::open_for_writing(&tree.place));
-        Ok(Capture { lo, hi, server_time: None, open_files })
+        Ok(Capture { lo, hi, server_time: None, open_files, event_id: None })
     }
 
     pub(super) fn changes(&self, set: &str, point: PointId, base: Option<PointId>) -> Result<ChangeSet, Trouble> {

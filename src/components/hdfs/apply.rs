@@ -23,14 +23,14 @@ use crate::domain::{Entry, Manifest, Node, PIECE_BYTES, PointId, RelPath, Troubl
 const CONCAT_AT_ONCE: u32 = 200;
 
 /// One apply under way.
-struct Apply<'a> {
-    hdfs: &'a Hdfs,
-    set: &'a str,
-    point: PointId,
+pub(super) struct Apply<'a> {
+    pub(super) hdfs: &'a Hdfs,
+    pub(super) set: &'a str,
+    pub(super) point: PointId,
 }
 
 impl Hdfs {
-    pub(super) async fn apply_plan(
+    pub(in crate::components) async fn apply_plan(
         &self,
         set: &str,
         point: PointId,
@@ -169,8 +169,8 @@ impl Apply<'_> {
         }
     }
 
-    /// Of a full copy over something of ours: whatever the manifest does not know goes.
-    async fn remove_strangers(&self, manifest: &Manifest) -> Result<(), Trouble> {
+    /// Of a full copy over something of ours: whatever the manifest does not know goes. What went is returned.
+    pub(super) async fn remove_strangers(&self, manifest: &Manifest) -> Result<Vec<RelPath>, Trouble> {
         let parking = self.parking();
         let there = walk(&self.hdfs.web, self.set, &RelPath::root(), &BTreeSet::new()).await.map_err(|error| self.about(error))?;
         let fits = |path: &RelPath, status: &FileStatus| {
@@ -180,17 +180,17 @@ impl Apply<'_> {
                 Node::Link { .. } => status.kind == FileKind::Symlink,
             })
         };
-        let strangers: Vec<String> = there
-            .iter()
-            .filter(|(path, status)| !fits(path, status))
-            .map(|(path, _)| full(self.set, path))
-            .filter(|path| !path.starts_with(&parking))
+        let strangers: Vec<RelPath> = there
+            .into_iter()
+            .filter(|(path, status)| !fits(path, status) && !full(self.set, path).starts_with(&parking))
+            .map(|(path, _)| path)
             .collect();
         let mut pool = Pool::new(AT_ONCE);
         for path in &strangers {
-            pool.add(self.delete(path)).await?;
+            pool.add(async { self.delete(&full(self.set, path)).await }).await?;
         }
-        pool.finish().await
+        pool.finish().await?;
+        Ok(strangers)
     }
 
     async fn place(&self, files: &[(u32, Entry)]) -> Result<(), Trouble> {
@@ -206,7 +206,7 @@ impl Apply<'_> {
         if let Node::Link { target } = &entry.node {
             return self.place_link(&to, target).await;
         }
-        let first = staged(self.set, self.point, Slot { file, piece: 0 });
+        let first = staged(self.hdfs.key(self.set), self.point, Slot { file, piece: 0 });
         match self.join_pieces(file, &first, entry).await {
             Ok(()) => self.hdfs.rename(&first, &to, true).await.map_err(|error| self.about(error)),
             // Only a rename takes a staged file away: it was placed before a crash.
@@ -235,7 +235,8 @@ impl Apply<'_> {
         let mut next = u32::try_from(length.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX).max(1);
         while next < pieces {
             let until = pieces.min(next.saturating_add(CONCAT_AT_ONCE));
-            let sources: Vec<String> = (next..until).map(|piece| staged(self.set, self.point, Slot { file, piece })).collect();
+            let sources: Vec<String> =
+                (next..until).map(|piece| staged(self.hdfs.key(self.set), self.point, Slot { file, piece })).collect();
             self.hdfs.web.run(Operation::post("CONCAT", first).with("sources", sources.join(","))).await?;
             next = until;
         }
@@ -265,9 +266,9 @@ impl Hdfs {
     }
 
     /// Drops a point's staging; well when there is none.
-    pub(super) async fn drop_staging(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+    pub(in crate::components) async fn drop_staging(&self, set: &str, point: PointId) -> Result<(), Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
-        let own = staging(set, point);
+        let own = staging(self.key(set), point);
         self.web.boolean(Operation::delete("DELETE", &own).with("recursive", "true").heavy()).await.map_err(about)?;
         let Some((parent, _)) = own.rsplit_once('/') else { return Ok(()) };
         match list(&self.web, parent).await {

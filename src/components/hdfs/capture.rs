@@ -16,21 +16,11 @@ use crate::domain::{PointId, Trouble, TroubleKind};
 use crate::protocol::OwnSnapshot;
 
 /// What every snapshot of ours is called before its point's id.
-const PREFIX: &str = "understudy-";
+pub(super) const PREFIX: &str = "understudy-";
 /// How long telling the open files may hold up the answer to a capture.
 const OPEN_FILES_LIMIT: Duration = Duration::from_secs(10);
 /// Open files named in a point.
 const OPEN_FILES_NAMED: usize = 100;
-
-/// The name of a point's snapshot.
-pub(super) fn snapshot_name(point: PointId) -> String {
-    format!("{PREFIX}{point}")
-}
-
-/// The path of a point's snapshot.
-pub(super) fn snapshot_path(set: &str, point: PointId) -> String {
-    format!("{}/.snapshot/{}", set.trim_end_matches('/'), snapshot_name(point))
-}
 
 #[derive(Deserialize)]
 struct SnapshottableAnswer {
@@ -47,7 +37,17 @@ struct Snapshottable {
 }
 
 impl Hdfs {
-    pub(super) async fn arm_set(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    /// The name of a point's snapshot. With a tag, several data sets have snapshots of one directory for one point.
+    pub(super) fn snapshot_name(&self, point: PointId) -> String {
+        if self.tag.is_empty() { format!("{PREFIX}{point}") } else { format!("{PREFIX}{point}.{}", self.tag) }
+    }
+
+    /// The path of a point's snapshot.
+    pub(super) fn snapshot_path(&self, set: &str, point: PointId) -> String {
+        format!("{}/.snapshot/{}", set.trim_end_matches('/'), self.snapshot_name(point))
+    }
+
+    pub(in crate::components) async fn arm_set(&self, set: &str) -> Result<Vec<String>, Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         let root = status(&self.web, set).await.map_err(about)?;
         if !root.is_directory() {
@@ -71,7 +71,7 @@ impl Hdfs {
     }
 
     /// Makes a directory snapshottable; well when it is. A snapshottable parent or child is refused by HDFS, which names it.
-    pub(super) async fn allow_snapshots(&self, set: &str) -> Result<(), Trouble> {
+    pub(in crate::components) async fn allow_snapshots(&self, set: &str) -> Result<(), Trouble> {
         self.web.run(Operation::put("ALLOWSNAPSHOT", set)).await.map_err(|error| {
             let nested = error.is("SnapshotException");
             let trouble = error.about(self.object(set));
@@ -84,18 +84,18 @@ impl Hdfs {
     }
 
     pub(super) async fn capture_set(&self, set: &str, point: PointId) -> Result<Capture, Trouble> {
-        let cut = Operation::put("CREATESNAPSHOT", set).with("snapshotname", snapshot_name(point));
+        let cut = Operation::put("CREATESNAPSHOT", set).with("snapshotname", self.snapshot_name(point));
         let lo = Instant::now();
         self.web.run(cut).await.map_err(|error| error.about(self.object(set)))?;
         let hi = Instant::now();
         // The snapshot stands: what follows only describes it.
-        let stamp = status(&self.web, &snapshot_path(set, point)).await;
+        let stamp = status(&self.web, &self.snapshot_path(set, point)).await;
         let server_time = stamp.ok().and_then(|status| DateTime::<Utc>::from_timestamp_millis(status.modification_time));
-        Ok(Capture { lo, hi, server_time, open_files: self.open_files(set).await })
+        Ok(Capture { lo, hi, server_time, open_files: self.open_files(set).await, event_id: None })
     }
 
     /// Files open for writing, from the NameNode's own check of the tree. Where that fails, the list says so.
-    async fn open_files(&self, set: &str) -> Vec<String> {
+    pub(in crate::components) async fn open_files(&self, set: &str) -> Vec<String> {
         match self.web.open_for_write(set, OPEN_FILES_LIMIT).await {
             Ok(files) => {
                 let mut named: Vec<String> = files.iter().take(OPEN_FILES_NAMED).cloned().collect();
@@ -108,8 +108,8 @@ impl Hdfs {
         }
     }
 
-    pub(super) async fn release_snapshot(&self, set: &str, point: PointId) -> Result<(), Trouble> {
-        let drop = Operation::delete("DELETESNAPSHOT", set).with("snapshotname", snapshot_name(point)).heavy();
+    pub(in crate::components) async fn release_snapshot(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        let drop = Operation::delete("DELETESNAPSHOT", set).with("snapshotname", self.snapshot_name(point)).heavy();
         match self.web.run(drop).await {
             Ok(()) => Ok(()),
             Err(error) if error.is_missing() => Ok(()),
@@ -119,22 +119,28 @@ impl Hdfs {
     }
 
     /// Whether a point's snapshot is here.
-    pub(super) async fn has_snapshot(&self, set: &str, point: PointId) -> Result<bool, Trouble> {
-        let found = status_if_there(&self.web, &snapshot_path(set, point)).await;
+    pub(in crate::components) async fn has_snapshot(&self, set: &str, point: PointId) -> Result<bool, Trouble> {
+        let found = status_if_there(&self.web, &self.snapshot_path(set, point)).await;
         found.map(|status| status.is_some()).map_err(|error| error.about(self.object(set)))
     }
 
     pub(super) async fn own_snapshots(&self) -> Result<Vec<OwnSnapshot>, Trouble> {
         let about = |error: HdfsError| error.about(self.object("/"));
-        let answer: SnapshottableAnswer = self.web.json(Operation::get("GETSNAPSHOTTABLEDIRECTORYLIST", "/")).await.map_err(about)?;
         let mut own = Vec::new();
-        for directory in answer.directories.unwrap_or_default() {
-            let path = format!("{}/{}", directory.parent_full_path.trim_end_matches('/'), directory.dir_status.path_suffix);
+        for path in self.snapshottable().await? {
             let names = list(&self.web, &format!("{}/.snapshot", path.trim_end_matches('/'))).await.map_err(about)?;
             let points = names.iter().filter_map(|status| status.path_suffix.strip_prefix(PREFIX)?.parse::<PointId>().ok());
             own.extend(points.map(|point| OwnSnapshot { component: self.name.clone(), path: path.clone(), point }));
         }
         Ok(own)
+    }
+
+    /// Every directory that can have snapshots, as far as the agent's user may know.
+    pub(in crate::components) async fn snapshottable(&self) -> Result<Vec<String>, Trouble> {
+        let asked = self.web.json::<SnapshottableAnswer>(Operation::get("GETSNAPSHOTTABLEDIRECTORYLIST", "/")).await;
+        let directories = asked.map_err(|error| error.about(self.object("/")))?.directories.unwrap_or_default();
+        let path = |one: Snapshottable| format!("{}/{}", one.parent_full_path.trim_end_matches('/'), one.dir_status.path_suffix);
+        Ok(directories.into_iter().map(path).collect())
     }
 
     /// A setting of the NameNode as it runs; `None` where it cannot be read.
@@ -143,7 +149,7 @@ impl Hdfs {
         parse_settings(&page).ok()?.remove(name)
     }
 
-    pub(super) fn refused(&self, set: &str, reason: &str) -> Trouble {
+    pub(in crate::components) fn refused(&self, set: &str, reason: &str) -> Trouble {
         Trouble::new(TroubleKind::Refused, self.object(set), reason)
     }
 }

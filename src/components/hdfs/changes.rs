@@ -7,7 +7,6 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 
 use super::Hdfs;
-use super::capture::{snapshot_name, snapshot_path};
 use super::diff::{Difference, Modified, Moves, content_is_open, decide};
 use super::error::HdfsError;
 use super::listing::{AT_ONCE, full, walk, walk_whole};
@@ -54,7 +53,7 @@ impl Hdfs {
         if !self.has_snapshot(set, point).await? {
             return Err(Trouble::new(TroubleKind::NotFound, self.object(set), format!("its snapshot of point {point} is not here")));
         }
-        let new_root = snapshot_path(set, point);
+        let new_root = self.snapshot_path(set, point);
         let Some(base) = base else {
             let found = walk_whole(&self.web, &new_root, &RelPath::root(), &BTreeSet::new()).await.map_err(about)?;
             return Ok(ChangeSet { changes: found.into_iter().map(|found| Change::Put(found.entry)).collect() });
@@ -63,22 +62,27 @@ impl Hdfs {
             return Err(self.refused(set, &format!("its snapshot of the base point {base} is no longer held")).next("make a full copy"));
         }
         let moves = self.moves(set, base, Some(point)).await.map_err(about)?;
+        self.changes_between(&moves, &self.snapshot_path(set, base), &new_root).await.map_err(about)
+    }
+
+    /// From what happened between two snapshots of a tree, at these paths, to its changes.
+    pub(super) async fn changes_between(&self, moves: &Moves, old_root: &str, new_root: &str) -> Result<ChangeSet, HdfsError> {
         let questions = moves.questions();
-        let modified = self.modified(&snapshot_path(set, base), &new_root, questions.modified).await.map_err(about)?;
+        let modified = self.modified(old_root, new_root, questions.modified).await?;
         let mut created: Vec<Entry> = Vec::new();
         for start in &questions.created {
-            let found = walk_whole(&self.web, &new_root, start, &questions.arrived).await.map_err(about)?;
+            let found = walk_whole(&self.web, new_root, start, &questions.arrived).await?;
             created.extend(found.into_iter().map(|found| found.entry));
         }
-        Ok(decide(&moves, modified, created))
+        Ok(decide(moves, modified, created))
     }
 
     /// What happened between a snapshot and a later one, or the live tree.
     pub(super) async fn moves(&self, set: &str, old: PointId, new: Option<PointId>) -> Result<Moves, HdfsError> {
-        let new_name = new.map(snapshot_name).unwrap_or_default();
-        let mut moves = Moves::new(report(&self.web, set, &snapshot_name(old), &new_name).await?);
-        let new_root = new.map_or_else(|| set.to_owned(), |point| snapshot_path(set, point));
-        let old_root = snapshot_path(set, old);
+        let new_name = new.map(|point| self.snapshot_name(point)).unwrap_or_default();
+        let mut moves = Moves::new(report(&self.web, set, &self.snapshot_name(old), &new_name).await?);
+        let new_root = new.map_or_else(|| set.to_owned(), |point| self.snapshot_path(set, point));
+        let old_root = self.snapshot_path(set, old);
         let (before, after) = futures_util::try_join!(prints(&self.web, &old_root), prints(&self.web, &new_root))?;
         moves.hear(before, after);
         Ok(moves)
@@ -103,7 +107,7 @@ impl Hdfs {
 type Print = (u64, i64, u16, u64);
 
 /// Every entry below a root, with its print.
-async fn prints(hdfs: &WebHdfs, root: &str) -> Result<Vec<(RelPath, u64, Print)>, HdfsError> {
+pub(super) async fn prints(hdfs: &WebHdfs, root: &str) -> Result<Vec<(RelPath, u64, Print)>, HdfsError> {
     let statuses = walk(hdfs, root, &RelPath::root(), &BTreeSet::new()).await?;
     let rights = |status: &FileStatus| {
         let mut hasher = std::hash::DefaultHasher::new();
@@ -125,7 +129,7 @@ pub(super) async fn same_bytes(hdfs: &WebHdfs, one: &str, other: &str) -> Result
 }
 
 /// The report from snapshot `old` to snapshot `new` (empty: the live tree), page by page.
-async fn report(hdfs: &WebHdfs, set: &str, old: &str, new: &str) -> Result<Vec<Difference>, HdfsError> {
+pub(super) async fn report(hdfs: &WebHdfs, set: &str, old: &str, new: &str) -> Result<Vec<Difference>, HdfsError> {
     let (mut path, mut index) = (String::new(), -1);
     let (mut modified, mut created, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..PAGES {

@@ -33,7 +33,13 @@ pub(super) fn staged(set: &str, point: PointId, slot: Slot) -> String {
 
 impl Hdfs {
     /// `bytes` from `offset` of a file; ends with a trouble unless exactly so many came.
-    pub(super) async fn read_range(&self, object: String, path: &str, offset: u64, bytes: u64) -> Result<ByteStream, Trouble> {
+    pub(in crate::components) async fn read_range(
+        &self,
+        object: String,
+        path: &str,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<ByteStream, Trouble> {
         if bytes == 0 {
             return Ok(Box::pin(stream::empty()));
         }
@@ -65,9 +71,15 @@ impl Hdfs {
         self.read_range(format!("{}/{}", self.object(set), entry.path), &full(root, &entry.path), offset, bytes).await
     }
 
-    pub(super) async fn read_staged_piece(&self, set: &str, point: PointId, slot: Slot, entry: &Entry) -> Result<ByteStream, Trouble> {
+    pub(in crate::components) async fn read_staged_piece(
+        &self,
+        set: &str,
+        point: PointId,
+        slot: Slot,
+        entry: &Entry,
+    ) -> Result<ByteStream, Trouble> {
         let (_, bytes) = piece_range(entry.bytes(), slot.piece);
-        let path = staged(set, point, slot);
+        let path = staged(self.key(set), point, slot);
         let object = format!("{}/{}, staged", self.object(set), entry.path);
         let there = status_if_there(&self.web, &path).await.map_err(|error| error.about(&object))?;
         let length = there.map(|status| status.length);
@@ -78,7 +90,7 @@ impl Hdfs {
         self.read_range(object, &path, 0, bytes).await
     }
 
-    pub(super) async fn write_piece(&self, path: &str, entry: &Entry, bytes: ByteStream) -> Result<Digest, Trouble> {
+    pub(in crate::components) async fn write_piece(&self, path: &str, entry: &Entry, bytes: ByteStream) -> Result<Digest, Trouble> {
         let mut options = WriteOptions::default();
         if let Some(replication) = entry.meta.replication.filter(|count| *count > 0) {
             options = options.replication(u32::from(replication));

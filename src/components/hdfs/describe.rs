@@ -20,7 +20,7 @@ const SUM_LIMIT: Duration = Duration::from_secs(3);
 const SHOWN: usize = 1_000;
 
 impl Hdfs {
-    pub(super) async fn info(&self) -> Result<ComponentInfo, Trouble> {
+    pub(in crate::components) async fn info(&self) -> Result<ComponentInfo, Trouble> {
         let about = |error: HdfsError| error.about(self.object(""));
         let page = self.web.page("/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo", self.web.limits().call).await;
         let kerberos = match &page {

@@ -63,6 +63,31 @@ pub struct Modified {
     pub same_content: bool,
 }
 
+/// The part of a report that is about the tree at `inner`; `None` when the tree itself, or anything across its border, was moved,
+/// so that the report cannot be cut there.
+pub fn within(report: Vec<Difference>, inner: &RelPath) -> Option<Vec<Difference>> {
+    if inner.is_root() {
+        return Some(report);
+    }
+    let rebased = |path: &RelPath| path.rebase(inner, &RelPath::root());
+    let mut part = Vec::new();
+    for difference in report {
+        part.extend(match difference {
+            Difference::Modified(path) => rebased(&path).map(Difference::Modified),
+            Difference::Created(path) | Difference::Deleted(path) if inner.is_under(&path) => return None,
+            Difference::Created(path) => rebased(&path).map(Difference::Created),
+            Difference::Deleted(path) => rebased(&path).map(Difference::Deleted),
+            Difference::Renamed { from, to } if inner.is_under(&from) || inner.is_under(&to) => return None,
+            Difference::Renamed { from, to } => match (rebased(&from), rebased(&to)) {
+                (Some(from), Some(to)) => Some(Difference::Renamed { from, to }),
+                (None, None) => None,
+                _ => return None,
+            },
+        });
+    }
+    Some(part)
+}
+
 impl Moves {
     /// Sorts a report.
     pub fn new(report: impl IntoIterator<Item = Difference>) -> Moves {

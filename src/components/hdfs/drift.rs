@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::Hdfs;
-use super::capture::snapshot_path;
 use super::changes::same_bytes;
 use super::diff::{Moves, content_is_open};
 use super::error::HdfsError;
@@ -54,7 +53,7 @@ pub(super) fn below<'a>(manifest: &'a Manifest, path: &RelPath) -> Vec<&'a Entry
 }
 
 impl Hdfs {
-    pub(super) async fn drift_of(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
+    pub(in crate::components) async fn drift_of(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
         match expected {
             None => self.first_target(set).await,
             Some((point, _)) if !self.has_snapshot(set, point).await? => Ok(vec![format!("its sealed snapshot of point {point} is gone")]),
@@ -63,7 +62,7 @@ impl Hdfs {
     }
 
     /// A first target must be absent, empty or ours.
-    async fn first_target(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    pub(in crate::components) async fn first_target(&self, set: &str) -> Result<Vec<String>, Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         let Some(root) = status_if_there(&self.web, set).await.map_err(about)? else { return Ok(Vec::new()) };
         if root.enc_bit {
@@ -89,7 +88,7 @@ impl Hdfs {
     pub(super) async fn compare(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<Drift, Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         let mut moves = self.moves(set, point, None).await.map_err(about)?;
-        let sealed = snapshot_path(set, point);
+        let sealed = self.snapshot_path(set, point);
         let arrived = moves.questions().arrived;
         for old in moves.replaced() {
             let now = moves.new_at(&old);

@@ -16,7 +16,7 @@ const CLOSED: u32 = 0o700;
 const LEASES: usize = 1_000;
 
 impl Hdfs {
-    pub(super) async fn fence_set(&self, set: &str) -> Result<String, Trouble> {
+    pub(in crate::components) async fn fence_set(&self, set: &str) -> Result<String, Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         if status_if_there(&self.web, set).await.map_err(about)?.is_none() {
             self.make_root(set).await.map_err(about)?;
@@ -79,7 +79,7 @@ impl Hdfs {
         Ok(open.len())
     }
 
-    pub(super) async fn read_fence(&self, set: &str) -> Result<(bool, String), Trouble> {
+    pub(in crate::components) async fn read_fence(&self, set: &str) -> Result<(bool, String), Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         if status_if_there(&self.web, set).await.map_err(about)?.is_none() {
             return Ok((false, "it does not exist".into()));
@@ -102,7 +102,7 @@ impl Hdfs {
         }
     }
 
-    pub(super) async fn unfence_set(&self, set: &str, root: Option<&Entry>) -> Result<(), Trouble> {
+    pub(in crate::components) async fn unfence_set(&self, set: &str, root: Option<&Entry>) -> Result<(), Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         let found = look(&self.web, set, RelPath::root()).await.map_err(about)?;
         let kept = found.own.get(FENCE_XATTR);

@@ -21,6 +21,7 @@ mod pool;
 pub mod probe;
 mod seal;
 mod status;
+mod tree;
 mod users;
 mod webhdfs;
 
@@ -33,6 +34,7 @@ use futures_util::stream;
 
 pub use config::{Addresses, HdfsConfig};
 pub use error::HdfsError;
+
 pub use webhdfs::{Limits, WebHdfs};
 
 use webhdfs::Operation;
@@ -51,12 +53,14 @@ pub const HOME: &str = "/understudy";
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
 /// One HDFS, beside its agent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Hdfs {
     name: ComponentName,
     fs: String,
     web: WebHdfs,
     rpc: hdfs_native::Client,
+    /// Tells a data set's snapshots and staging apart where they cannot be by their path; empty for this component's own.
+    tag: String,
 }
 
 impl Hdfs {
@@ -70,16 +74,26 @@ impl Hdfs {
             rpc = rpc.with_config_dir(directory.to_string_lossy());
         }
         let rpc = rpc.build().map_err(|e| Trouble::new(TroubleKind::Invalid, &object, e).next("see `fs` and `conf` in agent.toml"))?;
-        Ok(Hdfs { name: config.name.clone(), fs: addresses.fs, web, rpc })
+        Ok(Hdfs { name: config.name.clone(), fs: addresses.fs, web, rpc, tag: String::new() })
+    }
+
+    /// The same HDFS for a data set of another component, whose snapshots, staging and marks carry its `tag`.
+    pub(in crate::components) fn tagged(&self, tag: &str) -> Hdfs {
+        Hdfs { tag: tag.to_owned(), ..self.clone() }
+    }
+
+    /// What a data set's staging is named after.
+    fn key<'a>(&'a self, set: &'a str) -> &'a str {
+        if self.tag.is_empty() { set } else { &self.tag }
     }
 
     /// How a place of ours is called to a person.
-    fn object(&self, path: &str) -> String {
+    pub(in crate::components) fn object(&self, path: &str) -> String {
         if path.is_empty() { format!("component {}", self.name) } else { format!("{}:{path}", self.name) }
     }
 
     /// Refuses a data set's path that is not a directory of users' data: relative, leading elsewhere, a snapshot, or our own.
-    fn check_set(&self, set: &str) -> Result<(), Trouble> {
+    pub(in crate::components) fn check_set(&self, set: &str) -> Result<(), Trouble> {
         let reason = match set.strip_prefix('/').map(RelPath::new) {
             None => "it does not start with '/'",
             Some(Err(_)) => "its path is not plain",
@@ -154,7 +168,7 @@ impl Component for Hdfs {
 
     async fn read(&self, set: &str, point: PointId, entry: &Entry, piece: u32) -> Result<ByteStream, Trouble> {
         self.check_set(set)?;
-        self.read_piece(set, &capture::snapshot_path(set, point), entry, piece).await
+        self.read_piece(set, &self.snapshot_path(set, point), entry, piece).await
     }
 
     async fn release(&self, set: &str, point: PointId) -> Result<(), Trouble> {
@@ -179,7 +193,7 @@ impl Component for Hdfs {
 
     async fn stage(&self, set: &str, point: PointId, slot: Slot, entry: &Entry, bytes: ByteStream) -> Result<Digest, Trouble> {
         self.check_set(set)?;
-        self.write_piece(&data::staged(set, point, slot), entry, bytes).await
+        self.write_piece(&data::staged(self.key(set), point, slot), entry, bytes).await
     }
 
     async fn read_staged(&self, set: &str, point: PointId, slot: Slot, entry: &Entry) -> Result<ByteStream, Trouble> {

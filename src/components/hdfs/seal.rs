@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Hdfs;
-use super::capture::{snapshot_name, snapshot_path};
 use super::data::staged;
 use super::diff::back;
 use super::drift::below;
@@ -32,12 +31,12 @@ impl PhaseJournal for Passing {
 }
 
 impl Hdfs {
-    pub(super) async fn seal_set(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+    pub(in crate::components) async fn seal_set(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         if !self.has_snapshot(set, point).await? {
             self.check_tree(set, manifest).await?;
             self.allow_snapshots(set).await?;
-            let cut = Operation::put("CREATESNAPSHOT", set).with("snapshotname", snapshot_name(point));
+            let cut = Operation::put("CREATESNAPSHOT", set).with("snapshotname", self.snapshot_name(point));
             self.web.run(cut).await.map_err(about)?;
         }
         // A snapshot changes its root's time.
@@ -73,7 +72,7 @@ impl Hdfs {
         }
     }
 
-    pub(super) async fn restore_set(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+    pub(in crate::components) async fn restore_set(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         if !self.has_snapshot(set, point).await? {
             return Err(Trouble::new(TroubleKind::NotFound, self.object(set), format!("its sealed snapshot of point {point} is not here")));
         }
@@ -102,7 +101,7 @@ impl Hdfs {
 
     /// Copies the content that must come back out of the sealed snapshot into staging, held against the manifest's digests.
     async fn stage_from_snapshot(&self, set: &str, point: PointId, changes: &ChangeSet) -> Result<(), Trouble> {
-        let root = snapshot_path(set, point);
+        let root = self.snapshot_path(set, point);
         let mut pool = Pool::new(RESTORED_AT_ONCE);
         for (change, file) in changes.changes.iter().zip(0u32..) {
             if let Change::Put(entry) = change
@@ -118,7 +117,7 @@ impl Hdfs {
         let mut digests: Vec<Digest> = Vec::new();
         for piece in 0..piece_count(entry.bytes()) {
             let bytes = self.read_piece(set, root, entry, piece).await?;
-            digests.push(self.write_piece(&staged(set, point, Slot { file, piece }), entry, bytes).await?);
+            digests.push(self.write_piece(&staged(self.key(set), point, Slot { file, piece }), entry, bytes).await?);
         }
         match entry.node {
             Node::File { digest: Some(digest), .. } if digest != Digest::of_pieces(&digests) => {

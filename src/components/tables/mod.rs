@@ -227,7 +227,7 @@ impl Component for Tables {
                 return Err(cut::twice(set, point));
             }
             let (lo, hi) = this.cuts.take(point, set, || this.reader())?;
-            Ok(Capture { lo, hi, server_time: None, open_files: Vec::new() })
+            Ok(Capture { lo, hi, server_time: None, open_files: Vec::new(), event_id: None })
         })
         .await
     }

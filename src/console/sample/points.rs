@@ -27,6 +27,7 @@ fn data_sets(service: &Service, moment: DateTime<Utc>, skew: i64, copied: u64) -
             to: set.to.clone(),
             window,
             server_time: None,
+            event_id: None,
             open_files: if place == 0 { vec!["2026/11/21/0931.part".to_owned(), "2026/11/21/0932.part".to_owned()] } else { Vec::new() },
             files: [1_102_331, 214, 390, 211_400][place % 4],
             bytes: [2_458, 1_946, 3_379, 612][place % 4] * GIB,

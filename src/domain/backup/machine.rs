@@ -103,6 +103,9 @@ pub struct CapturedSet {
     pub server_time: Option<DateTime<Utc>>,
     /// Open files.
     pub open_files: Vec<String>,
+    /// The server's own number of its last change at the cut, where it counts them (Hive's event id).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<i64>,
 }
 
 /// What a capture instruction brought.

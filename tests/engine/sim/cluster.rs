@@ -211,7 +211,7 @@ fn captured(sets: usize) -> CaptureReport {
     let now = Utc::now();
     let window = Window { lo: now, hi: now + TimeDelta::milliseconds(2) };
     CaptureReport {
-        sets: (0..sets).map(|_| CapturedSet { window, server_time: None, open_files: Vec::new() }).collect(),
+        sets: (0..sets).map(|_| CapturedSet { window, server_time: None, open_files: Vec::new(), event_id: None }).collect(),
         frozen: false,
         clock_stepped: false,
     }

@@ -222,6 +222,7 @@ fn uncounted(set: &DataSet, captured: &CapturedSet) -> PointDataSet {
         window: captured.window,
         server_time: captured.server_time,
         open_files: captured.open_files.clone(),
+        event_id: captured.event_id,
         files: 0,
         bytes: 0,
         copied_files: 0,

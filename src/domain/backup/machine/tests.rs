@@ -58,7 +58,7 @@ fn started() -> Event {
 }
 
 fn captured(sets: usize, clock_stepped: bool) -> Event {
-    let set = CapturedSet { window: Window { lo: at(1), hi: at(2) }, server_time: None, open_files: vec!["x".into()] };
+    let set = CapturedSet { window: Window { lo: at(1), hi: at(2) }, server_time: None, open_files: vec!["x".into()], event_id: Some(7) };
     Event::Captured { at: at(3), report: CaptureReport { sets: vec![set; sets], frozen: false, clock_stepped } }
 }
 
@@ -70,6 +70,7 @@ fn transferred(sets: usize) -> Event {
         window: Window { lo: at(1), hi: at(2) },
         server_time: None,
         open_files: Vec::new(),
+        event_id: None,
         files: 3,
         bytes: 30,
         copied_files: 2,
