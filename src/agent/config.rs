@@ -71,6 +71,22 @@ pub enum ComponentConfig {
         /// Whom the agent acts as; an HDFS superuser.
         user: String,
     },
+    /// Apache Hive.
+    Hive {
+        /// See above.
+        name: Option<ComponentName>,
+        /// `thrift://host:port` of a metastore, or a list.
+        metastore: OneOrMany,
+        /// The warehouse directory: `hdfs://host:port/warehouse`.
+        warehouse: String,
+        /// As for `hdfs`; absent: as the hdfs component of the same file system has it.
+        conf: Option<PathBuf>,
+        /// Likewise.
+        #[serde(default)]
+        webhdfs: OneOrMany,
+        /// Whom the agent acts as, an HDFS superuser; likewise.
+        user: Option<String>,
+    },
 }
 
 /// One text, or a list.
@@ -106,12 +122,16 @@ impl ComponentConfig {
             ComponentConfig::Files { .. } => ComponentKind::Files,
             ComponentConfig::Tables { .. } => ComponentKind::Tables,
             ComponentConfig::Hdfs { .. } => ComponentKind::Hdfs,
+            ComponentConfig::Hive { .. } => ComponentKind::Hive,
         }
     }
 
     /// Its name in data sets.
     pub fn name(&self) -> Result<ComponentName, Trouble> {
-        let (ComponentConfig::Files { name, .. } | ComponentConfig::Tables { name, .. } | ComponentConfig::Hdfs { name, .. }) = self;
+        let (ComponentConfig::Files { name, .. }
+        | ComponentConfig::Tables { name, .. }
+        | ComponentConfig::Hdfs { name, .. }
+        | ComponentConfig::Hive { name, .. }) = self;
         match name {
             Some(name) => Ok(name.clone()),
             None => self.kind().to_string().parse().map_err(|e| Trouble::new(TroubleKind::Invalid, "component", e)),
@@ -138,11 +158,12 @@ impl AgentConfig {
             match component {
                 ComponentConfig::Files { root: path, .. }
                 | ComponentConfig::Tables { database: path, .. }
-                | ComponentConfig::Hdfs { conf: Some(path), .. } => *path = folder.join(&*path),
+                | ComponentConfig::Hdfs { conf: Some(path), .. }
+                | ComponentConfig::Hive { conf: Some(path), .. } => *path = folder.join(&*path),
                 ComponentConfig::Hdfs { conf: None, fs, .. } if fs.is_none() => {
                     return Err(invalid("an hdfs component names neither `fs` nor `conf`".into()).next("give fs = \"hdfs://HOST:PORT\""));
                 }
-                ComponentConfig::Hdfs { .. } => {}
+                ComponentConfig::Hdfs { .. } | ComponentConfig::Hive { .. } => {}
             }
             let name = component.name()?;
             if !names.insert(name.clone()) {
@@ -150,7 +171,7 @@ impl AgentConfig {
             }
         }
         if config.components.is_empty() {
-            return Err(invalid("it has no [[component]]".into()).next("an agent stands beside at least one: files, tables or hdfs"));
+            return Err(invalid("it has no [[component]]".into()).next("an agent stands beside at least one: files, tables, hdfs or hive"));
         }
         Ok(config)
     }
@@ -215,6 +236,10 @@ kind = "hdfs"
 fs = "hdfs://127.0.0.1:9820"
 webhdfs = "http://127.0.0.1:9870"
 user = "hdfs"
+[[component]]
+kind = "hive"
+metastore = "thrift://127.0.0.1:9083"
+warehouse = "hdfs://127.0.0.1:9820/warehouse"
 "#;
 
     fn parse(text: &str) -> Result<AgentConfig, Trouble> {
@@ -227,7 +252,7 @@ user = "hdfs"
         assert_eq!(config.state, Path::new("/etc/understudy/agent-state"));
         assert_eq!(config.route_listen().expect("a port").port(), 8443);
         let names: Vec<_> = config.components.iter().map(|c| c.name().expect("a name").to_string()).collect();
-        assert_eq!(names, ["files", "tables", "hdfs"]);
+        assert_eq!(names, ["files", "tables", "hdfs", "hive"]);
         assert!(
             matches!(&config.components[1], ComponentConfig::Tables { database, .. } if database == Path::new("/etc/understudy/orders.db"))
         );

@@ -8,6 +8,7 @@ mod depot;
 pub mod diff;
 pub mod files;
 pub mod hdfs;
+pub mod hive;
 mod objects;
 pub mod tables;
 

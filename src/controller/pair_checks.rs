@@ -210,7 +210,7 @@ fn matched(mine: &ComponentInfo, theirs: &[ComponentInfo]) -> ComponentMatch {
             format!("nothing of kind {} at the secondary matches it", mine.kind),
             "configure one there, or leave it out",
         ),
-        Some(c) if c.kind == ComponentKind::Hdfs && major(&c.version) != major(&mine.version) => line(
+        Some(c) if [ComponentKind::Hdfs, ComponentKind::Hive].contains(&c.kind) && major(&c.version) != major(&mine.version) => line(
             &name,
             CheckState::Warning,
             format!("{} {} here, {} there", mine.kind, mine.version, c.version),

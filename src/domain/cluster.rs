@@ -75,6 +75,8 @@ pub enum ComponentKind {
     Tables,
     /// Apache HDFS.
     Hdfs,
+    /// Apache Hive; its databases and tables are its data sets.
+    Hive,
 }
 
 impl fmt::Display for ComponentKind {
@@ -83,6 +85,7 @@ impl fmt::Display for ComponentKind {
             ComponentKind::Files => "files",
             ComponentKind::Tables => "tables",
             ComponentKind::Hdfs => "hdfs",
+            ComponentKind::Hive => "hive",
         })
     }
 }

@@ -35,6 +35,7 @@ use futures_util::stream;
 pub use config::{Addresses, HdfsConfig};
 pub use error::HdfsError;
 
+pub(super) use tree::Cut;
 pub use webhdfs::{Limits, WebHdfs};
 
 use webhdfs::Operation;

@@ -48,6 +48,7 @@ fn kind(kind: ComponentKind) -> &'static str {
         ComponentKind::Files => "Files",
         ComponentKind::Tables => "Tables",
         ComponentKind::Hdfs => "HDFS",
+        ComponentKind::Hive => "Hive",
     }
 }
 
@@ -57,6 +58,7 @@ pub fn stores(kind: ComponentKind) -> (&'static str, &'static str) {
         ComponentKind::Files => ("files", "directory tree, copied aside"),
         ComponentKind::Tables => ("tables", "database snapshot"),
         ComponentKind::Hdfs => ("files", "HDFS snapshot"),
+        ComponentKind::Hive => ("tables", "metadata at an event, HDFS snapshot"),
     }
 }
 

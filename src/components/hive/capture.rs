@@ -1,0 +1,361 @@
+//! One moment of a data set: the metadata and, by snapshots, the data.
+//!
+//! ```text
+//! read all (when armed) → events since? read those again → E1 → snapshots of every root → E2 → events in (E1, E2]? all of it again
+//! ```
+//! Between E1 and E2 nothing of the data set's metadata changed, so that what was read is its state at the snapshots, which lie
+//! between. Files are no business of the metastore's events: the snapshots alone say which there were.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+
+use super::Hive;
+use super::dump::{Depth, base, table_names, update_tables, whole};
+use super::model::{ConstraintKind, Metadata};
+use super::names::SetName;
+use super::places::{Tree, database_path, snapshot_roots, trees};
+use super::rewrite::Origin;
+use super::thrift::{Session, SessionError, Struct};
+use crate::components::Capture;
+use crate::domain::{PointId, Trouble, TroubleKind};
+
+/// Metadata read when a run was armed is good for so long: events are kept for a day, but reading thousands of them takes longer.
+pub const ARMED_FOR: Duration = Duration::from_secs(600);
+/// Times that a capture is tried while the metadata changes under it.
+const ROUNDS: usize = 12;
+/// Events read at once.
+const EVENTS_AT_ONCE: i32 = 1_000;
+/// With more events than this it is quicker to read everything again.
+const EVENTS: i64 = 10_000;
+/// Open files named in a point.
+const OPEN_FILES: usize = 100;
+
+/// The metadata as it was at an event.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// What was read.
+    pub metadata: Metadata,
+    /// All events up to this are in it.
+    pub event: i64,
+    /// When it was read.
+    pub read: Instant,
+}
+
+/// What an event means for a data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Touched {
+    Nothing,
+    /// Tables may have come or gone.
+    Names,
+    /// One table.
+    Table(String),
+    /// The database or its functions.
+    Base,
+    /// Anything.
+    All,
+}
+
+/// The decision about one `NotificationEvent`.
+fn touched(event: &Struct, set: &SetName) -> Touched {
+    let text = |id| event.text(id).unwrap_or_default();
+    let (kind, database, table) = (text(3), text(4).to_lowercase(), text(5).to_lowercase());
+    if database != set.database {
+        // A table may be renamed from one database into another, and the event tells the one that it left.
+        return if kind == "ALTER_TABLE" { Touched::Names } else { Touched::Nothing };
+    }
+    match (&set.table, table.as_str()) {
+        (_, "") if kind.contains("DATABASE") || kind.contains("FUNCTION") => Touched::Base,
+        (_, "") => Touched::All,
+        (None, table) => Touched::Table(table.to_owned()),
+        (Some(own), table) if own == table => Touched::Table(own.clone()),
+        (Some(_), _) if kind == "ALTER_TABLE" => Touched::Names,
+        (Some(_), _) => Touched::Nothing,
+    }
+}
+
+/// Reads everything, at an event.
+pub fn read_state(session: &mut Session, set: &SetName) -> Result<State, SessionError> {
+    let event = session.event_id()?;
+    Ok(State { metadata: whole(session, set, Depth::All)?, event, read: Instant::now() })
+}
+
+/// Reads again what changed since; true when nothing did.
+pub fn refresh(session: &mut Session, set: &SetName, state: &mut State) -> Result<bool, SessionError> {
+    let now = session.event_id()?;
+    if now == state.event {
+        return Ok(true);
+    }
+    // The log of events begins anew when a metastore's database was made anew.
+    if now < state.event || now - state.event > EVENTS {
+        *state = read_state(session, set)?;
+        return Ok(false);
+    }
+    let mut all = Vec::new();
+    while state.event < now {
+        let events = session.events(state.event, EVENTS_AT_ONCE)?;
+        let last = events.iter().filter_map(|event| event.number(1)).max().filter(|last| *last > state.event);
+        all.extend(events.iter().map(|event| touched(event, set)));
+        let Some(last) = last else { break };
+        state.event = last;
+    }
+    state.event = state.event.max(now);
+    all.retain(|touched| *touched != Touched::Nothing);
+    if all.is_empty() {
+        return Ok(true);
+    }
+    if all.contains(&Touched::All) {
+        *state = State { event: state.event, ..read_state(session, set)? };
+        return Ok(false);
+    }
+    if all.contains(&Touched::Base) {
+        base(session, set, Depth::All, &mut state.metadata)?;
+    }
+    let there: BTreeSet<String> = table_names(session, set, &state.metadata)?.into_iter().collect();
+    state.metadata.tables.retain(|name, _| there.contains(name));
+    let dirty: BTreeSet<&String> = all.iter().filter_map(|one| if let Touched::Table(name) = one { Some(name) } else { None }).collect();
+    let wanted: Vec<String> = there
+        .iter()
+        .filter(|name| dirty.contains(name) || !state.metadata.tables.contains_key(*name) || set.table.is_some())
+        .cloned()
+        .collect();
+    update_tables(session, set, Depth::All, &wanted, &mut state.metadata)?;
+    Ok(false)
+}
+
+/// Why a data set's metadata cannot be captured: the first table that is in the way, by name.
+pub fn refusal(metadata: &Metadata) -> Option<(String, String)> {
+    metadata.tables.iter().find_map(|(name, table)| {
+        let truth = |parameter: &str| table.parameter(parameter).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let why = if truth("transactional") {
+            "it is transactional (ACID): which of its files count is kept in the metastore's transaction tables, which this version does not copy"
+        } else if table.kind() == "MATERIALIZED_VIEW" {
+            "it is a materialized view: which transactions it has seen is not copied by this version"
+        } else {
+            return None;
+        };
+        Some((name.clone(), why.to_owned()))
+    })
+}
+
+/// Takes out the foreign keys that lead out of the data set, which the secondary could not keep; says which.
+pub fn take_foreign_keys_out(metadata: &mut Metadata, set: &SetName) -> Vec<String> {
+    let tables: BTreeSet<String> = metadata.tables.keys().cloned().collect();
+    let mut told = Vec::new();
+    for (name, table) in &mut metadata.tables {
+        table.constraints.retain(|(kind, key), columns| {
+            let inside =
+                |column: &Struct| column.text(1) == Some(&set.database) && column.text(2).is_some_and(|table| tables.contains(table));
+            let kept = *kind != ConstraintKind::Foreign || columns.iter().all(inside);
+            if !kept {
+                told.push(format!("foreign key {key} of table {name} names a table outside the data set: it is not copied"));
+            }
+            kept
+        });
+    }
+    told
+}
+
+/// Tables whose rows are not all in HDFS.
+pub fn warnings(metadata: &Metadata) -> Vec<String> {
+    let handled = |(name, table): (&String, &super::model::Table)| {
+        let handler = table.parameter("storage_handler")?;
+        let short = handler.rsplit('.').next().unwrap_or(&handler).to_owned();
+        Some(format!("table {name} keeps its rows elsewhere ({short}): add them to the service as a data set of their own"))
+    };
+    metadata.tables.iter().filter_map(handled).collect()
+}
+
+impl Hive {
+    /// Reads everything and makes every root ready for snapshots.
+    pub(super) async fn arm_set(&self, set: &SetName) -> Result<Vec<String>, Trouble> {
+        let object = self.object(set);
+        let owned = set.clone();
+        let (listeners, mut state) = self
+            .metastore
+            .run(&object, move |session| {
+                let names = ["metastore.transactional.event.listeners", "metastore.event.listeners"];
+                let listeners = names.map(|name| session.setting(name)).into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+                Ok((listeners, read_state(session, &owned)?))
+            })
+            .await?;
+        if !listeners.contains("DbNotificationListener") {
+            let reason = "the metastore keeps no log of changes, so that nobody could tell whether one fell into a capture";
+            return Err(self.refused(set, reason).next(
+                "set metastore.transactional.event.listeners to org.apache.hive.hcatalog.listener.DbNotificationListener and restart it",
+            ));
+        }
+        let mut warnings = warnings(&state.metadata);
+        warnings.extend(take_foreign_keys_out(&mut state.metadata.clone(), set));
+        let (_, roots) = self.ready(set, &state.metadata).await?;
+        for root in roots.values().collect::<BTreeSet<_>>() {
+            warnings.extend(self.hdfs.arm_set(root).await?);
+        }
+        state.read = Instant::now();
+        self.remember(set, state);
+        let named = |warning: String| if warning.starts_with(self.name.as_str()) { warning } else { format!("{object}: {warning}") };
+        Ok(warnings.into_iter().map(named).collect())
+    }
+
+    /// What must be captured: the trees that are there, and for each the directory to be snapshotted, made ready for it.
+    async fn ready(&self, set: &SetName, metadata: &Metadata) -> Result<(Vec<Tree>, BTreeMap<String, String>), Trouble> {
+        let mut there = Vec::new();
+        for tree in self.capturable(set, metadata)? {
+            self.hdfs.check_set(&tree.path)?;
+            if self.hdfs.is_directory(&tree.path).await? {
+                there.push(tree);
+            }
+        }
+        let roots = snapshot_roots(&there, database_path(metadata, &self.fs).as_deref(), &self.hdfs.snapshottable().await?);
+        for root in roots.values().collect::<BTreeSet<_>>() {
+            self.hdfs.allow_snapshots(root).await?;
+        }
+        Ok((there, roots))
+    }
+
+    /// The trees of a data set that can be captured; refuses by name what cannot be.
+    pub(super) fn capturable(&self, set: &SetName, metadata: &Metadata) -> Result<Vec<Tree>, Trouble> {
+        let missing = match (&metadata.database, &set.table) {
+            (None, _) => Some(format!("there is no database {}", set.database)),
+            (_, Some(table)) if !metadata.tables.contains_key(table) => Some(format!("there is no table {set}")),
+            _ => None,
+        };
+        if let Some(reason) = missing {
+            return Err(
+                Trouble::new(TroubleKind::NotFound, self.object(set), reason).next("name one that exists, or remove it from the service")
+            );
+        }
+        if let Some((table, reason)) = refusal(metadata) {
+            let object = SetName { database: set.database.clone(), table: Some(table) };
+            return Err(self.refused(&object, &reason).next("leave the table out of the service, or convert it to an external table"));
+        }
+        trees(metadata, set, &self.fs, &self.warehouse).map_err(|reason| {
+            self.refused(set, &reason).next("leave that table out of the service: only data in the warehouse's file system is copied")
+        })
+    }
+
+    pub(super) async fn capture_set(&self, set: &SetName, point: PointId) -> Result<Capture, Trouble> {
+        let object = self.object(set);
+        let hdfs = self.hdfs_of(set);
+        if self.depot.capture(&set.to_string(), point)?.is_some() {
+            return Err(self.refused(set, &format!("it is captured for point {point} already")).next("start a new run"));
+        }
+        let mut state = match self.recall(set) {
+            Some(state) => state,
+            None => {
+                let owned = set.clone();
+                self.metastore.run(&object, move |session| read_state(session, &owned)).await?
+            }
+        };
+        for _ in 0..ROUNDS {
+            let (there, roots) = self.ready(set, &state.metadata).await?;
+            let roots: BTreeSet<&String> = roots.values().collect();
+            let lo = Instant::now();
+            let quiet;
+            (quiet, state) = self.refreshed(set, state).await?;
+            if !quiet {
+                continue;
+            }
+            let cuts = try_join_all(roots.iter().map(|root| hdfs.cut(root, point))).await;
+            let after = match &cuts {
+                Ok(_) => self.refreshed(set, state.clone()).await,
+                Err(trouble) => Err(trouble.clone()),
+            };
+            let hi = Instant::now();
+            match after {
+                Ok((true, after)) => {
+                    let kept = self.keep(set, point, after.metadata, there.clone()).await;
+                    if let Err(trouble) = kept {
+                        hdfs.uncut(point).await?;
+                        return Err(trouble);
+                    }
+                    let mut open_files = Vec::new();
+                    for tree in &there {
+                        open_files.extend(hdfs.open_files(&tree.path).await);
+                    }
+                    open_files.truncate(OPEN_FILES);
+                    let server_time = cuts.ok().and_then(|times| times.into_iter().flatten().max());
+                    return Ok(Capture { lo, hi, server_time, open_files, event_id: Some(state.event) });
+                }
+                Ok((false, after)) => {
+                    hdfs.uncut(point).await?;
+                    state = after;
+                }
+                // One that stands already is another capture's, for the same point: it is not ours to drop.
+                Err(trouble) if trouble.kind == TroubleKind::Refused => return Err(trouble),
+                Err(trouble) => {
+                    hdfs.uncut(point).await?;
+                    return Err(trouble);
+                }
+            }
+        }
+        let reason = format!("its metadata changed during each of {ROUNDS} tries to capture it");
+        Err(Trouble::new(TroubleKind::Failed, object, reason).next("give the service a freeze hook, or run when fewer partitions are made"))
+    }
+
+    async fn refreshed(&self, set: &SetName, mut state: State) -> Result<(bool, State), Trouble> {
+        let (object, owned) = (self.object(set), set.clone());
+        self.metastore
+            .run(&object, move |session| {
+                let quiet = refresh(session, &owned, &mut state)?;
+                Ok((quiet, state))
+            })
+            .await
+    }
+
+    /// Where the data set's metadata comes from.
+    pub(super) fn origin(&self, set: &SetName, metadata: &Metadata, trees: Vec<Tree>) -> Origin {
+        Origin {
+            format: 1,
+            set: set.to_string(),
+            fs: self.fs.clone(),
+            warehouse: self.warehouse.clone(),
+            database: database_path(metadata, &self.fs).unwrap_or_default(),
+            trees,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::{Table, table};
+    use super::super::thrift::Value;
+    use super::*;
+
+    fn event(kind: &str, database: &str, table: &str) -> Struct {
+        Struct::of([(3, kind.into()), (4, database.into()), (5, table.into())])
+    }
+
+    #[test]
+    fn only_what_touches_the_data_set_is_read_again() {
+        let whole = SetName::parse("sales").expect("a name");
+        let one = SetName::parse("sales.orders").expect("a name");
+        for (kind, database, table, of_whole, of_one) in [
+            ("ADD_PARTITION", "sales", "orders", Touched::Table("orders".into()), Touched::Table("orders".into())),
+            ("ADD_PARTITION", "SALES", "Other", Touched::Table("other".into()), Touched::Nothing),
+            ("ADD_PARTITION", "hr", "orders", Touched::Nothing, Touched::Nothing),
+            ("ALTER_TABLE", "hr", "orders", Touched::Names, Touched::Names),
+            ("ALTER_TABLE", "sales", "draft", Touched::Table("draft".into()), Touched::Names),
+            ("CREATE_FUNCTION", "sales", "", Touched::Base, Touched::Base),
+            ("ALTER_DATABASE", "sales", "", Touched::Base, Touched::Base),
+            ("ADD_PRIMARYKEY", "sales", "", Touched::All, Touched::All),
+        ] {
+            let told = event(kind, database, table);
+            assert_eq!((touched(&told, &whole), touched(&told, &one)), (of_whole, of_one), "{kind} {database}.{table}");
+        }
+    }
+
+    #[test]
+    fn a_transactional_table_is_refused_by_name_with_the_reason() {
+        let with = |key: &str, value: &str| {
+            let parameters = Value::from(&BTreeMap::from([(key.to_owned(), value.to_owned())]));
+            let table = Table { body: Struct::of([(table::PARAMETERS, parameters)]), ..Table::default() };
+            Metadata { tables: [("orders".to_owned(), table)].into(), ..Metadata::default() }
+        };
+        let (name, why) = refusal(&with("Transactional", "TRUE")).expect("refused");
+        assert!(name == "orders" && why.contains("transactional"), "{name}: {why}");
+        assert_eq!(refusal(&with("transactional", "false")), None);
+        assert!(warnings(&with("storage_handler", "org.apache.hadoop.hive.hbase.HBaseStorageHandler"))[0].contains("HBaseStorageHandler"));
+    }
+}

@@ -1,0 +1,100 @@
+//! What a metastore is, how it is doing, and what is in it to pick data sets from.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+
+use super::Hive;
+use super::metastore::Limits;
+use super::model::{Metadata, Table, table};
+use crate::domain::{ComponentInfo, ComponentKind, Health, ProbeReport, Trouble};
+use crate::protocol::CatalogueItem;
+
+/// How long a probe may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+/// Tables of a database whose sizes are told; of more only the names.
+const SIZED: usize = 500;
+/// The version that all of this was tested with.
+const TESTED: &str = "3.";
+
+impl Hive {
+    pub(super) async fn info(&self) -> Result<ComponentInfo, Trouble> {
+        let object = format!("component {}", self.name);
+        let version = self.metastore.run(&object, |session| session.version()).await?;
+        let under = self.hdfs.info().await?;
+        let untested = if version.starts_with(TESTED) || version.is_empty() { "" } else { " (untested: Hive 3.1 is what was tested)" };
+        Ok(ComponentInfo {
+            name: self.name.clone(),
+            kind: ComponentKind::Hive,
+            version: format!("{version}{untested}"),
+            address: self.metastore.address(),
+            probe_addresses: Vec::new(),
+            free_bytes: under.free_bytes,
+            used_bytes: None,
+            kerberos: under.kerberos,
+            missing_rights: under.missing_rights,
+        })
+    }
+
+    pub(super) async fn look(&self) -> ProbeReport {
+        let began = Instant::now();
+        let secs = PROBE_LIMIT;
+        let metastore = self.metastore.within(Limits { connect: secs, call: secs, work: secs });
+        let asked = tokio::time::timeout(PROBE_LIMIT, metastore.run(self.name.as_str(), |session| session.event_id())).await;
+        let (health, evidence) = match asked {
+            Ok(Ok(event)) => (Health::Healthy, format!("the metastore answers; its last event is {event}")),
+            Ok(Err(trouble)) if trouble.reason.contains("refused") => {
+                (Health::Faulty, format!("the metastore at {} refuses connections: it is not running", self.metastore.address()))
+            }
+            Ok(Err(trouble)) if !trouble.reason.contains("no answer within") => (Health::Faulty, trouble.reason),
+            Ok(Err(_)) | Err(_) => {
+                let words = format!("the metastore at {} did not answer within {} s", self.metastore.address(), PROBE_LIMIT.as_secs());
+                (Health::Faulty, format!("{words}: it or its database hangs, or the way to it is cut"))
+            }
+        };
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        ProbeReport { component: self.name.clone(), at: Utc::now(), health, evidence, took_ms }
+    }
+
+    fn item(&self, path: String, label: String, expandable: bool) -> CatalogueItem {
+        CatalogueItem { component: self.name.clone(), path, label, selectable: true, expandable, bytes: None, files: None }
+    }
+
+    /// Databases, or the tables of one: names first, and sizes where there are not too many.
+    pub(super) async fn inside(&self, path: &str) -> Result<Vec<CatalogueItem>, Trouble> {
+        let object = format!("component {}", self.name);
+        if path.is_empty() {
+            let names = self.metastore.run(&object, |session| session.databases()).await?;
+            return Ok(names.into_iter().map(|name| self.item(name.clone(), name, true)).collect());
+        }
+        let set = self.set(path)?;
+        if set.table.is_some() {
+            return Ok(Vec::new());
+        }
+        let database = set.database.clone();
+        let (names, bodies) = self
+            .metastore
+            .run(&object, move |session| {
+                let mut names = session.tables(&database)?;
+                names.sort();
+                let bodies = if names.len() <= SIZED { session.tables_named(&database, &names)? } else { Vec::new() };
+                Ok((names, bodies))
+            })
+            .await?;
+        let mut items: Vec<CatalogueItem> =
+            names.into_iter().map(|name| self.item(format!("{}.{name}", set.database), name, false)).collect();
+        for body in bodies {
+            let Some(name) = body.text(table::NAME).map(str::to_owned) else { continue };
+            let found = Table { body, ..Table::default() };
+            let Some(item) = items.iter_mut().find(|item| item.label == name) else { continue };
+            let number = |parameter: &str| found.parameter(parameter).and_then(|value| value.parse::<u64>().ok());
+            (item.bytes, item.files) = (number("totalSize"), number("numRows"));
+            let alone = Metadata { tables: [(name.clone(), found)].into(), ..Metadata::default() };
+            if let Some((_, reason)) = super::capture::refusal(&alone) {
+                let short = reason.split(':').next().unwrap_or_default().to_owned();
+                (item.selectable, item.label) = (false, format!("{name} ({short})"));
+            }
+        }
+        Ok(items)
+    }
+}
