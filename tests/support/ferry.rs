@@ -76,11 +76,34 @@ pub struct Staged {
 
 /// Captures, tells the changes, stages what the target does not hold, reads it back and syncs it.
 pub async fn stage(source: &dyn Component, target: &Arc<dyn Component>, set: &str, base: Option<(PointId, &Manifest)>) -> Staged {
+    stage_as(source, set, target, set, base).await
+}
+
+/// The same under another name at the target.
+pub async fn stage_as(
+    source: &dyn Component,
+    from: &str,
+    target: &Arc<dyn Component>,
+    set: &str,
+    base: Option<(PointId, &Manifest)>,
+) -> Staged {
     let point = point();
-    source.arm(set).await.expect("armed");
-    let window = source.capture(set, point).await.expect("captured");
+    source.arm(from).await.expect("armed");
+    let window = source.capture(from, point).await.expect("captured");
     assert!(window.lo <= window.hi);
-    let mut changes = source.changes(set, point, base.map(|(base, _)| base)).await.expect("changes");
+    stage_captured(source, from, point, target, set, base).await
+}
+
+/// The same of what is captured already.
+pub async fn stage_captured(
+    source: &dyn Component,
+    from: &str,
+    point: PointId,
+    target: &Arc<dyn Component>,
+    set: &str,
+    base: Option<(PointId, &Manifest)>,
+) -> Staged {
+    let mut changes = source.changes(from, point, base.map(|(base, _)| base)).await.expect("changes");
     let mut copied = Vec::new();
     for (file, change) in (0_u32..).zip(&mut changes.changes) {
         let Change::Put(entry) = change else { continue };
@@ -94,7 +117,7 @@ pub async fn stage(source: &dyn Component, target: &Arc<dyn Component>, set: &st
         let mut pieces = Vec::new();
         for piece in 0..piece_count(entry.bytes()) {
             let slot = Slot { file, piece };
-            let content = collect(source.read(set, point, entry, piece).await.expect("read")).await;
+            let content = collect(source.read(from, point, entry, piece).await.expect("read")).await;
             pieces.push(Digest::of_bytes(&content));
             // Twice: an attempt that broke off is repeated.
             for _ in 0..2 {

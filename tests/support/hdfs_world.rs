@@ -14,7 +14,7 @@ use understudy::domain::Digest;
 use super::contract::{Side, World};
 
 /// An ordinary user of the cluster.
-const APPLICATION: &str = "shop";
+pub const APPLICATION: &str = "shop";
 
 pub struct HdfsWorld {
     http: reqwest::Client,
@@ -46,7 +46,7 @@ impl HdfsWorld {
         Some(world)
     }
 
-    fn side(&self, side: Side) -> &[String; 3] {
+    pub fn side(&self, side: Side) -> &[String; 3] {
         &self.sides[usize::from(side == Side::Target)]
     }
 
@@ -60,18 +60,18 @@ impl HdfsWorld {
         (answer.status().as_u16(), answer.text().await.expect("a body"))
     }
 
-    async fn put(&self, side: Side, path: &str, query: &[(&str, &str)]) {
+    pub async fn put(&self, side: Side, path: &str, query: &[(&str, &str)]) {
         let user = &self.side(side)[2];
         let (status, body) = self.call(side, user, "PUT", path, query, "").await;
         assert!((200..300).contains(&status), "{path} {query:?}: {status} {body}");
     }
 
-    async fn json(&self, side: Side, path: &str, op: &str) -> Value {
+    pub async fn json(&self, side: Side, path: &str, op: &str) -> Value {
         let (status, body) = self.call(side, &self.side(side)[2], "GET", path, &[("op", op)], "").await;
         if status == 404 { Value::Null } else { serde_json::from_str(&body).expect("JSON") }
     }
 
-    async fn create(&self, side: Side, user: &str, path: &str, content: &str) -> Result<(), String> {
+    pub async fn create(&self, side: Side, user: &str, path: &str, content: &str) -> Result<(), String> {
         let query = [("op", "CREATE"), ("overwrite", "true")];
         match self.call(side, user, "PUT", path, &query, content).await {
             (200..300, _) => Ok(()),
@@ -88,7 +88,7 @@ impl HdfsWorld {
     }
 
     /// Every entry below a directory, with metadata and content.
-    async fn tree(&self, side: Side, root: &str) -> BTreeMap<String, String> {
+    pub async fn tree(&self, side: Side, root: &str) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         let mut waiting = vec![root.to_owned()];
         while let Some(directory) = waiting.pop() {

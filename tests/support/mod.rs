@@ -3,3 +3,5 @@
 pub mod contract;
 pub mod ferry;
 pub mod hdfs_world;
+pub mod hive_judge;
+pub mod hive_world;
