@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::stand::processes::{Agent, Controller, plan};
+use crate::stand::processes::paired;
 use crate::stand::{Dir, children};
 
 /// The hooks' limit.
@@ -29,13 +29,9 @@ fn hooks(dir: &Path) -> String {
 #[test]
 fn an_agent_killed_with_the_writers_held_leaves_a_guard_that_frees_them_by_the_limit() {
     let dir = Dir::new();
-    let (mut east, mut west) = (Agent::local(dir.path(), "east"), Agent::local(dir.path(), "west"));
+    let (mut east, _west, controller) = paired(dir.path(), "[\"files:docs\"]", &hooks(dir.path()));
     std::fs::create_dir_all(east.dir.join("files/docs")).unwrap();
     std::fs::write(east.dir.join("files/docs/one"), "one").unwrap();
-    east.start();
-    west.start();
-    let controller = Controller::new(dir.path(), "controller");
-    controller.apply(&format!("{}{}", plan(&east, &west, "[\"files:docs\"]"), hooks(dir.path())));
     let (slow, frozen, thawed) = (dir.path().join("slow"), dir.path().join("frozen"), dir.path().join("thawed"));
 
     std::fs::write(&slow, "").unwrap();

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::stand::Dir;
-use crate::stand::processes::{Agent, Controller, plan};
+use crate::stand::processes::{Agent, paired};
 use crate::stand::trees::{assert_same, listing};
 
 /// Enough to be stopped in the middle of.
-const FILES: u32 = 60;
+const FILES: u32 = 24;
 const FILE_BYTES: usize = 4 << 20;
 /// "About a minute", with what a busy machine may add.
 const ABOUT_A_MINUTE: Duration = Duration::from_secs(80);
@@ -29,18 +29,13 @@ fn send(agent: &Agent, signal: Signal) {
 
 fn hangs_in_the_middle(copy: &str, hung: &str) {
     let dir = Dir::new();
-    let (mut east, mut west) = (Agent::local(dir.path(), "east"), Agent::local(dir.path(), "west"));
+    let (east, west, controller) = paired(dir.path(), "[\"files:docs\"]", &format!("copy = \"{copy}\""));
     let docs = east.dir.join("files/docs");
     std::fs::create_dir_all(&docs).unwrap();
     for file in 0..FILES {
         // No two pieces alike: nothing is held already.
         std::fs::write(docs.join(format!("{file}")), [file.to_le_bytes().as_slice(), &vec![7; FILE_BYTES]].concat()).unwrap();
     }
-    east.start();
-    west.start();
-    let controller = Controller::new(dir.path(), "controller");
-    controller.apply(&format!("{}copy = \"{copy}\"\n", plan(&east, &west, "[\"files:docs\"]")));
-
     let (mut run, _lines) = controller.begin(&["run", "orders"]);
     let end = Instant::now() + Duration::from_secs(60);
     let (some, all) = (2 * FILE_BYTES as u64, u64::from(FILES) * FILE_BYTES as u64);

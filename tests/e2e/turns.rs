@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use understudy::controller::is_held;
 
 use crate::stand::Dir;
-use crate::stand::processes::{Agent, Controller, plan};
+use crate::stand::processes::{Agent, Controller, paired};
 
 /// An engine's process, `kill -9`ed when it goes.
 struct Engine(Child);
@@ -22,13 +22,9 @@ impl Drop for Engine {
 
 /// Two agents that were paired and backed up once; the point's id.
 fn backed_up(dir: &Dir) -> (Agent, Agent, Controller, String) {
-    let (mut east, mut west) = (Agent::local(dir.path(), "east"), Agent::local(dir.path(), "west"));
+    let (east, west, controller) = paired(dir.path(), "[\"files:docs\"]", "");
     std::fs::create_dir_all(east.dir.join("files/docs")).unwrap();
     std::fs::write(east.dir.join("files/docs/one"), "one").unwrap();
-    east.start();
-    west.start();
-    let controller = Controller::new(dir.path(), "controller");
-    controller.apply(&plan(&east, &west, "[\"files:docs\"]"));
     let report = controller.done(&["run", "orders"]);
     let point = report["recovery_point"].as_str().expect("a point").to_owned();
     (east, west, controller, point)
