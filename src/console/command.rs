@@ -118,6 +118,10 @@ pub enum UiCommand {
     OpenLab,
     /// Back from it.
     LeaveLab,
+    /// Something asked of it, in words.
+    Lab(String, LabCommand),
+    /// Where the lab's debrief is written.
+    ExportDebrief,
     /// Switches the theme.
     Theme(Preference),
     /// The palette itself.
@@ -142,6 +146,8 @@ impl UiCommand {
             UiCommand::ShowFault(pair) => format!("Show the fault prompt of {pair}"),
             UiCommand::OpenLab => "Open the training lab".to_owned(),
             UiCommand::LeaveLab => "Leave the training lab".to_owned(),
+            UiCommand::Lab(title, _) => title.clone(),
+            UiCommand::ExportDebrief => "Export the debrief…".to_owned(),
             UiCommand::Theme(Preference::Dark) => "Dark theme".to_owned(),
             UiCommand::Theme(Preference::Light) => "Light theme".to_owned(),
             UiCommand::Theme(Preference::System) => "Theme as the desktop says".to_owned(),
@@ -166,8 +172,19 @@ impl UiCommand {
     }
 }
 
+/// What the training lab is to this console.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LabPlace {
+    /// This console has none.
+    Absent,
+    /// It can be opened.
+    Outside,
+    /// The console is inside, and these can be asked of it, in words.
+    Inside(Vec<(String, LabCommand)>),
+}
+
 /// Everything that can be done now, in the palette's order.
-pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab_there: bool, inside_lab: bool) -> Vec<UiCommand> {
+pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab: LabPlace) -> Vec<UiCommand> {
     let mut all: Vec<UiCommand> = Screen::NAVIGATION.iter().map(|screen| UiCommand::Go(*screen)).collect();
     all.push(UiCommand::PairClusters);
     let shown = snapshot.and_then(|snapshot| snapshot.pairs.iter().find(|view| Some(&view.name) == pair));
@@ -184,10 +201,13 @@ pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab_there: boo
         }
     }
     all.extend([UiCommand::OpenPlan, UiCommand::ExportPlan]);
-    match (lab_there, inside_lab) {
-        (true, false) => all.push(UiCommand::OpenLab),
-        (true, true) => all.push(UiCommand::LeaveLab),
-        (false, _) => {}
+    match lab {
+        LabPlace::Absent => {}
+        LabPlace::Outside => all.push(UiCommand::OpenLab),
+        LabPlace::Inside(asked) => {
+            all.extend(asked.into_iter().map(|(title, command)| UiCommand::Lab(title, command)));
+            all.extend([UiCommand::ExportDebrief, UiCommand::LeaveLab]);
+        }
     }
     all.extend([Preference::Dark, Preference::Light, Preference::System].map(UiCommand::Theme));
     all
@@ -245,7 +265,8 @@ mod tests {
     fn no_two_commands_share_keys_or_words() {
         let snapshot = crate::console::sample::snapshot();
         let pair = snapshot.pairs[0].name.clone();
-        let all = list(Some(&snapshot), Some(&pair), true, false);
+        let asked = crate::console::screens::lab::data::commands(&crate::console::sample::lab());
+        let all = list(Some(&snapshot), Some(&pair), LabPlace::Inside(asked));
         let mut words: Vec<_> = all.iter().map(UiCommand::title).collect();
         words.sort();
         words.dedup();

@@ -27,7 +27,7 @@ mod absent {
     }
 
     /// Nothing can be asked of it.
-    #[derive(Debug, Clone, PartialEq)]
+    #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum LabCommand {}
 
     /// Nothing can be seen of it.

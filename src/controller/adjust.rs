@@ -141,8 +141,8 @@ fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
         }
         return Ok(());
     }
-    if !pair.diagnosis.adjustable {
-        return Err(refuse(pair.diagnosis.verdict.clone()).next(if answers(&pair.state.primary) {
+    if !pair.diagnosis.verdict.offers_button() {
+        return Err(refuse(pair.diagnosis.words.clone()).next(if answers(&pair.state.primary) {
             "use a planned switchover: it loses nothing"
         } else {
             "wait for evidence, or look at the primary yourself"

@@ -17,8 +17,8 @@ pub(super) fn findings(pair: &PairModel, settings: WatchSettings, now: DateTime<
     let primary = &found[pair.index(&pair.state.primary).unwrap_or(0)];
     Findings {
         observed: primary.evidence.iter().map(|e| Observation { who: e.who.clone(), saw: e.saw.clone(), health: e.health }).collect(),
-        verdict: primary.words.clone(),
-        adjustable: primary.verdict.offers_button(),
+        verdict: primary.verdict,
+        words: primary.words.clone(),
         wrong_since: primary.since,
         conflict: conflict(pair),
         clusters: found.each_ref().map(|d| Some((d.verdict.health(), lines(d)))),

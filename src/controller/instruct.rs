@@ -77,14 +77,14 @@ impl Engine {
                 self.check_in_command()?;
             }
             if !trouble.is_worth_retrying() {
-                return Err(trouble);
+                return Err(told_by(errand.agent, trouble));
             }
             // An agent waits for its peer in its own time. A second attempt is not begun that would outlast our patience if it fails like
             // the one before.
             let again = if was_failing && failing.is_some() { begun.elapsed() } else { Duration::ZERO };
             let since = *failing.get_or_insert_with(Instant::now);
             if errand.patience.is_some_and(|patience| since.elapsed() + backoff + again > patience) {
-                return Err(gave_up(errand.agent, trouble, since.elapsed()));
+                return Err(gave_up(told_by(errand.agent, trouble), since.elapsed()));
             }
             tracing::debug!(agent = %errand.agent.cluster, %trouble, "an instruction is tried again");
             tokio::time::sleep(backoff).await;
@@ -138,10 +138,17 @@ pub(super) async fn within<T>(limit: Duration, agent: &Enrolled, call: impl Futu
     })
 }
 
-fn gave_up(agent: &Enrolled, mut trouble: Trouble, after: Duration) -> Trouble {
+/// An agent names things of its own cluster; whoever reads it has two clusters before them.
+fn told_by(agent: &Enrolled, mut trouble: Trouble) -> Trouble {
     if trouble.object == format!("agent {}", agent.address) {
         trouble.object = format!("agent {} at {}", agent.cluster, agent.address);
+    } else if !trouble.object.contains(agent.cluster.as_str()) {
+        trouble.object = format!("{} at {}", trouble.object, agent.cluster);
     }
+    trouble
+}
+
+fn gave_up(mut trouble: Trouble, after: Duration) -> Trouble {
     trouble.reason = format!("{} (given up after {} s)", trouble.reason, after.as_secs());
     if trouble.next_step.is_empty() {
         trouble.next_step = "see that the agents run and can be reached, then try again".into();

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::backup::machine::RunState;
 use crate::domain::clock::ClockTrack;
 use crate::domain::switchover::machine::{Event, PairPhase, PairState};
-use crate::domain::watch::{Silence, Streak};
+use crate::domain::watch::{Silence, Streak, Verdict};
 use crate::domain::{ClusterName, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble};
 use crate::protocol::{AgentStatus, Progress};
 use crate::store::controller::{PairedAgent, PairedClusters, UsersRecord};
@@ -83,10 +83,10 @@ pub(super) struct Findings {
     pub clusters: [Option<(Health, Vec<String>)>; 2],
     /// What was observed at the primary, and by whom.
     pub observed: Vec<Observation>,
-    /// In words.
-    pub verdict: String,
-    /// The primary cluster itself is faulty: a person may decide. Not so while only its agent is silent.
-    pub adjustable: bool,
+    /// What that amounts to.
+    pub verdict: Verdict,
+    /// It in words.
+    pub words: String,
     /// Something is wrong with the primary or with what we see of it, and a person should know.
     pub wrong_since: Option<DateTime<Utc>>,
     /// Two decisions of one epoch, in words; empty otherwise.
@@ -278,7 +278,7 @@ impl Model {
         self.ousted.map(|t| t.0).hash(&mut hash);
         for (name, pair) in &self.pairs {
             (name, &pair.state.primary, pair.epoch(), pair.state.phase.name()).hash(&mut hash);
-            (pair.diagnosis.adjustable, &pair.diagnosis.conflict).hash(&mut hash);
+            (pair.diagnosis.verdict.offers_button(), &pair.diagnosis.conflict).hash(&mut hash);
             for (watch, found) in pair.watch.iter().zip(&pair.diagnosis.clusters) {
                 (watch.trouble.is_none(), found.as_ref().map(|(health, _)| *health)).hash(&mut hash);
             }

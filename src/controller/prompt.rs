@@ -12,15 +12,15 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
     let found = &pair.diagnosis;
     let since = match &pair.state.phase {
         PairPhase::AwaitingDecision { since } => *since,
-        PairPhase::Suspect { .. } if !found.adjustable && !found.observed.is_empty() => found.wrong_since?,
+        PairPhase::Suspect { .. } if !found.verdict.offers_button() && !found.observed.is_empty() => found.wrong_since?,
         _ => return None,
     };
     let survivor = pair.state.secondary.clone();
     let survivor_answers = pair.watch_of(&survivor).is_some_and(|w| w.trouble.is_none() && w.status.is_some());
     let refused = if !survivor_answers {
         format!("the agent of {survivor} does not answer: it cannot take over")
-    } else if !found.adjustable {
-        found.verdict.clone()
+    } else if !found.verdict.offers_button() {
+        found.words.clone()
     } else if resume(model, pair).iter().all(|r| r.point.is_none()) {
         format!("{survivor} holds no sealed recovery point: nothing could be resumed there")
     } else {
@@ -30,7 +30,8 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
         faulty: pair.state.primary.clone(),
         since,
         observed: found.observed.clone(),
-        verdict: found.verdict.clone(),
+        cause: found.verdict,
+        verdict: found.words.clone(),
         resume: resume(model, pair),
         users: users(pair),
         will: plan(false, pair).into_iter().collect(),
@@ -67,7 +68,7 @@ fn users(pair: &PairModel) -> String {
 
 /// Everything a person was shown, for the record of their decision.
 pub(super) fn shown(model: &Model, pair: &PairModel) -> Vec<String> {
-    let mut lines = vec![pair.diagnosis.verdict.clone()];
+    let mut lines = vec![pair.diagnosis.words.clone()];
     lines.extend(pair.diagnosis.observed.iter().map(|o| format!("{}: {}", o.who, o.saw)));
     lines.extend(resume(model, pair).iter().map(|r| match (&r.point, r.lost_secs) {
         (Some(point), Some(lost)) => format!("{} resumes from {} and loses {lost} s of writes", r.service, point.id),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::backup::machine::{Phase, StartedBy};
 use crate::domain::user_data::UserDataChange;
+use crate::domain::watch::Verdict;
 use crate::domain::{
     ClusterName, ComponentInfo, Epoch, Health, Identity, PairName, PointId, ProbeReport, RecoveryPoint, RunId, RunReport, Service,
     ServiceName, Trouble,
@@ -167,11 +168,13 @@ pub struct RunView {
 /// The fault prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultPrompt {
-    /// The faulty cluster.
+    /// The cluster concerned: the primary.
     pub faulty: ClusterName,
     /// The one that can take over.
     pub survivor: ClusterName,
-    /// Since when it is faulty.
+    /// What is wrong: the cluster itself, only its agent, or this console's own sight.
+    pub cause: Verdict,
+    /// Since when.
     pub since: DateTime<Utc>,
     /// What was observed, by whom.
     pub observed: Vec<Observation>,

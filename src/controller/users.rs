@@ -89,7 +89,11 @@ async fn keep(engine: &Engine, pair: &PairName, report: &UsersReport, dry_run: b
     });
     if !dry_run && (report.applied > 0 || !report.failed.is_empty()) {
         let level = if report.failed.is_empty() { Level::Info } else { Level::Warning };
-        let text = format!("user data synced: {} changes applied, {} could not be", report.applied, report.failed.len());
+        let changes = if report.applied == 1 { "1 change" } else { &format!("{} changes", report.applied) };
+        let text = match report.failed.len() {
+            0 => format!("user data synced: {changes} applied"),
+            failed => format!("user data synced: {changes} applied, {failed} could not be"),
+        };
         engine.note(level, pair.as_str(), text).await;
     }
     Ok(())

@@ -123,7 +123,7 @@ async fn weigh(engine: &Arc<Engine>, pair: &PairName) {
         pair.diagnosis = diagnose::findings(pair, settings, Utc::now());
         let contended = (!known).then(|| pair.diagnosis.conflict.clone()).filter(|conflict| !conflict.is_empty());
         let suspect = pair.index(&pair.state.primary).and_then(|i| pair.diagnosis.clusters[i].as_ref()).map(|(health, _)| *health);
-        Some((pair.diagnosis.adjustable, suspect, contended))
+        Some((pair.diagnosis.verdict.offers_button(), suspect, contended))
     });
     if let Some((faulty, health, contended)) = weighed {
         if let Some(conflict) = contended {

@@ -8,6 +8,7 @@
 //! well, and what is old counts as unknown.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{ClusterName, Health, ProbeReport};
 
@@ -111,7 +112,8 @@ pub struct Sight<'a> {
 }
 
 /// What it all amounts to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Its agent answers and every component is well.
     Healthy,
@@ -124,6 +126,7 @@ pub enum Verdict {
     /// The engine itself is cut off: from both agents, or from one that the other agent sees well.
     ConsoleCutOff,
     /// Nobody can tell.
+    #[default]
     Unknown,
 }
 

@@ -18,7 +18,7 @@ pub enum Scenario {
 }
 
 /// What the lab can be asked. `site` is `east` or `west`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LabCommand {
     /// Begin a scenario from a clean lab: pair, policy, first run; then the person takes over.

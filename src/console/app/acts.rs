@@ -97,6 +97,8 @@ impl App {
             }
             UiCommand::OpenLab => self.open_lab(),
             UiCommand::LeaveLab => self.leave_lab(),
+            UiCommand::Lab(_, command) => self.ask_lab(ctx, command),
+            UiCommand::ExportDebrief => self.open(Dialog::Debrief),
             UiCommand::Theme(preference) => {
                 self.preference = preference;
                 theme::set_preference(ctx, preference);

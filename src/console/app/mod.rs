@@ -11,7 +11,7 @@ use std::time::Duration;
 use egui::{CentralPanel, Context, Frame, Margin, ScrollArea, Ui};
 use poll_promise::Promise;
 
-use super::command::{self, Act, Dialog, Screen, UiCommand};
+use super::command::{self, Act, Dialog, LabPlace, Screen, UiCommand};
 use super::errand::Errand;
 use super::lab_seam::{LabHandle, LabSnapshot};
 use super::link::{Link, Pending, Watched, repainter};
@@ -316,7 +316,7 @@ impl App {
 
     fn palette_ui(&mut self, ctx: &Context, snapshot: Option<&Snapshot>, acts: &mut Vec<Act>) {
         let pair = self.pair.clone().or_else(|| snapshot.and_then(|snapshot| snapshot.pairs.first()).map(|pair| pair.name.clone()));
-        let commands = command::list(snapshot, pair.as_ref(), self.start_lab.is_some(), self.inside_lab);
+        let commands = command::list(snapshot, pair.as_ref(), self.lab_place());
         if let Some(palette) = &mut self.palette {
             if !shell::palette::show(ctx, palette, &commands, acts) {
                 self.palette = None;
@@ -333,6 +333,15 @@ impl App {
             {
                 acts.push(Act::Do(command));
             }
+        }
+    }
+
+    fn lab_place(&self) -> LabPlace {
+        match &self.lab {
+            #[cfg(feature = "lab")]
+            Lab::Running { news, .. } if self.inside_lab => LabPlace::Inside(screens::lab::data::commands(&news.newest())),
+            _ if self.start_lab.is_some() => LabPlace::Outside,
+            _ => LabPlace::Absent,
         }
     }
 

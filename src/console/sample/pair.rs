@@ -6,6 +6,7 @@ use super::{name, now, points, services, time};
 use crate::controller::command::{AgentFound, Check, CheckState, ComponentMatch, PairChecks};
 use crate::controller::snapshot::{ClockView, ClusterView, FaultPrompt, Observation, PairView, ResumeView, UsersView};
 use crate::domain::user_data::{UserDataAction, UserDataChange, UserDataKey, UserDataKind};
+use crate::domain::watch::Verdict;
 use crate::domain::{ComponentInfo, ComponentKind, Epoch, Health, Identity, ProbeReport};
 use crate::protocol::CatalogueItem;
 
@@ -108,6 +109,7 @@ pub fn fault() -> PairView {
     });
     pair.fault = Some(FaultPrompt {
         faulty: name("shenzhen"),
+        cause: Verdict::Faulty,
         survivor: name("guiyang"),
         since: time("2026-11-21T06:05:48Z"),
         observed: vec![

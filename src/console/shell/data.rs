@@ -3,7 +3,6 @@
 use crate::console::command::Screen;
 use crate::console::said::Said;
 use crate::console::screens::Scene;
-use crate::console::screens::fault::data::certainty;
 use crate::console::theme::Tone;
 use crate::console::words;
 use crate::controller::snapshot::{PairView, ServiceState};
@@ -18,10 +17,7 @@ pub fn state_chip(scene: &Scene<'_>) -> Said {
         return Said::bad("✖ Two decisions of one epoch");
     }
     if let Some(fault) = &pair.fault {
-        return match certainty(pair, fault).0 {
-            Tone::Bad => Said::bad("✖ Primary cluster faulty"),
-            tone => Said::new("▲ Primary cluster suspect", tone),
-        };
+        return words::fault_chip(fault);
     }
     if scene.lab.is_some() {
         return Said::new("Training: nothing here is production", Tone::Secondary);

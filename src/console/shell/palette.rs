@@ -15,24 +15,22 @@ pub struct Palette {
     focused: bool,
 }
 
-/// The commands whose words contain every word typed, in the list's order.
+/// The commands in which every word typed begins a word, in the list's order. ("freeze" is not "unfreeze".)
 pub fn matching<'a>(commands: &'a [UiCommand], text: &str) -> Vec<&'a UiCommand> {
     let typed: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
     let fits = |command: &&UiCommand| {
         let title = command.title().to_lowercase();
-        typed.iter().all(|word| title.contains(word.as_str()))
+        let words: Vec<&str> = title.split(|c: char| !c.is_alphanumeric()).collect();
+        typed.iter().all(|word| words.iter().any(|said| said.starts_with(word.as_str())))
     };
     commands.iter().filter(fits).collect()
 }
 
 /// Draws it; false when it is to be closed.
 pub fn show(ctx: &Context, palette: &mut Palette, commands: &[UiCommand], acts: &mut Vec<Act>) -> bool {
-    let found = matching(commands, &palette.text);
     let down = ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::ArrowDown));
     let up = ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::ArrowUp));
-    let enter = ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
-    palette.chosen = (palette.chosen + usize::from(down)).saturating_sub(usize::from(up)).min(found.len().saturating_sub(1));
-    let mut run = enter.then(|| found.get(palette.chosen)).flatten().map(|command| (*command).clone());
+    let mut run = None;
     let tokens = if ctx.global_style().visuals.dark_mode { theme::Tokens::dark() } else { theme::Tokens::light() };
     let frame = Frame::NONE
         .fill(tokens.raised)
@@ -50,6 +48,12 @@ pub fn show(ctx: &Context, palette: &mut Palette, commands: &[UiCommand], acts: 
         }
         if field.changed() {
             palette.chosen = 0;
+        }
+        // Looked for after the field has taken its keys: a slow frame brings the words and Enter together.
+        let found = matching(commands, &palette.text);
+        palette.chosen = (palette.chosen + usize::from(down)).saturating_sub(usize::from(up)).min(found.len().saturating_sub(1));
+        if ui.input(|input| input.key_pressed(Key::Enter)) {
+            run = found.get(palette.chosen).map(|command| (*command).clone());
         }
         ui.add_space(space::SMALL);
         widgets::scrolled(ui, "commands", space::TREE_ROW * 12.0, |ui| {
@@ -81,11 +85,12 @@ mod tests {
     use crate::console::command::Screen;
 
     #[test]
-    fn every_word_typed_must_be_in_the_command() {
+    fn every_word_typed_must_begin_a_word_of_the_command() {
         let all = [UiCommand::Go(Screen::Points), UiCommand::Go(Screen::Runs), UiCommand::PairClusters];
         assert_eq!(matching(&all, "go po"), vec![&all[0]]);
         assert_eq!(matching(&all, "PAIR"), vec![&all[2]]);
         assert_eq!(matching(&all, "").len(), 3);
         assert!(matching(&all, "nothing like it").is_empty());
+        assert!(matching(&all, "usters").is_empty());
     }
 }

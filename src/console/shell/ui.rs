@@ -9,9 +9,9 @@ use super::data;
 use crate::console::command::{Act, Screen, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
-use crate::console::screens::fault::data::certainty;
 use crate::console::theme::{self, Tone, Type, space};
 use crate::console::widgets::{self, Look};
+use crate::console::words;
 
 fn edge(ui: &Ui) -> Frame {
     Frame::NONE.fill(theme::of(ui).panel)
@@ -184,14 +184,16 @@ pub fn footer(ui: &mut Ui, scene: Option<&Scene<'_>>, engine: &Said, sample: boo
 /// A fault that waits, on every screen, after "Keep waiting".
 pub fn fault_banner(ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
     let Some((pair, fault)) = scene.pair.and_then(|pair| pair.fault.as_ref().map(|fault| (pair, fault))) else { return };
-    widgets::card(ui, widgets::Surface::Bad, |ui| {
+    let surface = if words::fault_can_be_decided(fault) { widgets::Surface::Bad } else { widgets::Surface::Plain };
+    widgets::card(ui, surface, |ui| {
         widgets::row(ui, |ui| {
-            let (tone, what) = certainty(pair, fault);
-            let sign = if tone == Tone::Bad { "✖" } else { "▲" };
-            widgets::say(ui, &Said::new(format!("{sign} {what} since {}.", scene.zone.clock(fault.since)), tone).strong());
+            let tone = words::fault_chip(fault).tone;
+            let what = format!("{} since {}.", words::fault_title(fault), scene.zone.clock(fault.since));
+            widgets::say(ui, &Said::new(what, tone).strong());
             widgets::say(ui, &Said::muted("Nothing has been switched."));
+            let (look, words) = if words::fault_can_be_decided(fault) { (Look::Danger, "Decide…") } else { (Look::Plain, "Show…") };
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if widgets::button(ui, Look::Danger, "Decide…", true).clicked() {
+                if widgets::button(ui, look, words, true).clicked() {
                     acts.push(Act::Do(UiCommand::ShowFault(pair.name.clone())));
                 }
             });

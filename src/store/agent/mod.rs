@@ -134,11 +134,16 @@ pub(crate) enum StoreError {
 
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Trouble {
-        let full = |code| matches!(code, rusqlite::ErrorCode::DiskFull);
+        use rusqlite::{Error::SqliteFailure, ErrorCode};
         match error {
             StoreError::Trouble(trouble) => trouble,
-            StoreError::Sql(rusqlite::Error::SqliteFailure(e, _)) if full(e.code) => {
+            StoreError::Sql(SqliteFailure(e, _)) if e.code == ErrorCode::DiskFull => {
                 Trouble::new(TroubleKind::Exhausted, "agent ledger", "the disk of the state directory is full").next("free space there")
+            }
+            // A quota or a limit on file sizes shows as this, and so does a failing disk.
+            StoreError::Sql(SqliteFailure(e, _)) if e.code == ErrorCode::SystemIoFailure => {
+                Trouble::new(TroubleKind::Failed, "agent ledger", "the disk of the state directory takes no more, or fails")
+                    .next("free space there; if there is some, look at the disk itself")
             }
             StoreError::Sql(e) => Trouble::new(TroubleKind::Failed, "agent ledger", e),
             e @ StoreError::Json(_) => Trouble::new(TroubleKind::Corrupt, "agent ledger", e),

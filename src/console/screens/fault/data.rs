@@ -9,6 +9,7 @@ use crate::console::words;
 use crate::controller::Command;
 use crate::controller::command::{AdjustOutcome, AdjustReport};
 use crate::controller::snapshot::{FaultPrompt, PairView, ResumeView};
+use crate::domain::watch::Verdict;
 use crate::domain::{ClusterName, Health, PairName, Trouble};
 
 /// What a person has done with the prompt of one pair.
@@ -59,7 +60,11 @@ impl Form {
 /// The prompt's texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prompt {
-    /// Who is faulty, or may be while only one side says so.
+    /// Its sign and tone.
+    pub sign: &'static str,
+    /// Bad where a cluster is faulty.
+    pub tone: Tone,
+    /// What is wrong, and no more than is known.
     pub title: String,
     /// Since when.
     pub since: String,
@@ -71,37 +76,42 @@ pub struct Prompt {
     pub resume: Vec<[Said; 3]>,
     /// User data.
     pub users: String,
-    /// The steps, numbered.
+    /// What the person should know first.
+    pub advice: &'static str,
+    /// The steps, numbered; none where there is nothing to decide.
     pub will: Vec<String>,
     /// Why the button is off; empty otherwise.
     pub refused: String,
-    /// The button.
-    pub button: String,
+    /// The button; `None` where there is nothing to decide.
+    pub button: Option<String>,
 }
 
-/// How sure it is that the primary cluster cannot serve: sign and words go together on every screen.
-pub fn certainty(pair: &PairView, fault: &FaultPrompt) -> (Tone, String) {
-    let name = &fault.faulty;
-    match pair.clusters.iter().find(|cluster| cluster.name == *name).map(|cluster| cluster.health) {
-        Some(Health::Faulty) => (Tone::Bad, format!("Primary cluster {name} is faulty")),
-        Some(Health::Unknown) => (Tone::Warn, format!("How primary cluster {name} is cannot be told")),
-        _ => (Tone::Warn, format!("Primary cluster {name} may be faulty")),
-    }
+/// A cross only where the cluster itself is known to be faulty.
+fn fault_sign(fault: &FaultPrompt) -> (&'static str, Tone) {
+    if fault.cause == Verdict::Faulty { ("✖", Tone::Bad) } else { ("▲", Tone::Warn) }
 }
 
 /// The prompt of a fault.
 pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt {
+    let decidable = words::fault_can_be_decided(fault);
     let lasted = u64::try_from((scene.now - fault.since).num_seconds()).unwrap_or(0);
     Prompt {
-        title: certainty(pair, fault).1,
+        sign: fault_sign(fault).0,
+        tone: fault_sign(fault).1,
+        title: words::fault_title(fault),
+        advice: words::fault_advice(fault),
         since: format!("since {} · {}", scene.zone.clock(fault.since), words::duration(lasted)),
         observed: fault.observed.iter().map(|line| (line.who.clone(), saw(line.health, &line.saw))).collect(),
         verdict: fault.verdict.clone(),
         resume: fault.resume.iter().map(|line| resume(scene, pair, line)).collect(),
         users: format!("Users, permissions and tenants: {}", fault.users),
-        will: fault.will.iter().enumerate().map(|(place, step)| format!("{}   {step}", place + 1)).collect(),
-        refused: if fault.can_adjust { String::new() } else { fault.refused.clone() },
-        button: format!("Adjust identity: make {} primary", fault.survivor),
+        will: if decidable {
+            fault.will.iter().enumerate().map(|(place, step)| format!("{}   {step}", place + 1)).collect()
+        } else {
+            Vec::new()
+        },
+        refused: if fault.can_adjust || !decidable { String::new() } else { fault.refused.clone() },
+        button: decidable.then(|| format!("Adjust identity: make {} primary", fault.survivor)),
     }
 }
 
@@ -209,4 +219,29 @@ pub fn diagnostics(scene: &Scene<'_>, pair: &PairView) -> Vec<String> {
     let newest = scene.snapshot.activity.iter().take(12);
     lines.extend(newest.map(|line| format!("{} {}", scene.zone.clock(line.at), line.text)));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::sample;
+    use crate::console::words::Zone;
+
+    #[test]
+    fn a_console_that_is_cut_off_calls_no_cluster_faulty_and_offers_no_button() {
+        let mut snapshot = sample::faulty();
+        for (cause, title) in [
+            (Verdict::ConsoleCutOff, "This console is cut off"),
+            (Verdict::AgentDown, "The agent of shenzhen is down"),
+            (Verdict::Unknown, "Nothing is known of shenzhen"),
+        ] {
+            let Some(fault) = &mut snapshot.pairs[0].fault else { panic!("the sample has a fault") };
+            (fault.cause, fault.can_adjust) = (cause, false);
+            let pair = &snapshot.pairs[0];
+            let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::UTC));
+            let shown = prompt(&scene, pair, pair.fault.as_ref().expect("a fault"));
+            assert_eq!((shown.title.as_str(), shown.button, shown.will.len()), (title, None, 0));
+            assert_eq!(shown.tone, Tone::Warn);
+        }
+    }
 }

@@ -21,12 +21,12 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
     let id = Id::unique("fault prompt");
     let aside = space::NAV_WIDTH / 2.0;
     let area = Modal::default_area(id).anchor(Align2::CENTER_TOP, vec2(aside, TOP)).accessible_name("Fault prompt");
+    let data = prompt(scene, pair, fault);
     let frame = Frame::NONE
         .fill(tokens.raised)
-        .stroke(Stroke::new(1.0, tokens.bad))
+        .stroke(Stroke::new(1.0, tokens.colour(data.tone)))
         .corner_radius(CornerRadius::same(space::CARD_RADIUS))
         .inner_margin(Margin::symmetric(26, 22));
-    let data = prompt(scene, pair, fault);
     let shown = Modal::new(id).area(area).frame(frame).backdrop_color(Color32::TRANSPARENT).show(&ctx, |ui| {
         let screen = ui.ctx().content_rect();
         ui.set_width(space::PROMPT_WIDTH - 54.0);
@@ -34,13 +34,15 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
             head(ui, &data);
             evidence(ui, fault, &data);
             ui.add_space(space::GAP);
-            widgets::card(ui, Surface::Plain, |ui| {
-                widgets::heading(ui, "Adjusting the identity will", "");
-                for step in &data.will {
-                    widgets::wrapped(ui, &[Said::muted(step)]);
-                    ui.add_space(3.0);
-                }
-            });
+            if !data.will.is_empty() {
+                widgets::card(ui, Surface::Plain, |ui| {
+                    widgets::heading(ui, "Adjusting the identity will", "");
+                    for step in &data.will {
+                        widgets::wrapped(ui, &[Said::muted(step)]);
+                        ui.add_space(3.0);
+                    }
+                });
+            }
         });
         ui.add_space(16.0);
         below(ui, scene, pair, fault, &data, form, acts);
@@ -65,20 +67,21 @@ fn keep_waiting(form: &mut Form, pair: &PairView, fault: &FaultPrompt) {
 fn head(ui: &mut Ui, data: &Prompt) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::ROW;
-        widgets::say(ui, &Said::bad("✖").of(Type::Figure));
+        widgets::say(ui, &Said::new(data.sign, data.tone).of(Type::Figure));
         widgets::say(ui, &Said::plain(&data.title).of(Type::Title));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| widgets::say(ui, &Said::muted(&data.since)));
     });
     ui.add_space(space::TINY);
     ui.horizontal(|ui| {
         ui.add_space(34.0);
-        widgets::say(ui, &Said::muted("Nothing has been switched. Identities change only when you adjust them here."));
+        widgets::say(ui, &Said::muted(data.advice));
     });
     ui.add_space(space::GAP);
 }
 
 fn evidence(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
-    widgets::columns(ui, "evidence", &[1.0, 1.25], space::GAP, |ui, place, cell| {
+    let widths: &[f32] = if data.button.is_some() { &[1.0, 1.0] } else { &[1.0] };
+    widgets::columns(ui, "evidence", widths, space::GAP, |ui, place, cell| {
         cell.card(ui, Surface::Plain, |ui| {
             if place == 0 {
                 widgets::heading(ui, "What was observed", "");
@@ -99,7 +102,7 @@ fn evidence(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
 /// Evidence is never cut: it wraps.
 fn observed(ui: &mut Ui, data: &Prompt) {
     for (number, (who, saw)) in data.observed.iter().enumerate() {
-        widgets::columns(ui, &format!("observed {number}"), &[1.0, 1.0], space::ROW, |ui, place, cell| {
+        widgets::columns(ui, &format!("observed {number}"), &[1.0, 2.2], space::ROW, |ui, place, cell| {
             cell.bare(ui, |ui| {
                 ui.add_space(space::SMALL);
                 let said = if place == 0 { Said::plain(who) } else { saw.clone() };
@@ -119,20 +122,24 @@ fn below(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, d
     }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::ROW;
-        ui.vertical(|ui| {
-            ui.set_width(CONFIRM_WIDTH);
-            Field::new(&format!("Type {} to confirm", fault.survivor)).show(ui, &mut form.typed);
-        });
+        if data.button.is_some() {
+            ui.vertical(|ui| {
+                ui.set_width(CONFIRM_WIDTH);
+                Field::new(&format!("Type {} to confirm", fault.survivor)).show(ui, &mut form.typed);
+            });
+        }
         ui.with_layout(Layout::right_to_left(Align::Max), |ui| {
             let command = form.command(pair, fault, scene.snapshot.generation, &person());
-            if widgets::button(ui, Look::Danger, &data.button, command.is_some()).clicked()
+            if let Some(button) = &data.button
+                && widgets::button(ui, Look::Danger, button, command.is_some()).clicked()
                 && let Some(command) = command
             {
                 form.change = Some(Change { pair: pair.name.clone(), to: fault.survivor.clone(), planned: false, ended: None });
                 form.typed.clear();
                 acts.push(Act::Ask(Place::Adjust(pair.name.clone()), Box::new(command)));
             }
-            if widgets::button(ui, Look::Plain, "Keep waiting", true).clicked() {
+            let wait = if data.button.is_some() { "Keep waiting" } else { "Close" };
+            if widgets::button(ui, Look::Plain, wait, true).clicked() {
                 keep_waiting(form, pair, fault);
             }
             if widgets::button(ui, Look::Plain, "Diagnostics", true).clicked() {

@@ -17,6 +17,8 @@ pub struct ScenarioCard {
     pub text: &'static str,
     /// It is under way.
     pub on: bool,
+    /// The words of its button.
+    pub words: String,
     /// What begins it.
     pub begin: LabCommand,
 }
@@ -24,14 +26,17 @@ pub struct ScenarioCard {
 /// The scenarios that this lab has.
 pub fn scenarios(lab: &LabSnapshot) -> Vec<ScenarioCard> {
     let on = |consistency| lab.scenario == Some(Scenario::SiteLoss) && lab.consistency == consistency;
+    let words = |title: &str, on: bool| format!("Begin “{title}”{}", if on { " again" } else { "" });
     vec![
         ScenarioCard {
+            words: words("Site loss", on(Consistency::Service)),
             title: "Site loss",
             text: "the primary site goes dark; you decide",
             on: on(Consistency::Service),
             begin: LabCommand::Begin(Scenario::SiteLoss, Consistency::Service),
         },
         ScenarioCard {
+            words: words("The old way", on(Consistency::PerComponent)),
             title: "The old way",
             text: "each component at its own time, and what it costs",
             on: on(Consistency::PerComponent),
@@ -40,12 +45,18 @@ pub fn scenarios(lab: &LabSnapshot) -> Vec<ScenarioCard> {
     ]
 }
 
-/// Something to break, or to mend when it is broken.
-pub fn faults(lab: &LabSnapshot) -> Vec<(String, LabCommand)> {
+/// Everything that can be asked of the lab now, in words.
+pub fn commands(lab: &LabSnapshot) -> Vec<(String, LabCommand)> {
+    let mut all: Vec<_> = scenarios(lab).into_iter().map(|card| (card.words, card.begin)).collect();
+    all.extend(lab.sites.iter().flat_map(site_faults));
+    all.extend(cuts(lab));
+    all.push(("Reset the lab".to_owned(), LabCommand::Reset));
+    all
+}
+
+/// What lies between the sites and the console, to cut or to mend.
+pub fn cuts(lab: &LabSnapshot) -> Vec<(String, LabCommand)> {
     let mut all = Vec::new();
-    for site in &lab.sites {
-        all.extend(site_faults(site));
-    }
     let link = if lab.link_cut { "Mend the link" } else { "Cut the link" };
     all.push((link.to_owned(), LabCommand::CutLink(!lab.link_cut)));
     let console = if lab.console_cut { "Reconnect console" } else { "Cut off console" };
@@ -53,20 +64,21 @@ pub fn faults(lab: &LabSnapshot) -> Vec<(String, LabCommand)> {
     all
 }
 
-fn site_faults(site: &SiteView) -> Vec<(String, LabCommand)> {
+/// Something to break at a site, or to mend when it is broken.
+pub fn site_faults(site: &SiteView) -> Vec<(String, LabCommand)> {
     let name = &site.name;
     if !site.up {
         return vec![(format!("Power on {name}"), LabCommand::PowerOn(name.clone()))];
     }
     let freeze = if site.frozen { "Unfreeze" } else { "Freeze" };
-    let disk = if site.disk_full { "Empty disk of" } else { "Fill disk of" };
+    let disk = if site.disk_full { "Empty" } else { "Fill" };
     let step = if site.clock_step_secs == 0 { 30 } else { -site.clock_step_secs };
-    let clock = if site.clock_step_secs == 0 { "Step clock of" } else { "Set clock right of" };
+    let clock = if site.clock_step_secs == 0 { format!("Step {name}’s clock") } else { format!("Set {name}’s clock right") };
     vec![
         (format!("Power off {name}"), LabCommand::PowerOff(name.clone())),
         (format!("{freeze} {name}"), LabCommand::Freeze(name.clone(), !site.frozen)),
-        (format!("{disk} {name}"), LabCommand::FillDisk(name.clone(), !site.disk_full)),
-        (format!("{clock} {name}"), LabCommand::StepClock(name.clone(), step)),
+        (format!("{disk} {name}’s disk"), LabCommand::FillDisk(name.clone(), !site.disk_full)),
+        (clock, LabCommand::StepClock(name.clone(), step)),
     ]
 }
 
@@ -96,7 +108,8 @@ pub struct Chart {
 
 /// The chart.
 pub fn chart(lab: &LabSnapshot, zone: Zone) -> Chart {
-    let seconds = &lab.workload.seconds;
+    // The second that is still running would look like a drop.
+    let seconds = lab.workload.seconds.split_last().map_or(&[][..], |(_, whole)| whole);
     let (Some(first), Some(last)) = (seconds.first(), seconds.last()) else { return Chart::default() };
     let span = (last.at - first.at).num_milliseconds().max(1) as f32;
     let place = |at: DateTime<Utc>| (at - first.at).num_milliseconds() as f32 / span;
@@ -226,7 +239,7 @@ mod tests {
         let mut lab = sample::lab();
         lab.sites[1].frozen = true;
         lab.link_cut = true;
-        let words: Vec<_> = faults(&lab).into_iter().map(|(words, _)| words).collect();
+        let words: Vec<_> = commands(&lab).into_iter().skip(2).map(|(words, _)| words).collect();
         assert_eq!(words[0], "Power on east");
         assert!(words.contains(&"Unfreeze west".to_owned()) && words.contains(&"Mend the link".to_owned()));
     }

@@ -2,7 +2,7 @@
 
 use egui::{Align2, Pos2, Sense, Shape, Stroke, Ui, pos2, vec2};
 
-use super::data::{Chart, chart, checks, faults, legend, scenarios, steps, survivor, time};
+use super::data::{Chart, chart, checks, cuts, legend, scenarios, site_faults, steps, survivor, time};
 use crate::console::command::{Act, Dialog, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
@@ -33,7 +33,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, lab: &LabSnapshot, acts: &mut Vec<Ac
         widgets::card(ui, Surface::Bad, |ui| drop(widgets::wrapped(ui, &[Said::bad(format!("✖ {trouble}"))])));
         ui.add_space(space::GAP);
     }
-    widgets::columns(ui, "lab", &[270.0, 1.0, 300.0], space::GAP, |ui, place, cell| match place {
+    widgets::columns(ui, "lab", &[290.0, 1.0, 300.0], space::GAP, |ui, place, cell| match place {
         0 => cell.card(ui, Surface::Plain, |ui| left(ui, lab, acts)),
         1 => cell.bare(ui, |ui| middle(ui, scene, lab)),
         _ => cell.card(ui, Surface::Plain, |ui| right(ui, lab, acts)),
@@ -48,10 +48,8 @@ fn left(ui: &mut Ui, lab: &LabSnapshot, acts: &mut Vec<Act>) {
             widgets::say(ui, &Said::plain(scenario.title).strong());
             widgets::wrapped(ui, &[Said::muted(scenario.text)]);
             ui.add_space(space::SMALL);
-            let words =
-                if scenario.on { format!("Begin “{}” again", scenario.title) } else { format!("Begin “{}”", scenario.title) };
             let look = if number == 0 && lab.scenario.is_none() { Look::Primary } else { Look::Plain };
-            if widgets::button(ui, look, &words, lab.ready).clicked() {
+            if widgets::button(ui, look, &scenario.words, lab.ready).clicked() {
                 acts.push(Act::Lab(scenario.begin));
             }
         });
@@ -59,14 +57,17 @@ fn left(ui: &mut Ui, lab: &LabSnapshot, acts: &mut Vec<Act>) {
     }
     ui.add_space(space::SMALL);
     widgets::heading(ui, "Break something", "");
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
-        for (words, command) in faults(lab) {
-            if widgets::button(ui, Look::Plain, &words, lab.ready).clicked() {
-                acts.push(Act::Lab(command));
+    for faults in lab.sites.iter().map(site_faults).chain([cuts(lab)]) {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+            for (words, command) in faults {
+                if widgets::button(ui, Look::Plain, &words, lab.ready).clicked() {
+                    acts.push(Act::Lab(command));
+                }
             }
-        }
-    });
+        });
+        ui.add_space(space::SMALL);
+    }
     ui.add_space(space::GAP);
     widgets::wrapped(ui, &[Said::muted(format!("Now: {}", lab.doing))]);
 }
@@ -166,7 +167,9 @@ fn right(ui: &mut Ui, lab: &LabSnapshot, acts: &mut Vec<Act>) {
     ui.add_space(space::GAP);
     widgets::wrapped(ui, &[Said::muted(words)]);
     ui.add_space(space::GAP);
-    if widgets::button(ui, Look::Primary, "Export debrief…", lab.ready).clicked() {
+    // It is the next thing to do once there is something to tell.
+    let look = if lab.rto_ms.is_some() { Look::Primary } else { Look::Plain };
+    if widgets::button(ui, look, "Export debrief…", lab.ready && lab.scenario.is_some()).clicked() {
         acts.push(Act::Open(Dialog::Debrief));
     }
 }

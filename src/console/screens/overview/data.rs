@@ -3,10 +3,10 @@
 use crate::console::command::UiCommand;
 use crate::console::said::Said;
 use crate::console::screens::Scene;
-use crate::console::screens::fault::data::certainty;
 use crate::console::theme::Tone;
 use crate::console::words::{self, Zone};
 use crate::controller::snapshot::{ClusterView, Level, PairView, RunView, ServiceState, ServiceView};
+use crate::domain::watch::Verdict;
 use crate::domain::backup::machine::Phase;
 use crate::domain::{ComponentName, CopyMode, Health, Identity, RecoveryPoint};
 
@@ -310,13 +310,8 @@ fn attention(scene: &Scene<'_>, pair: &PairView) -> Vec<Attention> {
         add(Said::bad("✖"), "Two decisions of one epoch.".to_owned(), pair.conflict.clone(), None);
     }
     if let Some(fault) = &pair.fault {
-        let (tone, what) = certainty(pair, fault);
-        add(
-            Said::new(if tone == Tone::Bad { "✖" } else { "▲" }, tone),
-            format!("{what}."),
-            fault.verdict.clone(),
-            Some(UiCommand::ShowFault(pair.name.clone())),
-        );
+        let sign = if fault.cause == Verdict::Faulty { Said::bad("✖") } else { Said::warn("▲") };
+        add(sign, format!("{}.", words::fault_title(fault)), fault.verdict.clone(), Some(UiCommand::ShowFault(pair.name.clone())));
     }
     for service in &pair.services {
         if let Some((what, why)) = service_attention(scene, service) {

@@ -61,7 +61,8 @@ fn cluster(ui: &mut Ui, card: &ClusterCard) {
     ui.add_space(2.0);
     widgets::line(ui, &card.about);
     ui.add_space(space::FIELD);
-    let columns: &[Column] = &[("", 0.0), ("", 0.0), ("", 0.0), ("", 0.0)];
+    // Evidence may be long: it gets what the others leave.
+    let columns: &[Column] = &[("", 0.0), ("", 0.0), ("", 1.0), ("", 0.0)];
     Table::new(&card.name, columns)
         .headless()
         .show(ui, card.components.len(), |row| card.components[row].iter().cloned().map(Cell::from).collect());
