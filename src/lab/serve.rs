@@ -112,7 +112,7 @@ impl Floor {
             LabCommand::CutLink(cut) => self.stage().map(|stage| stage.cut_link(cut)),
             LabCommand::CutConsole(cut) => self.stage().map(|stage| stage.cut_console(cut)),
             LabCommand::FillDisk(site, full) => self.site(&site)?.fill_disk(full),
-            LabCommand::StepClock(site, secs) => self.site(&site)?.step_clock(secs).await,
+            LabCommand::SetClockOff(site, secs) => self.site(&site)?.set_clock_off(secs).await,
             LabCommand::ExportDebrief(path) => self.export(path).await,
         }
     }

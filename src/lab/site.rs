@@ -45,7 +45,7 @@ pub enum Ask {
     /// Make an enrolment code.
     EnrolmentCode,
     /// Set the site's clock off by so many seconds.
-    StepClock(i64),
+    SetClockOff(i64),
 }
 
 /// What it tells, one JSON object a line. Not `Debug`: a code is a secret.
@@ -133,7 +133,7 @@ fn asks() -> std::io::Result<mpsc::Receiver<String>> {
 async fn answer(mut asks: mpsc::Receiver<String>, clock: &SteppableClock, state: &Path) {
     while let Some(line) = asks.recv().await {
         tell(&match serde_json::from_str(&line) {
-            Ok(Ask::StepClock(secs)) => {
+            Ok(Ask::SetClockOff(secs)) => {
                 clock.secs.store(secs, Ordering::Relaxed);
                 Tell::Stepped
             }

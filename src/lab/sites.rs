@@ -194,9 +194,9 @@ impl Site {
         Ok(())
     }
 
-    /// Sets its clock off by so many seconds.
-    pub async fn step_clock(&mut self, secs: i64) -> Result<(), Trouble> {
-        match self.ask(&Ask::StepClock(secs)).await? {
+    /// Sets its clock off by so many seconds; 0 sets it right.
+    pub async fn set_clock_off(&mut self, secs: i64) -> Result<(), Trouble> {
+        match self.ask(&Ask::SetClockOff(secs)).await? {
             Tell::Stepped => {
                 self.clock_step_secs = secs;
                 Ok(())

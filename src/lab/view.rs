@@ -35,8 +35,8 @@ pub enum LabCommand {
     CutConsole(bool),
     /// Make every further write of a site's agent fail; `false` mends it.
     FillDisk(ClusterName, bool),
-    /// Step a site's clock by so many seconds.
-    StepClock(ClusterName, i64),
+    /// Set a site's clock off by so many seconds; 0 sets it right.
+    SetClockOff(ClusterName, i64),
     /// Everything back to the start.
     Reset,
     /// Write the debrief.

@@ -45,7 +45,7 @@ async fn faults_are_felt_and_end() {
     east.fill_disk(false).unwrap();
     assert_eq!(order(desk, 5).await.unwrap(), StatusCode::OK);
 
-    east.step_clock(3_600).await.unwrap();
+    east.set_clock_off(3_600).await.unwrap();
     assert_eq!(east.view().clock_step_secs, 3_600);
 
     let pid = east.pid().unwrap();

@@ -72,13 +72,13 @@ pub fn site_faults(site: &SiteView) -> Vec<(String, LabCommand)> {
     }
     let freeze = if site.frozen { "Unfreeze" } else { "Freeze" };
     let disk = if site.disk_full { "Empty" } else { "Fill" };
-    let step = if site.clock_step_secs == 0 { 30 } else { -site.clock_step_secs };
+    let off = if site.clock_step_secs == 0 { 30 } else { 0 };
     let clock = if site.clock_step_secs == 0 { format!("Step {name}’s clock") } else { format!("Set {name}’s clock right") };
     vec![
         (format!("Power off {name}"), LabCommand::PowerOff(name.clone())),
         (format!("{freeze} {name}"), LabCommand::Freeze(name.clone(), !site.frozen)),
         (format!("{disk} {name}’s disk"), LabCommand::FillDisk(name.clone(), !site.disk_full)),
-        (clock, LabCommand::StepClock(name.clone(), step)),
+        (clock, LabCommand::SetClockOff(name.clone(), off)),
     ]
 }
 
@@ -239,8 +239,11 @@ mod tests {
         let mut lab = sample::lab();
         lab.sites[1].frozen = true;
         lab.link_cut = true;
+        lab.sites[1].clock_step_secs = 30;
         let words: Vec<_> = commands(&lab).into_iter().skip(2).map(|(words, _)| words).collect();
         assert_eq!(words[0], "Power on east");
+        let right = ("Set west’s clock right".to_owned(), LabCommand::SetClockOff(lab.sites[1].name.clone(), 0));
+        assert!(commands(&lab).contains(&right));
         assert!(words.contains(&"Unfreeze west".to_owned()) && words.contains(&"Mend the link".to_owned()));
     }
 }
