@@ -6,8 +6,8 @@ use crate::console::screens::Scene;
 use crate::console::theme::Tone;
 use crate::console::words::{self, Zone};
 use crate::controller::snapshot::{ClusterView, Level, PairView, RunView, ServiceState, ServiceView};
-use crate::domain::watch::Verdict;
 use crate::domain::backup::machine::Phase;
+use crate::domain::watch::Verdict;
 use crate::domain::{ComponentName, CopyMode, Health, Identity, RecoveryPoint};
 
 /// The whole screen.
