@@ -87,6 +87,25 @@ pub enum ComponentConfig {
         /// Whom the agent acts as, an HDFS superuser; likewise.
         user: Option<String>,
     },
+    /// Apache HBase.
+    Hbase {
+        /// See above.
+        name: Option<ComponentName>,
+        /// `host:port` of a master, or a list; a region server will do.
+        master: OneOrMany,
+        /// `hbase.rootdir`: `hdfs://host:port/hbase`.
+        root: String,
+        /// `http://host:port` of the masters' web pages; absent: port 16010 of their hosts.
+        #[serde(default)]
+        web: OneOrMany,
+        /// As for `hdfs`; absent: as the hdfs component of the same file system has it.
+        conf: Option<PathBuf>,
+        /// Likewise.
+        #[serde(default)]
+        webhdfs: OneOrMany,
+        /// Whom the agent acts as, a superuser of HBase and of HDFS; likewise.
+        user: Option<String>,
+    },
 }
 
 /// One text, or a list.
@@ -123,6 +142,7 @@ impl ComponentConfig {
             ComponentConfig::Tables { .. } => ComponentKind::Tables,
             ComponentConfig::Hdfs { .. } => ComponentKind::Hdfs,
             ComponentConfig::Hive { .. } => ComponentKind::Hive,
+            ComponentConfig::Hbase { .. } => ComponentKind::Hbase,
         }
     }
 
@@ -131,7 +151,8 @@ impl ComponentConfig {
         let (ComponentConfig::Files { name, .. }
         | ComponentConfig::Tables { name, .. }
         | ComponentConfig::Hdfs { name, .. }
-        | ComponentConfig::Hive { name, .. }) = self;
+        | ComponentConfig::Hive { name, .. }
+        | ComponentConfig::Hbase { name, .. }) = self;
         match name {
             Some(name) => Ok(name.clone()),
             None => self.kind().to_string().parse().map_err(|e| Trouble::new(TroubleKind::Invalid, "component", e)),
@@ -159,11 +180,12 @@ impl AgentConfig {
                 ComponentConfig::Files { root: path, .. }
                 | ComponentConfig::Tables { database: path, .. }
                 | ComponentConfig::Hdfs { conf: Some(path), .. }
-                | ComponentConfig::Hive { conf: Some(path), .. } => *path = folder.join(&*path),
+                | ComponentConfig::Hive { conf: Some(path), .. }
+                | ComponentConfig::Hbase { conf: Some(path), .. } => *path = folder.join(&*path),
                 ComponentConfig::Hdfs { conf: None, fs, .. } if fs.is_none() => {
                     return Err(invalid("an hdfs component names neither `fs` nor `conf`".into()).next("give fs = \"hdfs://HOST:PORT\""));
                 }
-                ComponentConfig::Hdfs { .. } | ComponentConfig::Hive { .. } => {}
+                ComponentConfig::Hdfs { .. } | ComponentConfig::Hive { .. } | ComponentConfig::Hbase { .. } => {}
             }
             let name = component.name()?;
             if !names.insert(name.clone()) {
@@ -171,7 +193,9 @@ impl AgentConfig {
             }
         }
         if config.components.is_empty() {
-            return Err(invalid("it has no [[component]]".into()).next("an agent stands beside at least one: files, tables, hdfs or hive"));
+            return Err(
+                invalid("it has no [[component]]".into()).next("an agent stands beside at least one: files, tables, hdfs, hbase or hive")
+            );
         }
         Ok(config)
     }
@@ -240,6 +264,10 @@ user = "hdfs"
 kind = "hive"
 metastore = "thrift://127.0.0.1:9083"
 warehouse = "hdfs://127.0.0.1:9820/warehouse"
+[[component]]
+kind = "hbase"
+master = ["127.0.0.1:16000", "127.0.0.1:16001"]
+root = "hdfs://127.0.0.1:9820/hbase"
 "#;
 
     fn parse(text: &str) -> Result<AgentConfig, Trouble> {
@@ -252,7 +280,7 @@ warehouse = "hdfs://127.0.0.1:9820/warehouse"
         assert_eq!(config.state, Path::new("/etc/understudy/agent-state"));
         assert_eq!(config.route_listen().expect("a port").port(), 8443);
         let names: Vec<_> = config.components.iter().map(|c| c.name().expect("a name").to_string()).collect();
-        assert_eq!(names, ["files", "tables", "hdfs", "hive"]);
+        assert_eq!(names, ["files", "tables", "hdfs", "hive", "hbase"]);
         assert!(
             matches!(&config.components[1], ComponentConfig::Tables { database, .. } if database == Path::new("/etc/understudy/orders.db"))
         );

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::config::{AgentConfig, ComponentConfig};
 use crate::components::Component;
 use crate::components::files::Files;
+use crate::components::hbase::{Hbase, HbaseConfig, RpcLimits, split_root};
 use crate::components::hdfs::{Hdfs, HdfsConfig, Limits};
 use crate::components::hive::{Hive, HiveConfig, MetastoreLimits, split_warehouse};
 use crate::components::tables::Tables;
@@ -50,6 +51,24 @@ fn open(config: &ComponentConfig, all: &[ComponentConfig], store: &Path) -> Resu
             let limits = MetastoreLimits::default();
             let (metastore, store) = (metastore.to_vec(), store.to_owned());
             Arc::new(Hive::new(&HiveConfig { name, metastore, warehouse: warehouse.clone(), store, limits, hdfs })?)
+        }
+        ComponentConfig::Hbase { master, root, web, conf, webhdfs, user, .. } => {
+            let under = hdfs_under(split_root(root).map(|(fs, _)| fs).as_deref(), all);
+            let (webhdfs, conf) = match &under {
+                Some(under) if webhdfs.to_vec().is_empty() && conf.is_none() => (under.webhdfs.clone(), under.conf.clone()),
+                _ => (webhdfs.to_vec(), conf.clone()),
+            };
+            let user = user.clone().or(under.map(|under| under.user)).ok_or_else(|| {
+                Trouble::new(
+                    TroubleKind::Invalid,
+                    format!("component {name}"),
+                    "it names no `user`, and no hdfs component has its file system",
+                )
+                .next("give user = \"hbase\", a superuser of HBase and of HDFS")
+            })?;
+            let (masters, web) = (master.to_vec(), web.to_vec());
+            let limits = RpcLimits::default();
+            Arc::new(Hbase::new(&HbaseConfig { name, masters, web, root: root.clone(), conf, webhdfs, user, limits })?)
         }
     })
 }

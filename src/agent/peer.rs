@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::jobs::{Site, identity};
 use super::links::Links;
 use super::views::Views;
-use crate::components::hdfs::probe::probe_addresses;
+use crate::components::{hbase, hdfs};
 use crate::domain::clock::Sample;
-use crate::domain::{Claim, ComponentInfo, Identity, PairName, ProbeReport, Trouble, TroubleKind};
+use crate::domain::{Claim, ComponentInfo, ComponentKind, Identity, PairName, ProbeReport, Trouble, TroubleKind};
 use crate::protocol::{AgentApi, AgentClient, AgentStatus, PeerSpec, PeerView};
 use crate::store::agent::PairFacts;
 
@@ -151,7 +151,14 @@ async fn sample_clock(site: &Site, views: &Views, client: &AgentClient) -> Resul
 /// Our own probes of its components: the second vantage point.
 async fn probe(facts: &PairFacts) -> Vec<ProbeReport> {
     let reachable = facts.peer.components.iter().filter(|component| !component.probe_addresses.is_empty());
-    join_all(reachable.map(|component| probe_addresses(&component.name, &component.probe_addresses, PROBE_LIMIT))).await
+    let probes = reachable.map(|component| async move {
+        let (name, addresses) = (&component.name, &component.probe_addresses);
+        match component.kind {
+            ComponentKind::Hbase => hbase::probe::probe_addresses(name, addresses, PROBE_LIMIT).await,
+            _ => hdfs::probe::probe_addresses(name, addresses, PROBE_LIMIT).await,
+        }
+    });
+    join_all(probes).await
 }
 
 fn apply_lesson(site: &Arc<Site>, facts: &PairFacts, theirs: Claim) -> Result<(), Trouble> {

@@ -7,9 +7,11 @@
 mod depot;
 pub mod diff;
 pub mod files;
+pub mod hbase;
 pub mod hdfs;
 pub mod hive;
 mod objects;
+mod pool;
 pub mod tables;
 
 use std::collections::BTreeMap;
@@ -129,6 +131,12 @@ pub trait Component: Send + Sync {
     async fn discard(&self, set: &str, point: PointId) -> Result<(), Trouble>;
     /// Brings the live data set back to a sealed point that need not be the newest (for a promotion).
     async fn restore(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble>;
+
+    /// Makes the live data set of the point applied last, still fenced, where a component keeps only its snapshot until a promotion.
+    /// Well when it is there; one that is there is not changed.
+    async fn make_live(&self, _set: &str, _point: PointId, _manifest: &Manifest) -> Result<(), Trouble> {
+        Ok(())
+    }
 
     // ---- fence ----
 

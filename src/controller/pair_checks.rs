@@ -210,12 +210,17 @@ fn matched(mine: &ComponentInfo, theirs: &[ComponentInfo]) -> ComponentMatch {
             format!("nothing of kind {} at the secondary matches it", mine.kind),
             "configure one there, or leave it out",
         ),
-        Some(c) if [ComponentKind::Hdfs, ComponentKind::Hive].contains(&c.kind) && major(&c.version) != major(&mine.version) => line(
-            &name,
-            CheckState::Warning,
-            format!("{} {} here, {} there", mine.kind, mine.version, c.version),
-            "other major versions mostly work; try a run before you rely on it",
-        ),
+        Some(c)
+            if [ComponentKind::Hdfs, ComponentKind::Hbase, ComponentKind::Hive].contains(&c.kind)
+                && major(&c.version) != major(&mine.version) =>
+        {
+            line(
+                &name,
+                CheckState::Warning,
+                format!("{} {} here, {} there", mine.kind, mine.version, c.version),
+                "other major versions mostly work; try a run before you rely on it",
+            )
+        }
         Some(c) if c.name != mine.name => {
             line(&name, CheckState::Warning, format!("it is called {} there", c.name), "name the target in each data set: { from, to }")
         }

@@ -77,6 +77,8 @@ pub enum ComponentKind {
     Hdfs,
     /// Apache Hive; its databases and tables are its data sets.
     Hive,
+    /// Apache HBase; its tables are its data sets.
+    Hbase,
 }
 
 impl fmt::Display for ComponentKind {
@@ -86,6 +88,7 @@ impl fmt::Display for ComponentKind {
             ComponentKind::Tables => "tables",
             ComponentKind::Hdfs => "hdfs",
             ComponentKind::Hive => "hive",
+            ComponentKind::Hbase => "hbase",
         })
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::schedule::{self, Timing};
-use super::{ClusterName, ComponentInfo, Consistency, CopyMode, DataSet, DataSetName, Hook, Service};
+use super::{ClusterName, ComponentInfo, ComponentKind, Consistency, CopyMode, DataSet, DataSetName, Hook, Service};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,6 +147,12 @@ fn components(set: &DataSet, pair: &PairFacts<'_>, found: &mut Findings) {
         let evidence =
             format!("{} is {} at {}, and {} is {} at {}", source.name, source.kind, pair.from, target.name, target.kind, pair.to);
         found.failed(&set.from, evidence, format!("name a component of kind {} at {}: {{ from = …, to = … }}", source.kind, pair.to));
+    } else if let (Some(source), Some(_)) = (source, target)
+        && source.kind == ComponentKind::Hbase
+        && set.from.path != set.to.path
+    {
+        let evidence = format!("it is to be {} at {}, but a table of HBase keeps its name", set.to, pair.to);
+        found.failed(&set.from, evidence, "name the same namespace and table at both ends");
     }
 }
 

@@ -33,6 +33,9 @@ pub async fn bring_up(site: &Arc<Site>, service: &ServiceName, point: PointId) -
         prove(site, &record, &manifests).await?;
         site.ledger.note_applied(&record.pair, &record.service, Some(point))?;
     } else {
+        for (set, manifest) in record.data_sets.iter().zip(&manifests) {
+            site.component(&set.to)?.make_live(&set.to.path, point, manifest).await?;
+        }
         prove(site, &record, &manifests).await?;
     }
     site.gates.forget(point);

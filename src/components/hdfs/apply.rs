@@ -12,9 +12,9 @@ use super::data::{staged, staging};
 use super::error::HdfsError;
 use super::listing::{AT_ONCE, full, list, walk};
 use super::metadata::set_xattr;
-use super::pool::Pool;
 use super::status::{FENCE_XATTR, FileKind, FileStatus, MARK_XATTR, TrueRights, hex_of, look, status, status_if_there};
 use super::webhdfs::Operation;
+use crate::components::pool::Pool;
 use crate::components::{PhaseJournal, Slot};
 use crate::domain::backup::plan::{ApplyPlan, Attach, Detach};
 use crate::domain::{Entry, Manifest, Node, PIECE_BYTES, PointId, RelPath, Trouble, TroubleKind, piece_count};
@@ -207,7 +207,7 @@ impl Apply<'_> {
             return self.place_link(&to, target).await;
         }
         let first = staged(self.hdfs.key(self.set), self.point, Slot { file, piece: 0 });
-        match self.join_pieces(file, &first, entry).await {
+        match self.hdfs.join_pieces(self.set, self.point, file, entry).await {
             Ok(()) => self.hdfs.rename(&first, &to, true).await.map_err(|error| self.about(error)),
             // Only a rename takes a staged file away: it was placed before a crash.
             Err(error) if error.is_missing() => match status_if_there(&self.hdfs.web, &to).await.map_err(|error| self.about(error))? {
@@ -223,24 +223,6 @@ impl Apply<'_> {
         self.delete(to).await?;
         let make = Operation::put("CREATESYMLINK", to).with("destination", target).with("createParent", "true");
         self.hdfs.web.run(make).await.map_err(|error| self.about(error))
-    }
-
-    /// Joins a file's pieces into its first. CONCAT is atomic, so the first piece's length says how many are joined.
-    async fn join_pieces(&self, file: u32, first: &str, entry: &Entry) -> Result<(), HdfsError> {
-        let pieces = piece_count(entry.bytes());
-        let length = status(&self.hdfs.web, first).await?.length;
-        if pieces == 1 || length == entry.bytes() {
-            return Ok(());
-        }
-        let mut next = u32::try_from(length.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX).max(1);
-        while next < pieces {
-            let until = pieces.min(next.saturating_add(CONCAT_AT_ONCE));
-            let sources: Vec<String> =
-                (next..until).map(|piece| staged(self.hdfs.key(self.set), self.point, Slot { file, piece })).collect();
-            self.hdfs.web.run(Operation::post("CONCAT", first).with("sources", sources.join(","))).await?;
-            next = until;
-        }
-        Ok(())
     }
 
     async fn metadata(&self, entries: &[Entry]) -> Result<(), Trouble> {
@@ -259,8 +241,26 @@ impl Apply<'_> {
 }
 
 impl Hdfs {
+    /// Joins a file's pieces into its first. CONCAT is atomic, so the first piece's length says how many are joined.
+    pub(in crate::components) async fn join_pieces(&self, set: &str, point: PointId, file: u32, entry: &Entry) -> Result<(), HdfsError> {
+        let first = &staged(self.key(set), point, Slot { file, piece: 0 });
+        let pieces = piece_count(entry.bytes());
+        let length = status(&self.web, first).await?.length;
+        if pieces == 1 || length == entry.bytes() {
+            return Ok(());
+        }
+        let mut next = u32::try_from(length.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX).max(1);
+        while next < pieces {
+            let until = pieces.min(next.saturating_add(CONCAT_AT_ONCE));
+            let sources: Vec<String> = (next..until).map(|piece| staged(self.key(set), point, Slot { file, piece })).collect();
+            self.web.run(Operation::post("CONCAT", first).with("sources", sources.join(","))).await?;
+            next = until;
+        }
+        Ok(())
+    }
+
     /// Renames with a server's full answer; `overwrite` replaces a file in one atomic step.
-    pub(super) async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), HdfsError> {
+    pub(in crate::components) async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), HdfsError> {
         let options = if overwrite { "OVERWRITE" } else { "NONE" };
         self.web.run(Operation::put("RENAME", from).with("destination", to).with("renameoptions", options)).await
     }

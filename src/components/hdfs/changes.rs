@@ -119,7 +119,7 @@ pub(super) async fn prints(hdfs: &WebHdfs, root: &str) -> Result<Vec<(RelPath, u
 }
 
 /// Whether two files have one checksum; when the cluster cannot tell, they count as different and are copied.
-pub(super) async fn same_bytes(hdfs: &WebHdfs, one: &str, other: &str) -> Result<bool, HdfsError> {
+pub async fn same_bytes(hdfs: &WebHdfs, one: &str, other: &str) -> Result<bool, HdfsError> {
     let checksum = |path: &str| hdfs.json::<serde_json::Value>(Operation::get("GETFILECHECKSUM", path).heavy());
     match (checksum(one).await, checksum(other).await) {
         (Ok(one), Ok(other)) => Ok(one == other && one["FileChecksum"]["bytes"].is_string()),

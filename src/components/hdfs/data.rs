@@ -21,13 +21,13 @@ use crate::components::{ByteStream, Slot};
 use crate::domain::{Digest, Entry, PointId, Trouble, TroubleKind, piece_range};
 
 /// Where a data set's pieces for one point lie.
-pub(super) fn staging(set: &str, point: PointId) -> String {
+pub fn staging(set: &str, point: PointId) -> String {
     let set = Digest::of_bytes(set.as_bytes()).to_string();
     format!("{HOME}/staging/{point}/{}", &set[..16])
 }
 
 /// Where one piece lies.
-pub(super) fn staged(set: &str, point: PointId, slot: Slot) -> String {
+pub fn staged(set: &str, point: PointId, slot: Slot) -> String {
     format!("{}/{}.{}", staging(set, point), slot.file, slot.piece)
 }
 
@@ -99,6 +99,12 @@ impl Hdfs {
             options = options.block_size(block);
         }
         self.write_file(path, options, bytes).await
+    }
+
+    /// Writes a small file of ours, replacing what is there.
+    pub(in crate::components) async fn write_bytes(&self, path: &str, content: Vec<u8>) -> Result<(), Trouble> {
+        let bytes: ByteStream = Box::pin(stream::iter([Ok(Bytes::from(content))]));
+        self.write_file(path, WriteOptions::default(), bytes).await.map(drop)
     }
 
     /// Writes a whole file of ours, replacing what is there; its digest once it is durable and closed.

@@ -6,31 +6,28 @@
 
 mod apply;
 mod capture;
-mod changes;
+pub(super) mod changes;
 mod config;
-mod data;
+pub(super) mod data;
 mod describe;
 mod diff;
 mod drift;
-mod error;
+pub(super) mod error;
 mod fence;
-mod listing;
+pub(super) mod listing;
 mod metadata;
 mod open_files;
-mod pool;
 pub mod probe;
 mod seal;
-mod status;
+pub(super) mod status;
 mod tree;
 mod users;
-mod webhdfs;
+pub(super) mod webhdfs;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::stream;
 
 pub use config::{Addresses, HdfsConfig};
 pub use error::HdfsError;
@@ -58,7 +55,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(5);
 pub struct Hdfs {
     name: ComponentName,
     fs: String,
-    web: WebHdfs,
+    pub(super) web: WebHdfs,
     rpc: hdfs_native::Client,
     /// Tells a data set's snapshots and staging apart where they cannot be by their path; empty for this component's own.
     tag: String,
@@ -115,17 +112,16 @@ impl Hdfs {
     }
 
     /// Drops a point's record; well when there is none.
-    async fn drop_record(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+    pub(super) async fn drop_record(&self, set: &str, point: PointId) -> Result<(), Trouble> {
         let path = Self::record_path(set, point);
         self.web.boolean(Operation::delete("DELETE", &path)).await.map(drop).map_err(|error| error.about(self.object(&path)))
     }
 
     /// Writes the commit's record under a passing name and then gives it its own, so that it is whole or absent.
-    async fn write_record(&self, set: &str, point: PointId, record: &str) -> Result<(), Trouble> {
+    pub(super) async fn write_record(&self, set: &str, point: PointId, record: &str) -> Result<(), Trouble> {
         let path = Self::record_path(set, point);
         let passing = format!("{path}.new");
-        let bytes: ByteStream = Box::pin(stream::iter([Ok(Bytes::from(record.to_owned()))]));
-        self.write_file(&passing, hdfs_native::WriteOptions::default(), bytes).await?;
+        self.write_bytes(&passing, record.as_bytes().to_vec()).await?;
         self.rename(&passing, &path, true).await.map_err(|error| error.about(self.object(&path)))
     }
 }

@@ -13,9 +13,9 @@ use super::data::staged;
 use super::diff::{Moves, within};
 use super::error::HdfsError;
 use super::listing::{AT_ONCE, list, walk_whole};
-use super::pool::Pool;
 use super::status::{status, status_if_there};
 use super::webhdfs::Operation;
+use crate::components::pool::Pool;
 use crate::components::{ByteStream, Slot};
 use crate::domain::{Change, ChangeSet, Digest, Entry, Manifest, PointId, RelPath, Trouble};
 

@@ -234,7 +234,7 @@ fn root_of(address: &str) -> String {
 }
 
 /// A client for NameNodes and DataNodes: no proxy, no redirects of its own, connections kept a short while.
-pub(super) fn http_client(connect: Duration) -> Result<reqwest::Client, HdfsError> {
+pub fn http_client(connect: Duration) -> Result<reqwest::Client, HdfsError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Both programs install it first thing; another thread may do so at this very moment, which is as well.
         rustls::crypto::ring::default_provider().install_default().ok();
@@ -249,12 +249,12 @@ pub(super) fn http_client(connect: Duration) -> Result<reqwest::Client, HdfsErro
 }
 
 /// Runs a call under a time limit.
-pub(super) async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, HdfsError>>) -> Result<T, HdfsError> {
+pub async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, HdfsError>>) -> Result<T, HdfsError> {
     tokio::time::timeout(limit, call).await.unwrap_or(Err(HdfsError::Silent(limit)))
 }
 
 /// A transport failure, with its innermost cause: reqwest's own text says only that sending failed.
-pub(super) fn broken(error: reqwest::Error) -> HdfsError {
+pub fn broken(error: reqwest::Error) -> HdfsError {
     let mut cause: &dyn std::error::Error = &error;
     while let Some(inner) = cause.source() {
         cause = inner;

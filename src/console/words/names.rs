@@ -49,6 +49,7 @@ fn kind(kind: ComponentKind) -> &'static str {
         ComponentKind::Tables => "Tables",
         ComponentKind::Hdfs => "HDFS",
         ComponentKind::Hive => "Hive",
+        ComponentKind::Hbase => "HBase",
     }
 }
 
@@ -59,6 +60,7 @@ pub fn stores(kind: ComponentKind) -> (&'static str, &'static str) {
         ComponentKind::Tables => ("tables", "database snapshot"),
         ComponentKind::Hdfs => ("files", "HDFS snapshot"),
         ComponentKind::Hive => ("tables", "metadata at an event, HDFS snapshot"),
+        ComponentKind::Hbase => ("tables", "flush snapshot"),
     }
 }
 

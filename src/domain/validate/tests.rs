@@ -32,6 +32,15 @@ fn all_components() -> Vec<ComponentInfo> {
     vec![info("hdfs", ComponentKind::Hdfs), info("tables", ComponentKind::Tables), info("files", ComponentKind::Files)]
 }
 
+#[test]
+fn a_table_of_hbase_keeps_its_name() {
+    let both = [info("hbase", ComponentKind::Hbase)];
+    let check = |data_sets: &str| check_all(&policy(data_sets), &[], &both, &both, false);
+    assert_eq!(check("data_sets = [\"hbase:shop:orders\"]"), []);
+    let renamed = check("data_sets = [{ from = \"hbase:shop:orders\", to = \"hbase:dr:orders\" }]");
+    assert_found(&renamed, Severity::Failed, &["hbase:shop:orders", "keeps its name"]);
+}
+
 fn check_all(service: &Service, services: &[Service], from: &[ComponentInfo], to: &[ComponentInfo], in_lab: bool) -> Vec<Finding> {
     let names = ["shenzhen", "guiyang"].map(|name| name.parse::<ClusterName>().expect("a good name"));
     let pair = PairFacts { from: &names[0], from_components: from, to: &names[1], to_components: to };

@@ -5,19 +5,19 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use crate::domain::Trouble;
 
 /// Steps under way.
-pub(super) struct Pool<F> {
+pub struct Pool<F> {
     running: FuturesUnordered<F>,
     at_once: usize,
 }
 
 impl<F: Future<Output = Result<(), Trouble>>> Pool<F> {
     /// At most `at_once` steps together.
-    pub(super) fn new(at_once: usize) -> Pool<F> {
+    pub fn new(at_once: usize) -> Pool<F> {
         Pool { running: FuturesUnordered::new(), at_once }
     }
 
     /// Starts a step as soon as there is room.
-    pub(super) async fn add(&mut self, step: F) -> Result<(), Trouble> {
+    pub async fn add(&mut self, step: F) -> Result<(), Trouble> {
         while self.running.len() >= self.at_once {
             if let Some(done) = self.running.next().await {
                 done?;
@@ -28,7 +28,7 @@ impl<F: Future<Output = Result<(), Trouble>>> Pool<F> {
     }
 
     /// Waits for the rest.
-    pub(super) async fn finish(mut self) -> Result<(), Trouble> {
+    pub async fn finish(mut self) -> Result<(), Trouble> {
         while let Some(done) = self.running.next().await {
             done?;
         }

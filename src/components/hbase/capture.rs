@@ -1,0 +1,167 @@
+//! Snapshots: taken with everything flushed, told apart by their names, dropped; and what two of them differ in.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use prost::Message;
+
+use super::Hbase;
+use super::client::State;
+use super::fence::is_read_only;
+use super::files::HFile;
+use super::manifest::{differences, hfile_at};
+use super::names::{Table, point_of, snapshot_name};
+use super::rpc::RpcError;
+use super::rpc::snapshot::SnapshotDescription;
+use crate::components::Capture;
+use crate::domain::{Change, ChangeSet, PointId, Trouble, TroubleKind};
+use crate::protocol::OwnSnapshot;
+
+/// How often a snapshot under way is asked after: each time adds to the capture's window.
+const ASKED_EVERY: Duration = Duration::from_millis(20);
+/// A snapshot that lives until it is deleted; 0 would mean the server's default, which may be short.
+const FOR_EVER: i64 = -2;
+/// The kind of snapshot that writes everything in memory out first.
+const FLUSH: i32 = 1;
+/// The kind that takes the files as they are: all there is of a read-only table, which refuses to be flushed.
+const AS_IT_IS: i32 = 2;
+/// The longest `.snapshotinfo` that is read, in bytes; it holds the table's rights.
+const DESCRIPTION_BYTES: u64 = 16 << 20;
+/// The layout of snapshots since HBase 0.99.
+const LAYOUT: i32 = 2;
+
+impl Hbase {
+    /// A point's snapshot, as calls and files name it.
+    pub(super) fn description(&self, set: &str, table: &Table, point: PointId) -> SnapshotDescription {
+        SnapshotDescription {
+            name: snapshot_name(set, point),
+            table: Some(table.text()),
+            creation_time: Some(0),
+            kind: Some(FLUSH),
+            version: Some(LAYOUT),
+            owner: None,
+            ttl: Some(FOR_EVER),
+        }
+    }
+
+    pub(super) async fn arm_set(&self, set: &str, table: &Table) -> Result<Vec<String>, Trouble> {
+        let about = |error: RpcError| error.about(self.object(set));
+        let schema = self.client.schema(table).await.map_err(about)?;
+        let schema = schema.ok_or_else(|| Trouble::new(TroubleKind::NotFound, self.object(set), "there is no such table"))?;
+        let state = self.client.state(table).await.map_err(about)?;
+        // What is in memory now is written out now, so that the capture finds little left to write.
+        if state == State::Enabled && !is_read_only(&schema) {
+            self.client.flush(table).await.map_err(about)?;
+        }
+        Ok(match state {
+            State::Enabled => Vec::new(),
+            State::Disabled => vec![format!("{}: the table is disabled", self.object(set))],
+            State::Between => vec![format!("{}: somebody enables or disables the table", self.object(set))],
+        })
+    }
+
+    pub(super) async fn capture_set(&self, set: &str, table: &Table, point: PointId) -> Result<Capture, Trouble> {
+        let about = |error: RpcError| error.about(self.object(set));
+        let read_only = self.is_read_only(set, table).await?;
+        let kind = Some(if read_only { AS_IT_IS } else { FLUSH });
+        let wanted = SnapshotDescription { kind, ..self.description(set, table, point) };
+        let lo = Instant::now();
+        self.client.snapshot(wanted.clone()).await.map_err(about)?;
+        let deadline = lo + self.client.limits().procedure;
+        loop {
+            match self.client.snapshot_done(&wanted).await {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) if error.is_passing() => {}
+                Err(error) => return Err(about(error)),
+            }
+            if Instant::now() > deadline {
+                return Err(about(RpcError::Silent(self.client.limits().procedure)));
+            }
+            tokio::time::sleep(ASKED_EVERY).await;
+        }
+        let hi = Instant::now();
+        if read_only && !self.is_read_only(set, table).await? {
+            return Err(Trouble::new(TroubleKind::Failed, self.object(set), "the table was made writable in the middle of its capture")
+                .next("start a new run"));
+        }
+        Ok(Capture { lo, hi, server_time: self.server_time(set, point).await, open_files: Vec::new(), event_id: None })
+    }
+
+    /// The master's own stamp of a snapshot, which it does not tell with the answer; `None` where it cannot be read.
+    async fn server_time(&self, set: &str, point: PointId) -> Option<DateTime<Utc>> {
+        let path = format!("{}/.snapshotinfo", self.snapshot_directory(set, point));
+        let bytes = self.read_whole(&path, DESCRIPTION_BYTES).await.ok()??;
+        let told = SnapshotDescription::decode(bytes.as_slice()).ok()?;
+        told.creation_time.filter(|millis| *millis > 0).and_then(DateTime::from_timestamp_millis)
+    }
+
+    async fn is_read_only(&self, set: &str, table: &Table) -> Result<bool, Trouble> {
+        let schema = self.client.schema(table).await.map_err(|error| error.about(self.object(set)))?;
+        Ok(schema.is_some_and(|schema| is_read_only(&schema)))
+    }
+
+    pub(super) async fn changes_of(&self, set: &str, table: &Table, point: PointId, base: Option<PointId>) -> Result<ChangeSet, Trouble> {
+        let Some(new) = self.manifest_at(set, table, point).await? else {
+            return Err(Trouble::new(TroubleKind::NotFound, self.object(set), format!("its snapshot of point {point} is not here")));
+        };
+        let changes = match base {
+            None => ChangeSet { changes: new.entries.values().cloned().map(Change::Put).collect() },
+            Some(base) => match self.manifest_at(set, table, base).await? {
+                Some(old) => differences(&old, &new),
+                None => {
+                    let reason = format!("its snapshot of the base point {base} is no longer held");
+                    return Err(Trouble::new(TroubleKind::Refused, self.object(set), reason).next("make a full copy"));
+                }
+            },
+        };
+        let to_copy: BTreeMap<HFile, u64> = changes
+            .changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Put(entry) => hfile_at(&entry.path).map(|file| (file, entry.bytes())),
+                _ => None,
+            })
+            .collect();
+        let missing = self.missing(&to_copy).await.map_err(|error| error.about(self.object(set)))?;
+        match missing.into_values().next() {
+            None => Ok(changes),
+            Some(first) => Err(Trouble::new(TroubleKind::Corrupt, self.object(set), format!("of its snapshot, {first}"))
+                .next("check the table with HBase's own tools (hbck2), then make a new point")),
+        }
+    }
+
+    /// Deletes a point's snapshot; one that is just being taken is waited for.
+    pub(super) async fn release_snapshot(&self, set: &str, table: &Table, point: PointId) -> Result<(), Trouble> {
+        let about = |error: RpcError| error.about(self.object(set));
+        let own = self.description(set, table, point);
+        let deadline = Instant::now() + self.client.limits().procedure;
+        loop {
+            match self.client.delete_snapshot(own.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is("SnapshotDoesNotExistException") => {}
+                Err(error) => return Err(about(error)),
+            }
+            match self.client.snapshot_done(&own).await {
+                Err(error) if error.is("UnknownSnapshotException") => return Ok(()),
+                Err(error) if !error.is_passing() => return Err(about(error)),
+                _ => {}
+            }
+            if Instant::now() > deadline {
+                return Err(about(RpcError::Silent(self.client.limits().procedure)));
+            }
+            tokio::time::sleep(ASKED_EVERY).await;
+        }
+    }
+
+    pub(super) async fn own_snapshots(&self) -> Result<Vec<OwnSnapshot>, Trouble> {
+        let all = self.client.snapshots().await.map_err(|error| error.about(self.object("")))?;
+        let own = all.into_iter().filter_map(|snapshot| {
+            let path = Table::of_text(snapshot.table.as_deref()?).set();
+            let point = point_of(&snapshot.name, &path)?;
+            Some(OwnSnapshot { component: self.name.clone(), path, point })
+        });
+        Ok(own.collect())
+    }
+}
