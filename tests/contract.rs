@@ -1,5 +1,5 @@
-//! The promises that every component keeps, on real storage: a directory tree, a SQLite database, two HDFS clusters and
-//! two Hive metastores where there are any.
+//! The promises that every component keeps, on real storage: a directory tree, a SQLite database, two HDFS clusters, two HBase
+//! clusters and two Hive metastores where there are any.
 #![cfg(feature = "agent")]
 
 mod support;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use support::contract::{Side, World};
+use support::hbase_world::HbaseWorld;
 use support::hdfs_world::HdfsWorld;
 use support::hive_world::HiveWorld;
 use understudy::components::Component;
@@ -21,6 +22,7 @@ use understudy::components::tables::Tables;
 component_contract!(files, FilesWorld::new());
 component_contract!(tables, TablesWorld::new());
 component_contract!(hdfs, HdfsWorld::new().await);
+component_contract!(hbase, HbaseWorld::new().await);
 component_contract!(hive, HiveWorld::new().await);
 
 fn side_name(side: Side) -> &'static str {

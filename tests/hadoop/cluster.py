@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Two real HDFS clusters on this machine, for the tests: a NameNode and a DataNode each, on 127.0.0.1.
+"""Two real HDFS clusters on this machine, for the tests: a NameNode and a DataNode each, on 127.0.0.1; HBase on request.
 
-    cluster.py up                                   start both; fetches the jars the first time (JDK 17, Maven 3)
+    cluster.py up [--with hbase]                    start both; fetches the jars the first time (JDK 17, Maven 3)
     cluster.py status                               what runs
     eval "$(cluster.py env)"                        HADOOP_LAB_PRIMARY_WEBHDFS and so on, which the tests look for
     cluster.py fault primary namenode kill|hang|resume|start|safemode-enter|safemode-leave
-    cluster.py run secondary dfs -ls -R /           a Hadoop tool: dfs, dfsadmin, fsck, snapshotDiff
+    cluster.py fault primary hbase kill|hang|resume|start
+    cluster.py run secondary dfs -ls -R /           a Hadoop tool: dfs, dfsadmin, fsck, snapshotDiff; or rows (Rows.java)
     cluster.py down [--purge]                       stop both; --purge also removes their data
 
 State is in --state, else $HADOOP_LAB_STATE, else `understudy-hdfs` in the user's cache directory, where the jars always are.
@@ -28,11 +29,15 @@ from xml.sax.saxutils import escape
 HERE = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 CLUSTERS = {"primary": 0, "secondary": 10000}
-PORTS = {"rpc": 9820, "web": 9870, "data": 9866, "data_web": 9864, "data_ipc": 9867}
+PORTS = {"rpc": 9820, "web": 9870, "data": 9866, "data_web": 9864, "data_ipc": 9867,
+         "master": 16000, "master_web": 16010, "region": 16020, "region_web": 16030, "zookeeper": 2181}
 DAEMONS = {
     "namenode": "org.apache.hadoop.hdfs.server.namenode.NameNode",
     "datanode": "org.apache.hadoop.hdfs.server.datanode.DataNode",
+    "hbase": "org.apache.hadoop.hbase.master.HMaster",  # with region server and ZooKeeper in the same process
 }
+HDFS = ("namenode", "datanode")
+COMPONENTS = ("hbase",)  # on request, each a daemon of that name
 TOOLS = {
     "dfs": "org.apache.hadoop.fs.FsShell",
     "dfsadmin": "org.apache.hadoop.hdfs.tools.DFSAdmin",
@@ -42,7 +47,7 @@ TOOLS = {
 OPENED = ("java.io", "java.lang", "java.lang.reflect", "java.net", "java.nio", "java.util", "java.util.concurrent",
           "java.util.concurrent.atomic", "sun.nio.ch")
 # Small on purpose: both clusters take about 800 MiB.
-JVM = ["-Xmx160m", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=64m", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true",
+JVM = ["-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=64m", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true",
        *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED)]
 START_LIMIT, STOP_LIMIT = 120, 15  # seconds
 
@@ -61,16 +66,16 @@ def java():
     return found or fail("no java: install JDK 17 or set JAVA_HOME")
 
 
-def jars():
+def jars(library="hdfs"):
     """The jars, fetched once: into a passing directory, then renamed, so that a broken fetch leaves nothing."""
-    target = cache() / "jars"
+    target, pom = (cache() / "jars", "pom.xml") if library == "hdfs" else (cache() / f"jars-{library}", f"pom-{library}.xml")
     if target.is_dir():
         return target
     if not shutil.which("mvn"):
         fail("no mvn: install Maven 3 to fetch Hadoop from Maven Central")
-    passing = cache() / f"jars.{os.getpid()}"
-    print("fetching Hadoop's jars from Maven Central ...", file=sys.stderr)
-    subprocess.run(["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies",
+    passing = cache() / f"{target.name}.{os.getpid()}"
+    print(f"fetching the jars of {library} from Maven Central ...", file=sys.stderr)
+    subprocess.run(["mvn", "-q", "-B", "-f", str(HERE / pom), "dependency:copy-dependencies",
                     f"-DoutputDirectory={passing}", "-DincludeScope=runtime"], check=True, stdout=sys.stderr)
     passing.rename(target)
     return target
@@ -84,6 +89,32 @@ class Cluster:
 
     def at(self, service):
         return f"{HOST}:{self.ports[service]}"
+
+    def components(self):
+        """Those it was last started with."""
+        try:
+            return (self.root / "components").read_text().split()
+        except OSError:
+            return []
+
+    def daemons(self):
+        return [*HDFS, *self.components()]
+
+    def hbase_site(self):
+        """As hard on us as it may be: what no snapshot refers to is gone from the archive within seconds."""
+        return {
+            "hbase.rootdir": f"hdfs://{self.at('rpc')}/hbase", "hbase.cluster.distributed": "false",
+            "hbase.localcluster.assign.random.ports": "false", "hbase.unsafe.stream.capability.enforce": "true",
+            "hbase.wal.provider": "filesystem", "hbase.tmp.dir": self.root / "hbase-tmp",
+            "hbase.zookeeper.quorum": HOST, "hbase.zookeeper.property.clientPort": self.ports["zookeeper"],
+            "hbase.zookeeper.property.clientPortAddress": HOST, "hbase.zookeeper.property.dataDir": self.root / "zookeeper",
+            "hbase.master.hostname": "localhost", "hbase.master.ipc.address": HOST, "hbase.master.port": self.ports["master"],
+            "hbase.master.info.bindAddress": HOST, "hbase.master.info.port": self.ports["master_web"],
+            "hbase.regionserver.hostname": "localhost", "hbase.regionserver.ipc.address": HOST,
+            "hbase.regionserver.port": self.ports["region"], "hbase.regionserver.info.bindAddress": HOST,
+            "hbase.regionserver.info.port": self.ports["region_web"], "hbase.regionserver.handler.count": 10,
+            "hbase.master.hfilecleaner.ttl": 1000, "hbase.master.cleaner.interval": 1000,
+        }
 
     def write_conf(self):
         user = getpass.getuser()
@@ -104,15 +135,20 @@ class Cluster:
         # The NameNode and DataNode want the directory of their web pages, which Maven Central does not have: empty will do.
         for directory in (self.logs, self.conf / "webapps" / "hdfs", self.conf / "webapps" / "datanode"):
             directory.mkdir(parents=True, exist_ok=True)
-        for name, settings in (("core-site.xml", core), ("hdfs-site.xml", hdfs)):
+        for name, settings in (("core-site.xml", core), ("hdfs-site.xml", hdfs), ("hbase-site.xml", self.hbase_site())):
             lines = (f"<property><name>{k}</name><value>{escape(str(v))}</value></property>" for k, v in settings.items())
             (self.conf / name).write_text("<configuration>\n" + "\n".join(lines) + "\n</configuration>\n")
         (self.conf / "log4j.properties").write_text(
             "log4j.rootLogger=WARN, A\nlog4j.appender.A=org.apache.log4j.ConsoleAppender\n"
             "log4j.appender.A.layout=org.apache.log4j.PatternLayout\nlog4j.appender.A.layout.ConversionPattern=%d %p %c: %m%n\n")
 
-    def command(self, main, *args):
-        return [java(), *JVM, "-cp", os.pathsep.join([str(self.conf), f"{jars()}/*"]), main, *args]
+    def command(self, main, *args, library="hdfs", heap="160m"):
+        return [java(), f"-Xmx{heap}", *JVM, "-cp", os.pathsep.join([str(self.conf), f"{jars(library)}/*"]), main, *args]
+
+    def daemon_command(self, daemon):
+        if daemon == "hbase":
+            return self.command(DAEMONS[daemon], "start", library="hbase", heap="384m")
+        return self.command(DAEMONS[daemon])
 
     def environment(self):
         return {**os.environ, "HADOOP_CONF_DIR": str(self.conf)}
@@ -136,7 +172,7 @@ class Cluster:
                 subprocess.run(self.command(DAEMONS[daemon], "-format", "-nonInteractive"), env=self.environment(), stdout=log,
                                stderr=log, check=True)
         with open(self.logs / f"{daemon}.log", "ab") as log:
-            process = subprocess.Popen(self.command(DAEMONS[daemon]), env=self.environment(), stdin=subprocess.DEVNULL, stdout=log,
+            process = subprocess.Popen(self.daemon_command(daemon), env=self.environment(), stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=log, start_new_session=True)
         (self.root / f"{daemon}.pid").write_text(str(process.pid))
 
@@ -152,17 +188,23 @@ class Cluster:
         if self.pid(daemon):
             os.kill(pid, signal.SIGKILL)
 
-    def jmx(self, bean, attribute):
-        url = f"http://{self.at('web')}/jmx?get=Hadoop:service=NameNode,name={bean}::{attribute}"
+    def bean(self, service, query):
+        """What a daemon's web page tells; nothing while it cannot be asked."""
         try:
-            with urllib.request.urlopen(url, timeout=3) as answer:
-                return json.load(answer)["beans"][0][attribute]
+            with urllib.request.urlopen(f"http://{self.at(service)}/jmx?{query}", timeout=3) as answer:
+                return json.load(answer)["beans"][0]
         except (OSError, ValueError, LookupError):
-            return None
+            return {}
+
+    def jmx(self, bean, attribute):
+        return self.bean("web", f"get=Hadoop:service=NameNode,name={bean}::{attribute}").get(attribute)
 
     def ready(self, daemon):
         if not self.pid(daemon):
             return False
+        if daemon == "hbase":
+            bean = self.bean("master_web", "qry=Hadoop:service=HBase,name=Master,sub=Server")
+            return bean.get("numRegionServers", 0) > 0 and bean.get("masterFinishedInitializationTime", 0) > 0
         if daemon == "namenode":
             return self.jmx("NameNodeStatus", "State") == "active"
         return (self.jmx("FSNamesystemState", "NumLiveDataNodes") or 0) > 0 and self.jmx("NameNodeInfo", "Safemode") == ""
@@ -178,25 +220,31 @@ class Cluster:
         print(f"{self.name}: {daemon} ready", file=sys.stderr)
 
     def addresses(self):
-        return {"FS": f"hdfs://{self.at('rpc')}", "WEBHDFS": f"http://{self.at('web')}/webhdfs/v1",
-                "DATANODE_HTTP": f"http://{self.at('data_web')}", "CONF": self.conf, "USER": getpass.getuser()}
+        known = {"FS": f"hdfs://{self.at('rpc')}", "WEBHDFS": f"http://{self.at('web')}/webhdfs/v1",
+                 "DATANODE_HTTP": f"http://{self.at('data_web')}", "CONF": self.conf, "USER": getpass.getuser()}
+        if "hbase" in self.components():
+            known |= {"HBASE": self.at("master"), "HBASE_WEB": f"http://{self.at('master_web')}"}
+        return known
 
 
 # ---- verbs
 
-def up(clusters):
+def up(clusters, components):
     for cluster in clusters:
         cluster.write_conf()
-        for daemon in DAEMONS:
-            cluster.start(daemon)
-    for cluster in clusters:
-        for daemon in DAEMONS:
-            cluster.wait(daemon)
+        (cluster.root / "components").write_text(" ".join(sorted({*components, *cluster.components()})))
+    for daemons in (HDFS, clusters[0].components()):  # the second need a DataNode to write to
+        for cluster in clusters:
+            for daemon in daemons:
+                cluster.start(daemon)
+        for cluster in clusters:
+            for daemon in daemons:
+                cluster.wait(daemon)
 
 
 def status(clusters):
     for cluster in clusters:
-        for daemon in DAEMONS:
+        for daemon in cluster.daemons():
             pid = cluster.pid(daemon)
             print(f"{cluster.name:10} {daemon:9} {'ready' if cluster.ready(daemon) else 'up, not ready' if pid else 'down':14} {pid or ''}")
 
@@ -205,8 +253,9 @@ def env(clusters):
     for cluster in clusters:
         for key, value in cluster.addresses().items():
             print(f"export HADOOP_LAB_{cluster.name.upper()}_{key}={value}")
-    # The tests break daemons with this, followed by CLUSTER DAEMON WHAT.
-    print(f"export HADOOP_LAB_FAULT='{Path(__file__).resolve()} --state {cluster.root.parent} --port-shift {cluster.shift} fault'")
+    # The tests break daemons with the first, followed by CLUSTER DAEMON WHAT, and run clients with the second: CLUSTER TOOL ...
+    for verb in ("fault", "run"):
+        print(f"export HADOOP_LAB_{verb.upper()}='{Path(__file__).resolve()} --state {cluster.root.parent} --port-shift {cluster.shift} {verb}'")
 
 
 def fault(cluster, daemon, what):
@@ -228,7 +277,9 @@ def main():
     parser.add_argument("--state", type=Path, default=os.environ.get("HADOOP_LAB_STATE"))
     parser.add_argument("--port-shift", type=int, default=int(os.environ.get("HADOOP_LAB_PORT_SHIFT", 0)))
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb in ("up", "status", "env"):
+    verbs.add_parser("up").add_argument("--with", dest="components", default=[], type=lambda text: [c for c in text.split(",") if c],
+                                        metavar=",".join(COMPONENTS))
+    for verb in ("status", "env"):
         verbs.add_parser(verb)
     verbs.add_parser("down").add_argument("--purge", action="store_true")
     one = verbs.add_parser("fault")
@@ -237,14 +288,16 @@ def main():
     one.add_argument("what", choices=["kill", "hang", "resume", "start", "safemode-enter", "safemode-leave"])
     run = verbs.add_parser("run")
     run.add_argument("cluster", choices=CLUSTERS)
-    run.add_argument("tool", choices=TOOLS)
+    run.add_argument("tool", choices=[*TOOLS, "rows"])
     run.add_argument("args", nargs=argparse.REMAINDER)
     asked = parser.parse_args()
 
     state = Path(asked.state or cache() / "clusters").resolve()
     clusters = {name: Cluster(name, state, asked.port_shift) for name in CLUSTERS}
     if asked.verb == "up":
-        up(clusters.values())
+        if not {*asked.components} <= {*COMPONENTS}:
+            fail(f"--with takes {', '.join(COMPONENTS)}")
+        up([*clusters.values()], asked.components)
     elif asked.verb == "status":
         status(clusters.values())
     elif asked.verb == "env":
@@ -253,10 +306,14 @@ def main():
         fault(clusters[asked.cluster], asked.daemon, asked.what)
     elif asked.verb == "run":
         cluster = clusters[asked.cluster]
-        sys.exit(subprocess.run(cluster.command(TOOLS[asked.tool], *asked.args), env=cluster.environment()).returncode)
+        if asked.tool == "rows":
+            command = cluster.command(str(HERE / "Rows.java"), *asked.args, library="hbase", heap="384m")
+        else:
+            command = cluster.command(TOOLS[asked.tool], *asked.args)
+        os.execve(command[0], command, cluster.environment())
     else:
         for cluster in clusters.values():
-            for daemon in reversed(DAEMONS):
+            for daemon in reversed(cluster.daemons()):
                 cluster.stop(daemon)
             if asked.purge:
                 shutil.rmtree(cluster.root, ignore_errors=True)

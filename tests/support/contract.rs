@@ -107,6 +107,7 @@ pub async fn what_somebody_else_changed_at_the_target_is_told(world: &dyn World)
     fill(world).await;
     let (source, target) = (world.open(Side::Source), world.open(Side::Target));
     let staged = run(source.as_ref(), &target, &world.set(), None).await;
+    target.make_live(&world.set(), staged.point, &staged.manifest).await.expect("made");
     target.unfence(&world.set(), None).await.expect("unfenced");
     world.write(Side::Target, "stray", "x").await;
     world.remove(Side::Target, "a").await;
@@ -119,6 +120,14 @@ pub async fn a_fenced_target_keeps_writers_out_and_a_promoted_one_lets_them_in(w
     fill(world).await;
     let (source, target) = (world.open(Side::Source), world.open(Side::Target));
     let staged = run(source.as_ref(), &target, &world.set(), None).await;
+    let (fenced, evidence) = target.fenced(&world.set()).await.expect("looked");
+    assert!(fenced && !evidence.is_empty(), "{evidence}");
+    assert!(world.write_as_application(Side::Target, "stray", "x").await.is_err(), "a writer got past the fence: {evidence}");
+    for _ in 0..2 {
+        target.make_live(&world.set(), staged.point, &staged.manifest).await.expect("made");
+    }
+    let drift = target.drift(&world.set(), Some((staged.point, &staged.manifest))).await.expect("compared");
+    assert!(drift.is_empty(), "{drift:?}");
     let (fenced, evidence) = target.fenced(&world.set()).await.expect("looked");
     assert!(fenced && !evidence.is_empty(), "{evidence}");
     let refused = world.write_as_application(Side::Target, "stray", "x").await;
@@ -136,7 +145,8 @@ pub async fn a_fenced_source_is_captured_as_it_truly_is(world: &dyn World) {
     let before = world.exact(Side::Source).await;
     let (source, target) = (world.open(Side::Source), world.open(Side::Target));
     source.fence(&world.set()).await.expect("fenced");
-    run(source.as_ref(), &target, &world.set(), None).await;
+    let staged = run(source.as_ref(), &target, &world.set(), None).await;
+    target.make_live(&world.set(), staged.point, &staged.manifest).await.expect("made");
     source.unfence(&world.set(), None).await.expect("unfenced");
     assert_eq!(world.exact(Side::Source).await, before, "a fence that is lifted leaves nothing");
     target.unfence(&world.set(), None).await.expect("unfenced");
@@ -209,6 +219,7 @@ pub async fn foreign_content_at_a_first_target_is_refused_by_name(world: &dyn Wo
     fill(world).await;
     let (source, target) = (world.open(Side::Source), world.open(Side::Target));
     let staged = run(source.as_ref(), &target, &world.set(), None).await;
+    target.make_live(&world.set(), staged.point, &staged.manifest).await.expect("made");
     target.unfence(&world.set(), None).await.expect("unfenced");
     // The agent's memory is lost: what is there may be anybody's.
     target.release(&world.set(), staged.point).await.expect("released");

@@ -2,6 +2,8 @@
 
 pub mod contract;
 pub mod ferry;
+pub mod hbase_world;
 pub mod hdfs_world;
 pub mod hive_judge;
 pub mod hive_world;
+pub mod rows;

@@ -1,0 +1,213 @@
+// An HBase Java client for the tests: one command a line on standard input, one answer a line on standard output.
+// Fields are separated by tabs and percent-encoded. An answer is "ok" with its fields, or "error" with the exception's class and text.
+//
+//   java -cp CONF:JARS tests/hadoop/Rows.java
+
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.net.URLDecoder;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.hbase.*;
+import org.apache.hadoop.hbase.client.*;
+import org.apache.hadoop.hbase.security.User;
+import org.apache.hadoop.hbase.util.Bytes;
+import org.apache.hadoop.security.UserGroupInformation;
+
+public class Rows {
+    static final PrintStream OUT = System.out;
+    static Configuration conf;
+    static Connection connection;
+
+    public static void main(String[] args) throws Exception {
+        System.setOut(System.err); // libraries may print; answers go to the real one
+        conf = HBaseConfiguration.create();
+        conf.setInt("hbase.client.retries.number", 12);
+        conf.setInt("hbase.client.keyvalue.maxsize", 10 << 20);
+        connection = ConnectionFactory.createConnection(conf);
+        BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String line; (line = lines.readLine()) != null; ) {
+            List<String> fields = new ArrayList<>();
+            for (String field : line.split("\t", -1)) fields.add(URLDecoder.decode(field, StandardCharsets.UTF_8));
+            try {
+                answer("ok", run(fields.get(0), fields.subList(1, fields.size())));
+            } catch (Throwable error) {
+                answer("error", List.of(error.getClass().getSimpleName() + ": " + error.getMessage()));
+            }
+        }
+    }
+
+    static void answer(String word, List<String> fields) {
+        StringBuilder line = new StringBuilder(word);
+        for (String field : fields) line.append('\t').append(URLEncoder.encode(field, StandardCharsets.UTF_8));
+        OUT.println(line);
+        OUT.flush();
+    }
+
+    static List<String> run(String verb, List<String> of) throws Exception {
+        try (Admin admin = connection.getAdmin()) {
+            boolean other = List.of("files", "touch", "remove", "namespace", "tables").contains(verb);
+            TableName table = other ? null : TableName.valueOf(of.get(0));
+            switch (verb) {
+                case "namespace": admin.createNamespace(NamespaceDescriptor.create(of.get(0)).build()); break;
+                case "tables": return names(admin.listTableNamesByNamespace(of.get(0)));
+                case "exists": return List.of(String.valueOf(admin.tableExists(table)));
+                case "create": create(admin, table, of.get(1), of.get(2)); break;
+                case "drop": if (admin.isTableEnabled(table)) admin.disableTable(table); admin.deleteTable(table); break;
+                case "put": put(connection, table, of.get(1), of.get(2), of.get(3)); break;
+                case "put-as": putAs(of.get(1), table, of.get(2), of.get(3), of.get(4)); break;
+                case "delete": try (Table t = connection.getTable(table)) { t.delete(new Delete(Bytes.toBytes(of.get(1))).addFamily(Bytes.toBytes(of.get(2)))); } break;
+                case "fill": fill(table, of.get(1), Integer.parseInt(of.get(2)), Integer.parseInt(of.get(3)), Integer.parseInt(of.get(4))); break;
+                case "rows": return rows(table);
+                case "digest": return digest(table);
+                case "descriptor": return descriptor(admin.getDescriptor(table));
+                case "regions": return regions(admin, table);
+                case "files": return files(of.get(0));
+                case "touch": FileSystem.get(conf).create(new Path(of.get(0))).close(); break;
+                case "remove": if (!FileSystem.get(conf).delete(new Path(of.get(0)), false)) throw new java.io.FileNotFoundException(of.get(0)); break;
+                case "snapshots": return snapshots(admin, of.get(0));
+                case "clone": admin.cloneSnapshot(of.get(1), table); break;
+                case "flush": admin.flush(table); break;
+                case "compact": compact(admin, table); break;
+                case "split": split(admin, table, of.get(1)); break;
+                default: throw new IllegalArgumentException(verb);
+            }
+            return List.of();
+        }
+    }
+
+    // FAMILIES: f,g,m:mob. SPLITS: keys separated by commas.
+    static void create(Admin admin, TableName table, String families, String splits) throws Exception {
+        TableDescriptorBuilder builder = TableDescriptorBuilder.newBuilder(table);
+        for (String family : families.split(",")) {
+            String[] parts = family.split(":");
+            ColumnFamilyDescriptorBuilder own = ColumnFamilyDescriptorBuilder.newBuilder(Bytes.toBytes(parts[0])).setMaxVersions(3);
+            if (parts.length > 1) own.setMobEnabled(true).setMobThreshold(1000);
+            builder.setColumnFamily(own.build());
+        }
+        builder.setValue("OWNER_NOTE", "the shop's");
+        if (splits.isEmpty()) admin.createTable(builder.build());
+        else admin.createTable(builder.build(), Arrays.stream(splits.split(",")).map(Bytes::toBytes).toArray(byte[][]::new));
+    }
+
+    static void put(Connection as, TableName table, String row, String family, String value) throws Exception {
+        try (Table t = as.getTable(table)) {
+            t.put(new Put(Bytes.toBytes(row)).addColumn(Bytes.toBytes(family), Bytes.toBytes("q"), Bytes.toBytes(value)));
+        }
+    }
+
+    static void putAs(String user, TableName table, String row, String family, String value) throws Exception {
+        User other = User.create(UserGroupInformation.createRemoteUser(user));
+        try (Connection own = ConnectionFactory.createConnection(conf, other)) {
+            put(own, table, row, family, value);
+        }
+    }
+
+    // Rows FROM.. COUNT of them, spread over the letters, BYTES of noise each, the same noise for the same numbers.
+    static void fill(TableName table, String family, int from, int count, int bytes) throws Exception {
+        try (Table t = connection.getTable(table)) {
+            List<Put> puts = new ArrayList<>();
+            long held = 0;
+            for (int i = from; i < from + count; i++) {
+                byte[] value = new byte[bytes];
+                new Random(i).nextBytes(value);
+                puts.add(new Put(Bytes.toBytes(String.format("%c%06d", 'a' + i % 26, i))).addColumn(Bytes.toBytes(family), Bytes.toBytes("q"), value));
+                held += bytes;
+                if (held > (1 << 20)) { t.put(puts); puts.clear(); held = 0; }
+            }
+            t.put(puts);
+        }
+    }
+
+    // All versions of all cells, deletions past.
+    static List<String> rows(TableName table) throws Exception {
+        List<String> all = new ArrayList<>();
+        try (Table t = connection.getTable(table); ResultScanner scanner = t.getScanner(new Scan().readAllVersions())) {
+            for (Result result : scanner) for (Cell cell : result.rawCells()) {
+                all.add(Bytes.toString(CellUtil.cloneRow(cell)));
+                all.add(Bytes.toString(CellUtil.cloneFamily(cell)) + " " + cell.getTimestamp() + " " + Bytes.toString(CellUtil.cloneValue(cell)));
+            }
+        }
+        return all;
+    }
+
+    static List<String> digest(TableName table) throws Exception {
+        MessageDigest digest = MessageDigest.getInstance("SHA-256");
+        long cells = 0;
+        Scan scan = new Scan().readAllVersions().setMaxResultSize(16 << 20).setCaching(100);
+        try (Table t = connection.getTable(table); ResultScanner scanner = t.getScanner(scan)) {
+            for (Result result : scanner) for (Cell cell : result.rawCells()) {
+                cells++;
+                digest.update(CellUtil.cloneRow(cell));
+                digest.update(CellUtil.cloneFamily(cell));
+                digest.update(CellUtil.cloneQualifier(cell));
+                digest.update(Bytes.toBytes(cell.getTimestamp()));
+                digest.update(CellUtil.cloneValue(cell));
+            }
+        }
+        return List.of(String.valueOf(cells), Bytes.toHex(digest.digest()));
+    }
+
+    static List<String> descriptor(TableDescriptor table) {
+        List<String> all = new ArrayList<>();
+        Map<String, String> values = new TreeMap<>();
+        table.getValues().forEach((key, value) -> values.put(key.toString(), value.toString()));
+        values.forEach((key, value) -> all.add(key + "=" + value));
+        for (ColumnFamilyDescriptor family : table.getColumnFamilies()) all.add("family " + family);
+        return all;
+    }
+
+    static List<String> regions(Admin admin, TableName table) throws Exception {
+        List<String> all = new ArrayList<>();
+        for (RegionInfo region : admin.getRegions(table)) all.add(Bytes.toStringBinary(region.getStartKey()));
+        return all;
+    }
+
+    static List<String> names(TableName[] tables) {
+        return Arrays.stream(tables).map(TableName::getNameWithNamespaceInclAsString).sorted().toList();
+    }
+
+    // Files below a directory of HDFS: path and length, one after the other.
+    static List<String> files(String root) throws Exception {
+        List<String> all = new ArrayList<>();
+        FileSystem fs = FileSystem.get(conf);
+        if (fs.exists(new Path(root)))
+            for (var found = fs.listFiles(new Path(root), true); found.hasNext(); ) {
+                var status = found.next();
+                all.add(status.getPath().toUri().getPath());
+                all.add(String.valueOf(status.getLen()));
+            }
+        return all;
+    }
+
+    // Names of a table's snapshots, oldest first.
+    static List<String> snapshots(Admin admin, String table) throws Exception {
+        TableName name = TableName.valueOf(table);
+        return admin.listSnapshots().stream().filter(snapshot -> snapshot.getTableName().equals(name))
+            .map(SnapshotDescription::getName).sorted().toList();
+    }
+
+    static void compact(Admin admin, TableName table) throws Exception {
+        admin.flush(table);
+        admin.majorCompact(table);
+        Thread.sleep(300); // the request is taken up by and by
+        while (admin.getCompactionState(table) != CompactionState.NONE) Thread.sleep(50);
+    }
+
+    static void split(Admin admin, TableName table, String at) throws Exception {
+        int before = admin.getRegions(table).size();
+        admin.split(table, Bytes.toBytes(at));
+        while (admin.getRegions(table).size() <= before) Thread.sleep(50);
+    }
+}
