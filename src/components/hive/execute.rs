@@ -46,6 +46,8 @@ fn quietly() -> Value {
     Struct::of([(1, Value::from(&BTreeMap::from([("DO_NOT_UPDATE_STATS".to_owned(), "true".to_owned())])))]).into()
 }
 
+/// Some requests want it named. There is only the default one in most metastores; others are not captured.
+const CATALOG: &str = "hive";
 const EXISTS: &[&str] = &["AlreadyExistsException", "InvalidObjectException", "MetaException", "NoSuchObjectException"];
 const MISSING: &[&str] = &["NoSuchObjectException", "MetaException"];
 const INVALID: &[&str] = &["InvalidOperationException", "MetaException"];
@@ -60,7 +62,7 @@ fn carry_out(session: &mut Session, database: &str, step: &Step) -> Result<(), S
             session.order(method, [(1, database.into()), (2, body.clone().into())])
         }
         Step::DropConstraint { table, name } => {
-            let request = Struct::of([(1, database.into()), (2, table.into()), (3, name.into())]);
+            let request = Struct::of([(1, database.into()), (2, table.into()), (3, name.into()), (4, CATALOG.into())]);
             unless_gone(session.order(Method("drop_constraint", MISSING), [(1, request.into())]))
         }
         Step::DropTable { table } => {
@@ -79,7 +81,7 @@ fn carry_out(session: &mut Session, database: &str, step: &Step) -> Result<(), S
         Step::DropPartitions { table, names } => names.chunks(PARTITIONS_AT_ONCE).try_for_each(|names| {
             let [database, table] = in_table(table);
             let named = Struct::of([(1, Value::texts(names))]);
-            let request = [database, table, (3, named.into()), (4, false.into()), (5, true.into()), (8, false.into())];
+            let request = [database, table, (3, named.into()), (4, false.into()), (5, true.into()), (8, false.into()), (9, CATALOG.into())];
             session.order(Method("drop_partitions_req", MISSING), [(1, Struct::of(request).into())])
         }),
         Step::AddPartitions { table, bodies } => in_chunks(bodies, |bodies| {

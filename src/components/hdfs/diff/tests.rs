@@ -79,6 +79,16 @@ impl Tree {
         id == above || (id != 0 && self.is_under(self.inodes[&id].parent, above))
     }
 
+    /// The tree at a directory, as a tree of its own.
+    fn below(&self, root: u32) -> Tree {
+        let inside = self.inodes.iter().filter(|(id, _)| self.is_under(**id, root));
+        let own = |id: u32| if id == root { 0 } else { id };
+        let inode = |inode: &Inode| Inode { parent: own(inode.parent), ..inode.clone() };
+        let mut tree = Tree { inodes: inside.map(|(id, i)| (own(*id), inode(i))).collect(), next: self.next };
+        tree.inodes.entry(0).and_modify(|root| (root.parent, root.name) = (0, String::new()));
+        tree
+    }
+
     fn is_free(&self, parent: u32, name: &str) -> bool {
         !self.inodes.iter().any(|(id, inode)| *id != 0 && inode.parent == parent && inode.name == name)
     }
@@ -229,6 +239,27 @@ proptest! {
         let sealed = old.manifest();
         let home = back(&moves, &wrong, |path| sealed.values().filter(|entry| entry.path.is_under(path)).collect());
         prop_assert_eq!(folded(&new.manifest(), &home), old.manifest());
+    }
+
+    #[test]
+    fn a_tree_cut_out_of_a_report_leads_to_its_new_state(
+        before in prop::collection::vec(step(), 0..25),
+        after in prop::collection::vec(step(), 0..8),
+        which in any::<usize>(),
+    ) {
+        let mut old = Tree::new();
+        before.iter().for_each(|step| old.take(step));
+        let mut new = old.clone();
+        after.iter().for_each(|step| new.take(step));
+        let root = old.pick(which, true);
+        let Some(part) = within(report(&old, &new), &old.path(root)) else { return Ok(()) };
+        prop_assert_eq!(old.path(root), new.path(root), "a tree that moved cannot be cut out");
+        let (old, new) = (old.below(root), new.below(root));
+        let listing = |tree: &Tree| tree.inodes.iter().map(|(id, inode)| (tree.path(*id), u64::from(*id), inode.content)).collect();
+        let mut moves = Moves::new(part);
+        moves.hear(listing(&old), listing(&new));
+        let (modified, created) = answers(&moves, &old, &new);
+        prop_assert_eq!(folded(&old.manifest(), &decide(&moves, modified, created)), new.manifest());
     }
 
     #[test]
