@@ -27,6 +27,7 @@ use super::jobs::Site;
 use super::manager::Manager;
 use super::status::{self, Facts};
 use super::views::Views;
+use crate::components::Component;
 use crate::domain::{ComponentName, DataSetName, InstructionId, Trouble, TroubleKind};
 use crate::protocol::http::Refusal;
 use crate::protocol::tls::OwnKey;
@@ -67,6 +68,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/instructions", post(instruct))
         .route("/v1/instructions/{id}", get(answer))
         .route("/v1/catalogue", get(catalogue))
+        .route("/v1/check", get(check))
         .route("/v1/records", get(records))
         .layer(role(Allowed::Controller));
     let both = Router::new().route("/v1/status", get(tell_status)).route("/v1/clock", get(clock)).layer(role(Allowed::Both));
@@ -233,6 +235,17 @@ struct CatalogueQuery {
     path: String,
 }
 
+/// The component that is asked for.
+fn asked_component(app: &App, name: &ComponentName) -> Result<Arc<dyn Component>, Trouble> {
+    let component = app.site.components.get(name).cloned();
+    component.ok_or_else(|| Trouble::new(TroubleKind::NotFound, name, "this cluster has no such component"))
+}
+
+async fn check(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<()> {
+    let path = format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path;
+    Ok(Json(asked_component(&app, &query.component)?.check(&path).await?))
+}
+
 async fn catalogue(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<Vec<CatalogueItem>> {
     let path = if query.path.is_empty() || query.path == "/" {
         query.path
@@ -240,9 +253,7 @@ async fn catalogue(State(app): Shared, Query(query): Query<CatalogueQuery>) -> T
         // The same rules as for a data set: no way out of the component.
         format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path
     };
-    let component = app.site.components.get(&query.component).cloned();
-    let component = component.ok_or_else(|| Trouble::new(TroubleKind::NotFound, &query.component, "this cluster has no such component"))?;
-    Ok(Json(component.catalogue(&path).await?))
+    Ok(Json(asked_component(&app, &query.component)?.catalogue(&path).await?))
 }
 
 async fn records(State(app): Shared, Extension(ControllerKey(key)): Extension<ControllerKey>) -> Told<Records> {

@@ -79,6 +79,11 @@ pub trait Component: Send + Sync {
     /// What is inside a place; the empty path is the component itself.
     async fn catalogue(&self, path: &str) -> Result<Vec<CatalogueItem>, Trouble>;
 
+    /// Refuses by name what could never be captured, when a policy is made; cheap enough to be asked then.
+    async fn check(&self, _set: &str) -> Result<(), Trouble> {
+        Ok(())
+    }
+
     // ---- as the source ----
 
     /// Everything slow that a capture needs, done before the moment. Refuses by name what cannot be captured. Returns warnings.

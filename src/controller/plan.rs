@@ -35,7 +35,9 @@ pub(super) async fn apply(engine: &Arc<Engine>, plan: &Plan, dry_run: bool) -> R
             Some(_) => changes.push(format!("service {}: policy changed", service.name)),
             None => changes.push(format!("service {}: {} data sets in pair {}", service.name, service.data_sets.len(), service.pair)),
         }
-        refuse_service(service, &services::check_planned(engine, service, &planned))?;
+        let mut check = services::check_planned(engine, service, &planned);
+        services::check_at_primary(engine, service, &mut check).await;
+        refuse_service(service, &check)?;
         new_policies.push(service);
     }
     if dry_run {

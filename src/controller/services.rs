@@ -6,13 +6,13 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use crate::domain::validate::{self, Finding, PairFacts, PairKnown, Severity};
-use crate::domain::{ClusterName, ComponentInfo, PairName, Service, ServiceName, Trouble, TroubleKind};
+use crate::domain::{ClusterName, ComponentInfo, DataSet, PairName, Service, ServiceName, Trouble, TroubleKind};
 use crate::protocol::{Order, StorePoliciesOrder};
 use crate::store::controller::Enrolled;
 
 use super::command::{Check, CheckState, ServiceCheck};
 use super::engine::Engine;
-use super::instruct::{Errand, fresh};
+use super::instruct::{Errand, fresh, within};
 use super::model::PairModel;
 use super::snapshot::Level;
 use super::{Reply, scheduler};
@@ -73,11 +73,32 @@ fn line(finding: Finding) -> Check {
     Check { name: finding.object, state, evidence: finding.evidence, fix: finding.fix }
 }
 
+/// Asks the primary's agent about every data set as well: what its component could never capture is refused now, not at the first run.
+pub(super) async fn check_at_primary(engine: &Engine, service: &Service, check: &mut ServiceCheck) {
+    if check.checks.iter().any(|c| c.state == CheckState::Failed) {
+        return;
+    }
+    let Some(primary) = engine.read(|m| m.pairs.get(&service.pair).map(|p| p.state.primary.clone())) else { return };
+    for set in &service.data_sets {
+        let Err(trouble) = ask(engine, service, &primary, set).await else { continue };
+        let state = if trouble.is_worth_retrying() { CheckState::Warning } else { CheckState::Failed };
+        check.checks.push(Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step });
+    }
+}
+
+async fn ask(engine: &Engine, service: &Service, primary: &ClusterName, set: &DataSet) -> Result<(), Trouble> {
+    let agent = engine.agent(&service.pair, primary)?;
+    let link = engine.link(&agent)?;
+    // A metastore may take longer than an ordinary call.
+    within(engine.limits.call * 6, &agent, link.check(set.from.component.as_str(), &set.from.path)).await
+}
+
 /// Checks and keeps a policy, and tells both agents.
 pub(super) async fn save(engine: &Arc<Engine>, service: &Service) -> Result<Reply, Trouble> {
     engine.check_in_command()?;
     let _one_at_a_time = engine.configuring.lock().await;
-    let check = check(engine, service);
+    let mut check = check(engine, service);
+    check_at_primary(engine, service, &mut check).await;
     if check.checks.iter().any(|c| c.state == CheckState::Failed) {
         return Ok(Reply::ServiceChecked(check));
     }

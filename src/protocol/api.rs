@@ -21,6 +21,10 @@ pub trait AgentApi: Send + Sync {
     async fn clock(&self) -> Result<ClockReply, Trouble>;
     /// What is inside a place of a component; the empty path is the component itself.
     async fn catalogue(&self, component: &str, path: &str) -> Result<Vec<CatalogueItem>, Trouble>;
+    /// Refuses by name a data set that its component could never capture.
+    async fn check(&self, _component: &str, _path: &str) -> Result<(), Trouble> {
+        Ok(())
+    }
     /// Everything durable that it knows.
     async fn records(&self) -> Result<Records, Trouble>;
 }

@@ -95,6 +95,10 @@ impl AgentApi for AgentClient {
         let request = self.request(Method::GET, "/v1/catalogue").query(&[("component", component), ("path", path)]);
         self.ask(request, LONG_CALL_LIMIT).await
     }
+    async fn check(&self, component: &str, path: &str) -> Result<(), Trouble> {
+        let request = self.request(Method::GET, "/v1/check").query(&[("component", component), ("path", path)]);
+        self.ask(request, LONG_CALL_LIMIT).await
+    }
     async fn records(&self) -> Result<Records, Trouble> {
         self.ask(self.request(Method::GET, "/v1/records"), LONG_CALL_LIMIT).await
     }

@@ -7,7 +7,7 @@ use chrono::Utc;
 use super::Hive;
 use super::metastore::Limits;
 use super::model::{Metadata, Table, table};
-use crate::domain::{ComponentInfo, ComponentKind, Health, ProbeReport, Trouble};
+use crate::domain::{ComponentInfo, ComponentKind, Health, ProbeReport, Trouble, TroubleKind};
 use crate::protocol::CatalogueItem;
 
 /// How long a probe may take.
@@ -21,7 +21,12 @@ impl Hive {
     pub(super) async fn info(&self) -> Result<ComponentInfo, Trouble> {
         let object = format!("component {}", self.name);
         let version = self.metastore.run(&object, |session| session.version()).await?;
-        let under = self.hdfs.info().await?;
+        let mut under = self.hdfs.info().await?;
+        if let Err(trouble) = self.metastore.run(&object, |session| session.event_id()).await
+            && trouble.kind == TroubleKind::Refused
+        {
+            under.missing_rights.push(format!("{} ({})", trouble.reason, trouble.next_step));
+        }
         let untested = if version.starts_with(TESTED) || version.is_empty() { "" } else { " (untested: Hive 3.1 is what was tested)" };
         Ok(ComponentInfo {
             name: self.name.clone(),
@@ -43,6 +48,7 @@ impl Hive {
         let asked = tokio::time::timeout(PROBE_LIMIT, metastore.run(self.name.as_str(), |session| session.event_id())).await;
         let (health, evidence) = match asked {
             Ok(Ok(event)) => (Health::Healthy, format!("the metastore answers; its last event is {event}")),
+            Ok(Err(trouble)) if trouble.kind == TroubleKind::Refused => (Health::Healthy, "the metastore answers".to_owned()),
             Ok(Err(trouble)) if trouble.reason.contains("refused") => {
                 (Health::Faulty, format!("the metastore at {} refuses connections: it is not running", self.metastore.address()))
             }

@@ -22,6 +22,8 @@ pub enum Depth {
     All,
     /// What says where the data is: no functions, constraints and statistics.
     Places,
+    /// The same without partitions.
+    Tables,
 }
 
 impl Metastore {
@@ -110,7 +112,7 @@ fn fill(session: &mut Session, database: &str, name: &str, depth: Depth, found: 
             found.statistics = by_column(session.asked(Method("get_table_statistics_req", MISSING), request)?);
         }
     }
-    if found.is_view() || !found.is_partitioned() {
+    if found.is_view() || !found.is_partitioned() || depth == Depth::Tables {
         return Ok(());
     }
     let names = session.partition_names(database, name)?;

@@ -112,6 +112,12 @@ impl SessionError {
             }
             SessionError::Silent(_) => trouble(TroubleKind::Unreachable).next("the metastore or its database may be hung: look at its log"),
             SessionError::Unknown(_) => trouble(TroubleKind::Failed).next("Hive 3.1 is what this version was tested with"),
+            // By default only proxy users may read the log of changes, and a metastore says no more than "internal error" to others.
+            SessionError::Internal(method) if method.to_lowercase().contains("notification") => trouble(TroubleKind::Refused).next(
+                "let the agent's user read the metastore's log of changes: make it a proxy user (hadoop.proxyuser.USER.hosts in the \
+                 metastore's core-site.xml), or set metastore.metastore.event.db.notification.api.auth to false",
+            ),
+            SessionError::Internal(_) => trouble(TroubleKind::Failed).next("see the metastore's log"),
             SessionError::Answer(_) => trouble(TroubleKind::Failed),
             ref error @ SessionError::Remote { .. } if error.is_missing() => trouble(TroubleKind::NotFound),
             SessionError::Remote { exception: "AlreadyExistsException", .. } => trouble(TroubleKind::Refused),

@@ -154,6 +154,12 @@ impl Component for Hive {
         self.inside(path).await
     }
 
+    async fn check(&self, set: &str) -> Result<(), Trouble> {
+        let set = self.set(set)?;
+        let live = self.metastore.dump(&self.object(&set), &set, dump::Depth::Tables).await?;
+        self.capturable(&set, &live).map(drop)
+    }
+
     async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
         self.arm_set(&self.set(set)?).await
     }

@@ -81,6 +81,12 @@ fn overlapping_data_sets_are_refused_inside_and_across_services_at_both_ends() {
     assert_found(&found, Severity::Failed, &["hdfs:/data/orders", "service billing"]);
     let root = policy("data_sets = [\"hdfs:/\", \"hdfs:/x\"]");
     assert_found(&check(&root), Severity::Failed, &["hdfs:/x", "overlaps hdfs:/ "]);
+    let mut known = all_components();
+    known.push(info("hive", ComponentKind::Hive));
+    let tables = |text: &str| check_all(&policy(text), &[], &known, &known, false);
+    let inside = tables("data_sets = [\"hive:sales\", \"hive:sales.orders\"]");
+    assert_found(&inside, Severity::Failed, &["hive:sales.orders", "overlaps hive:sales "]);
+    assert_eq!(tables("data_sets = [\"hive:sales.orders\", \"hive:sales.items\", \"hive:sales2\", \"files:a\", \"files:a.b\"]"), []);
     let beside = policy("data_sets = [\"hdfs:/data/orders\", \"hdfs:/data/orders2\", \"files:data/orders\"]");
     assert_eq!(check(&beside), [], "side by side is no overlap");
 }

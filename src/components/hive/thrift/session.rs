@@ -35,6 +35,8 @@ pub enum SessionError {
     },
     /// The server does not know the call.
     Unknown(&'static str),
+    /// The server failed in the call, and says no more than that.
+    Internal(&'static str),
     /// The answer is not what the protocol promises.
     Answer(String),
 }
@@ -54,6 +56,7 @@ impl fmt::Display for SessionError {
             SessionError::Remote { exception, message } if message.is_empty() => write!(f, "{exception}"),
             SessionError::Remote { message, .. } => write!(f, "{}", message.lines().next().unwrap_or_default()),
             SessionError::Unknown(method) => write!(f, "the server does not know the call {method}"),
+            SessionError::Internal(method) => write!(f, "it failed in the call {method}"),
             SessionError::Answer(what) => write!(f, "the answer cannot be understood: {what}"),
         }
     }
@@ -133,7 +136,7 @@ impl Session {
         Err(refused(last))
     }
 
-    /// Calls; `None` is the answer of a call that answers nothing. After any error but `Remote` and `Unknown` the connection is of no
+    /// Calls; `None` is the answer of a call that answers nothing. After any error but `Remote`, `Internal` and `Unknown` the connection is of no
     /// use any more.
     pub fn call(&mut self, method: Method, arguments: Struct) -> Result<Option<Value>, SessionError> {
         let limit = self.limit;
@@ -142,9 +145,10 @@ impl Session {
         self.send(name, &arguments).map_err(|e| sorted(&e, limit))?;
         let (kind, mut answer) = self.receive(name).map_err(|e| sorted(&e, limit))?;
         if kind == TMessageType::Exception {
-            // 1 is "unknown method" in every Thrift library.
+            // 1 is "unknown method" and 6 "internal error" in every Thrift library.
             return Err(match answer.number(2) {
                 Some(1) => SessionError::Unknown(name),
+                Some(6) => SessionError::Internal(name),
                 _ => SessionError::Answer(answer.text(1).unwrap_or("an error without a message").to_owned()),
             });
         }
