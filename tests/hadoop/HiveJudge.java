@@ -35,6 +35,8 @@ public class HiveJudge {
   public static void main(String[] args) throws Exception {
     BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     PrintStream out = new PrintStream(System.out, true, "UTF-8");
+    // Whatever else is printed, logs above all, is no answer.
+    System.setOut(System.err);
     HiveJudge judge = new HiveJudge();
     out.println("ok ready");
     for (String line = in.readLine(); line != null; line = in.readLine()) {
