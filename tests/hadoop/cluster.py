@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Two real HDFS clusters on this machine, for the tests: a NameNode and a DataNode each, on 127.0.0.1; HBase on request.
+"""Two real HDFS clusters on this machine, for the tests: a NameNode and a DataNode each, on 127.0.0.1; HBase and a Hive
+metastore on request.
 
-    cluster.py up [--with hbase]                    start both; fetches the jars the first time (JDK 17, Maven 3)
+    cluster.py up [--with hbase,hive]               start both; fetches the jars the first time (JDK 17, Maven 3)
     cluster.py status                               what runs
     eval "$(cluster.py env)"                        HADOOP_LAB_PRIMARY_WEBHDFS and so on, which the tests look for
     cluster.py fault primary namenode kill|hang|resume|start|safemode-enter|safemode-leave
-    cluster.py fault primary hbase kill|hang|resume|start
-    cluster.py run secondary dfs -ls -R /           a Hadoop tool: dfs, dfsadmin, fsck, snapshotDiff; or rows (Rows.java)
+    cluster.py fault primary hbase|hive kill|hang|resume|start
+    cluster.py run secondary dfs -ls -R /           a Hadoop tool: dfs, dfsadmin, fsck, snapshotDiff; rows (Rows.java), hive-judge (HiveJudge.java)
     cluster.py down [--purge]                       stop both; --purge also removes their data
 
 State is in --state, else $HADOOP_LAB_STATE, else `understudy-hdfs` in the user's cache directory, where the jars always are.
@@ -19,8 +20,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.request
 from pathlib import Path
@@ -30,14 +33,15 @@ HERE = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 CLUSTERS = {"primary": 0, "secondary": 10000}
 PORTS = {"rpc": 9820, "web": 9870, "data": 9866, "data_web": 9864, "data_ipc": 9867,
-         "master": 16000, "master_web": 16010, "region": 16020, "region_web": 16030, "zookeeper": 2181}
+         "master": 16000, "master_web": 16010, "region": 16020, "region_web": 16030, "zookeeper": 2181, "metastore": 9083}
 DAEMONS = {
     "namenode": "org.apache.hadoop.hdfs.server.namenode.NameNode",
     "datanode": "org.apache.hadoop.hdfs.server.datanode.DataNode",
     "hbase": "org.apache.hadoop.hbase.master.HMaster",  # with region server and ZooKeeper in the same process
+    "hive": "org.apache.hadoop.hive.metastore.HiveMetaStore",
 }
 HDFS = ("namenode", "datanode")
-COMPONENTS = ("hbase",)  # on request, each a daemon of that name
+COMPONENTS = ("hbase", "hive")  # on request, each a daemon of that name
 TOOLS = {
     "dfs": "org.apache.hadoop.fs.FsShell",
     "dfsadmin": "org.apache.hadoop.hdfs.tools.DFSAdmin",
@@ -45,7 +49,7 @@ TOOLS = {
     "snapshotDiff": "org.apache.hadoop.hdfs.tools.snapshot.SnapshotDiff",
 }
 OPENED = ("java.io", "java.lang", "java.lang.reflect", "java.net", "java.nio", "java.util", "java.util.concurrent",
-          "java.util.concurrent.atomic", "sun.nio.ch")
+          "java.util.concurrent.atomic", "sun.nio.ch", "jdk.internal.ref")
 # Small on purpose: both clusters take about 800 MiB.
 JVM = ["-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=64m", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true",
        *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED)]
@@ -77,8 +81,32 @@ def jars(library="hdfs"):
     print(f"fetching the jars of {library} from Maven Central ...", file=sys.stderr)
     subprocess.run(["mvn", "-q", "-B", "-f", str(HERE / pom), "dependency:copy-dependencies",
                     f"-DoutputDirectory={passing}", "-DincludeScope=runtime"], check=True, stdout=sys.stderr)
+    for archive in passing.glob("*.tar.gz"):
+        unpack_metastore(archive)
     passing.rename(target)
     return target
+
+
+def unpack_metastore(archive):
+    """The jars and the newest Derby schema out of the metastore's release archive."""
+    with tarfile.open(archive) as tar:
+        files = {member.name: member for member in tar if member.isfile()}
+        schemas = [name for name in files if "/derby/hive-schema-" in name]
+        newest = max(schemas, key=lambda name: [int(n) for n in name.split("hive-schema-")[1].split(".")[:3]])
+        wanted = {name: Path(name).name for name in files if name.endswith(".jar")} | {newest: "schema.sql"}
+        for name, plain in wanted.items():
+            with tar.extractfile(files[name]) as source, open(archive.parent / plain, "wb") as copy:
+                shutil.copyfileobj(source, copy)
+    archive.unlink()
+
+
+def loopback_library(folder):
+    """Builds the library that keeps a daemon on loopback which would listen on every interface (see loopback_bind.c)."""
+    library, source = folder / "loopback_bind.so", HERE / "loopback_bind.c"
+    if not library.exists() or library.stat().st_mtime < source.stat().st_mtime:
+        compiler = shutil.which("cc") or fail("no cc: the metastore needs a C compiler, to keep it from listening on every interface")
+        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    return library
 
 
 class Cluster:
@@ -116,6 +144,19 @@ class Cluster:
             "hbase.master.hfilecleaner.ttl": 1000, "hbase.master.cleaner.interval": 1000,
         }
 
+    def metastore_site(self):
+        return {
+            "metastore.thrift.uris": f"thrift://{self.at('metastore')}", "metastore.thrift.port": self.ports["metastore"],
+            "metastore.thrift.bind.host": HOST, "metastore.warehouse.dir": f"hdfs://{self.at('rpc')}/warehouse",
+            "javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={self.root / 'metastore'};create=true",
+            "javax.jdo.option.ConnectionDriverName": "org.apache.derby.jdbc.EmbeddedDriver",
+            "metastore.transactional.event.listeners": "org.apache.hive.hcatalog.listener.DbNotificationListener",
+            "metastore.metastore.event.db.notification.api.auth": "false",
+            # Hive's query engine, which the defaults need, is not on the class path.
+            "metastore.expression.proxy": "org.apache.hadoop.hive.metastore.DefaultPartitionExpressionProxy",
+            "metastore.task.threads.always": "org.apache.hadoop.hive.metastore.events.EventCleanerTask",
+        }
+
     def write_conf(self):
         user = getpass.getuser()
         core = {"fs.defaultFS": f"hdfs://{self.at('rpc')}", "hadoop.tmp.dir": self.root / "tmp", "hadoop.http.staticuser.user": user}
@@ -135,7 +176,8 @@ class Cluster:
         # The NameNode and DataNode want the directory of their web pages, which Maven Central does not have: empty will do.
         for directory in (self.logs, self.conf / "webapps" / "hdfs", self.conf / "webapps" / "datanode"):
             directory.mkdir(parents=True, exist_ok=True)
-        for name, settings in (("core-site.xml", core), ("hdfs-site.xml", hdfs), ("hbase-site.xml", self.hbase_site())):
+        for name, settings in (("core-site.xml", core), ("hdfs-site.xml", hdfs), ("hbase-site.xml", self.hbase_site()),
+                               ("metastore-site.xml", self.metastore_site())):
             lines = (f"<property><name>{k}</name><value>{escape(str(v))}</value></property>" for k, v in settings.items())
             (self.conf / name).write_text("<configuration>\n" + "\n".join(lines) + "\n</configuration>\n")
         (self.conf / "log4j.properties").write_text(
@@ -143,11 +185,15 @@ class Cluster:
             "log4j.appender.A.layout=org.apache.log4j.PatternLayout\nlog4j.appender.A.layout.ConversionPattern=%d %p %c: %m%n\n")
 
     def command(self, main, *args, library="hdfs", heap="160m"):
-        return [java(), f"-Xmx{heap}", *JVM, "-cp", os.pathsep.join([str(self.conf), f"{jars(library)}/*"]), main, *args]
+        # The metastore's archive has no Hadoop of its own.
+        sets = [jars(), jars("hive")] if library == "hive" else [jars(library)]
+        return [java(), f"-Xmx{heap}", *JVM, "-cp", os.pathsep.join([str(self.conf), *(f"{jars}/*" for jars in sets)]), main, *args]
 
     def daemon_command(self, daemon):
         if daemon == "hbase":
             return self.command(DAEMONS[daemon], "start", library="hbase", heap="384m")
+        if daemon == "hive":
+            return self.command(DAEMONS[daemon], library="hive", heap="192m")
         return self.command(DAEMONS[daemon])
 
     def environment(self):
@@ -168,13 +214,29 @@ class Cluster:
         if self.pid(daemon):
             return
         if daemon == "namenode" and not (self.root / "name" / "current").exists():
-            with open(self.logs / "format.log", "wb") as log:
-                subprocess.run(self.command(DAEMONS[daemon], "-format", "-nonInteractive"), env=self.environment(), stdout=log,
-                               stderr=log, check=True)
+            self.once("format", self.command(DAEMONS[daemon], "-format", "-nonInteractive"))
+        environment = self.environment()
+        if daemon == "hive":
+            environment["LD_PRELOAD"] = str(loopback_library(self.root))
+            if not (self.root / "metastore").exists():
+                self.make_metastore()
         with open(self.logs / f"{daemon}.log", "ab") as log:
-            process = subprocess.Popen(self.daemon_command(daemon), env=self.environment(), stdin=subprocess.DEVNULL, stdout=log,
+            process = subprocess.Popen(self.daemon_command(daemon), env=environment, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=log, start_new_session=True)
         (self.root / f"{daemon}.pid").write_text(str(process.pid))
+
+    def once(self, name, command):
+        with open(self.logs / f"{name}.log", "wb") as log:
+            subprocess.run(command, env=self.environment(), cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
+
+    def make_metastore(self):
+        """The metastore's tables, made in a passing directory, so that a broken start leaves nothing."""
+        passing, script = self.root / "metastore.new", self.root / "metastore.sql"
+        shutil.rmtree(passing, ignore_errors=True)
+        schema = (jars("hive") / "schema.sql").read_text()
+        script.write_text(f"CONNECT 'jdbc:derby:{passing};create=true';\n{schema}\n")
+        self.once("metastore-schema", self.command("org.apache.derby.tools.ij", str(script), library="hive"))
+        passing.rename(self.root / "metastore")
 
     def stop(self, daemon, sig=signal.SIGTERM):
         pid = self.pid(daemon)
@@ -205,6 +267,10 @@ class Cluster:
         if daemon == "hbase":
             bean = self.bean("master_web", "qry=Hadoop:service=HBase,name=Master,sub=Server")
             return bean.get("numRegionServers", 0) > 0 and bean.get("masterFinishedInitializationTime", 0) > 0
+        if daemon == "hive":
+            with socket.socket() as tried:
+                tried.settimeout(1)
+                return tried.connect_ex((HOST, self.ports["metastore"])) == 0
         if daemon == "namenode":
             return self.jmx("NameNodeStatus", "State") == "active"
         return (self.jmx("FSNamesystemState", "NumLiveDataNodes") or 0) > 0 and self.jmx("NameNodeInfo", "Safemode") == ""
@@ -224,6 +290,8 @@ class Cluster:
                  "DATANODE_HTTP": f"http://{self.at('data_web')}", "CONF": self.conf, "USER": getpass.getuser()}
         if "hbase" in self.components():
             known |= {"HBASE": self.at("master"), "HBASE_WEB": f"http://{self.at('master_web')}"}
+        if "hive" in self.components():
+            known["METASTORE"] = f"thrift://{self.at('metastore')}"
         return known
 
 
@@ -288,7 +356,7 @@ def main():
     one.add_argument("what", choices=["kill", "hang", "resume", "start", "safemode-enter", "safemode-leave"])
     run = verbs.add_parser("run")
     run.add_argument("cluster", choices=CLUSTERS)
-    run.add_argument("tool", choices=[*TOOLS, "rows"])
+    run.add_argument("tool", choices=[*TOOLS, "rows", "hive-judge"])
     run.add_argument("args", nargs=argparse.REMAINDER)
     asked = parser.parse_args()
 
@@ -308,6 +376,8 @@ def main():
         cluster = clusters[asked.cluster]
         if asked.tool == "rows":
             command = cluster.command(str(HERE / "Rows.java"), *asked.args, library="hbase", heap="384m")
+        elif asked.tool == "hive-judge":
+            command = cluster.command(str(HERE / "HiveJudge.java"), *asked.args, library="hive", heap="256m")
         else:
             command = cluster.command(TOOLS[asked.tool], *asked.args)
         os.execve(command[0], command, cluster.environment())
