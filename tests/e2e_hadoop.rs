@@ -6,44 +6,18 @@
 
 mod stand;
 
-use std::process::{Child, Command};
+use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hdfs_native::Client;
 use serde_json::Value;
 use stand::Dir;
-use stand::hdfs::{self, BOS_OWN, Listing, Web, content, differences, make, path, write};
+use stand::hdfs::{self, BOS_OWN, Cluster, Listing, Web, content, differences, make, path, write};
 use stand::processes::{Agent, Controller, plan};
 use stand::{http, provider, until};
 
 const FILES: usize = 2_000;
-
-struct Cluster {
-    fs: String,
-    webhdfs: String,
-    user: String,
-}
-
-impl Cluster {
-    fn from_environment(side: &str) -> Option<Cluster> {
-        let value = |key: &str| std::env::var(format!("HADOOP_LAB_{side}_{key}")).ok();
-        let webhdfs = value("WEBHDFS")?.trim_end_matches("/webhdfs/v1").to_owned();
-        Some(Cluster { fs: value("FS")?, webhdfs, user: value("USER")? })
-    }
-
-    fn component(&self) -> String {
-        format!("[[component]]\nkind = \"hdfs\"\nfs = \"{}\"\nwebhdfs = \"{}\"\nuser = \"{}\"\n", self.fs, self.webhdfs, self.user)
-    }
-}
-
-/// Does something to a daemon of the primary.
-fn fault(what: &[&str]) {
-    let launcher = std::env::var("HADOOP_LAB_FAULT").expect("HADOOP_LAB_FAULT names the command that injects faults");
-    let mut words = launcher.split_whitespace();
-    let status = Command::new(words.next().unwrap()).args(words).args(what).status().unwrap();
-    assert!(status.success(), "{launcher} {what:?}: {status}");
-}
 
 struct Story {
     primary: Agent,
@@ -235,13 +209,13 @@ async fn faulty(story: &mut Story) {
     let healthy = |controller: &Controller| (cluster(&controller.say(&["status"]).json, "shenzhen")?["health"] == "healthy").then_some(());
     let limit = Duration::from_secs(120);
     until("a healthy primary", limit, || async { healthy(&story.controller) }).await;
-    fault(&["primary", "namenode", "hang"]);
+    hdfs::fault(&["primary", "namenode", "hang"]);
     until("a hung NameNode", limit, || async { seen("answer", &story.controller) }).await;
-    fault(&["primary", "namenode", "resume"]);
+    hdfs::fault(&["primary", "namenode", "resume"]);
     until("the primary's recovery", limit, || async { healthy(&story.controller) }).await;
     let last = story.source().await;
     let root = rights(&story.from, &story.root).await;
-    fault(&["primary", "namenode", "kill"]);
+    hdfs::fault(&["primary", "namenode", "kill"]);
     until("a dead NameNode", limit, || async { seen("refuse", &story.controller) }).await;
 
     let report = story.controller.done(&["adjust-identity", "p", "--to", "guiyang", "--confirm", "guiyang"]);
@@ -254,5 +228,5 @@ async fn faulty(story: &mut Story) {
     assert_eq!(http(Duration::from_secs(3)).get(active).send().await.unwrap().status(), 200);
     engine.kill().unwrap();
     engine.wait().unwrap();
-    fault(&["primary", "namenode", "start"]);
+    hdfs::fault(&["primary", "namenode", "start"]);
 }

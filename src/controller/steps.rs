@@ -137,7 +137,14 @@ impl Run<'_> {
         let spec = &self.state.spec;
         let order = Order::Commit(CommitOrder { point: self.point()?, service: spec.service.clone() });
         let agent = self.agent(&spec.to)?;
-        let errand = Errand { id: spec.ids.commit, pair: &spec.service.pair, epoch: spec.epoch, agent: &agent, order, patience: None };
+        let errand = Errand {
+            id: spec.ids.commit,
+            pair: &spec.service.pair,
+            epoch: spec.epoch,
+            agent: &agent,
+            order,
+            patience: Some(self.engine.limits.patience),
+        };
         let written = tokio::sync::Notify::new();
         let following = self.engine.carry_out(errand, |progress| {
             if progress.committed {

@@ -114,3 +114,29 @@ fn one_agent_for_both_sides_or_no_counterpart_is_refused() {
     // Known by now, it needs no code, also not for both sides.
     refused(&controller, &re_plan(&east, &east, "[\"files:docs\"]", ""), 2, &["both agents are east"]);
 }
+
+#[tokio::test]
+async fn a_cluster_that_asks_for_kerberos_is_refused_by_name() {
+    let dir = Dir::new();
+    let conf = dir.path().join("conf");
+    std::fs::create_dir(&conf).unwrap();
+    let settings = |pairs: &[(&str, &str)]| {
+        let lines = pairs.iter().map(|(key, value)| format!("<property><name>{key}</name><value>{value}</value></property>"));
+        format!("<configuration>{}</configuration>", lines.collect::<String>())
+    };
+    let core = settings(&[("fs.defaultFS", "hdfs://127.0.0.1:9"), ("hadoop.security.authentication", "kerberos")]);
+    std::fs::write(conf.join("core-site.xml"), core).unwrap();
+    std::fs::write(conf.join("hdfs-site.xml"), settings(&[])).unwrap();
+    let component = format!("[[component]]\nkind = \"hdfs\"\nconf = {conf:?}\nuser = \"hdfs\"\n");
+    let (mut east, mut west) = (Agent::with(dir.path(), "east", &component), Agent::with(dir.path(), "west", &component));
+    let checked = east.check();
+    assert_eq!(checked.code(), 1, "{}", checked.stderr);
+    assert!(checked.stderr.contains("FAIL hdfs: asks for Kerberos"), "{}", checked.stderr);
+    east.start();
+    west.start();
+    let controller = Controller::new(dir.path(), "controller");
+    let good = plan(&east, &west, "[\"hdfs:/data\"]");
+    refused(&controller, &good, 3, &["Kerberos", "east:hdfs", "west:hdfs"]);
+    let (_, next) = apply(&controller, &good).trouble();
+    assert!(next.contains("Kerberos"), "{next}");
+}

@@ -13,6 +13,40 @@ use serde_json::Value;
 /// Path → permission, owner, group, modification time, length, replication, ACL and extended attributes, BLAKE3 of the content.
 pub type Listing = BTreeMap<String, (u16, String, String, u64, usize, Option<u32>, String, String)>;
 
+/// A cluster that the launcher started.
+pub struct Cluster {
+    /// `hdfs://host:port`.
+    pub fs: String,
+    /// `http://host:port` of its NameNode.
+    pub webhdfs: String,
+    /// Its Hadoop configuration directory.
+    pub conf: String,
+    /// Its superuser.
+    pub user: String,
+}
+
+impl Cluster {
+    /// `PRIMARY` or `SECONDARY`, as `tests/hadoop` and the like export them.
+    pub fn from_environment(side: &str) -> Option<Cluster> {
+        let value = |key: &str| std::env::var(format!("HADOOP_LAB_{side}_{key}")).ok();
+        let webhdfs = value("WEBHDFS")?.trim_end_matches("/webhdfs/v1").to_owned();
+        Some(Cluster { fs: value("FS")?, webhdfs, conf: value("CONF").unwrap_or_default(), user: value("USER")? })
+    }
+
+    /// An agent's component of it.
+    pub fn component(&self) -> String {
+        format!("[[component]]\nkind = \"hdfs\"\nfs = \"{}\"\nwebhdfs = \"{}\"\nuser = \"{}\"\n", self.fs, self.webhdfs, self.user)
+    }
+}
+
+/// Does something to a daemon: CLUSTER DAEMON WHAT.
+pub fn fault(what: &[&str]) {
+    let launcher = std::env::var("HADOOP_LAB_FAULT").expect("HADOOP_LAB_FAULT names the command that injects faults");
+    let mut words = launcher.split_whitespace();
+    let status = std::process::Command::new(words.next().unwrap()).args(words).args(what).status().unwrap();
+    assert!(status.success(), "{launcher} {what:?}: {status}");
+}
+
 /// A client of the cluster at `fs` that acts as `user`.
 pub fn client(fs: &str, user: &str) -> Arc<Client> {
     Arc::new(ClientBuilder::new().with_url(fs).with_user(user).build().expect("an HDFS client"))
@@ -44,6 +78,12 @@ impl Web {
     pub async fn set_xattr(&self, path: &str, name: &str, value: &str) {
         let query = format!("op=SETXATTR&xattr.name={name}&xattr.value={value}&flag=CREATE");
         self.call(reqwest::Method::PUT, path, &query).await;
+    }
+
+    /// Sets a directory's space quota in bytes, or lifts it.
+    pub async fn set_space_quota(&self, path: &str, bytes: Option<u64>) {
+        let quota = bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap());
+        self.call(reqwest::Method::PUT, path, &format!("op=SETQUOTA&namespacequota=9223372036854775807&storagespacequota={quota}")).await;
     }
 
     async fn xattrs(&self, path: &str) -> BTreeMap<String, String> {

@@ -129,6 +129,13 @@ impl Agent {
         }
     }
 
+    /// What `understudy-agent check` says of its configuration; its lines are in `stderr`.
+    pub fn check(&self) -> Said {
+        let told = self.command("check").output().unwrap();
+        let text = String::from_utf8_lossy(&told.stdout).into_owned();
+        Said { status: told.status, json: Value::Null, stderr: String::from_utf8_lossy(&told.stderr).into_owned() + &text }
+    }
+
     /// A fresh enrolment code.
     pub fn enrol(&self) -> String {
         self.say("enrol")

@@ -29,6 +29,8 @@ pub struct Disk {
     pub inadmissible: Option<String>,
     /// How long it takes to list changes, and to tell whether content is held.
     pub slow: Duration,
+    /// The call that finds the disk full.
+    pub full_at: Option<&'static str>,
 }
 
 #[derive(Clone)]
@@ -49,6 +51,10 @@ impl Memory {
     async fn be_slow(&self) {
         let slow = self.disk().slow;
         tokio::time::sleep(slow).await;
+    }
+
+    fn room_for(&self, call: &'static str, set: &str) -> Result<(), Trouble> {
+        if self.disk().full_at == Some(call) { Err(Trouble::new(TroubleKind::Exhausted, set, "the disk is full")) } else { Ok(()) }
     }
 
     /// Writes a file into a live set, making its directories.
@@ -180,8 +186,8 @@ impl Component for Memory {
     async fn read_staged(&self, set: &str, point: PointId, slot: Slot, _: &Entry) -> Result<ByteStream, Trouble> {
         self.disk().staged.get(&(set.into(), point, slot.file, slot.piece)).cloned().map(bytes).ok_or_else(|| missing(set))
     }
-    async fn sync_staging(&self, _: &str, _: PointId) -> Result<(), Trouble> {
-        Ok(())
+    async fn sync_staging(&self, set: &str, _: PointId) -> Result<(), Trouble> {
+        self.room_for("sync_staging", set)
     }
     async fn keep_record(&self, set: &str, point: PointId, record: &str) -> Result<(), Trouble> {
         self.disk().records.insert((set.into(), point), record.into());
@@ -191,6 +197,7 @@ impl Component for Memory {
         if journal.done()? > 0 {
             return Ok(());
         }
+        self.room_for("apply", set)?;
         let mut disk = self.disk();
         let mut known: BTreeMap<Digest, Vec<u8>> = BTreeMap::new();
         for (_, content) in disk.snapshots.values().chain(disk.live.get(set)).flat_map(Tree::values) {

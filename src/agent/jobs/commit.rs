@@ -26,11 +26,24 @@ pub async fn run(job: &Job, order: CommitOrder) -> Result<Outcome, Trouble> {
     roles::require(job, Identity::Secondary)?;
     roles::require_cluster(job, &order.point.to)?;
     let point = order.point.id;
-    if job.site.ledger.point(point)?.is_none() {
-        commit(job, order).await?;
+    if job.site.ledger.point(point)?.is_none()
+        && let Err(trouble) = commit(job, order).await
+    {
+        return Err(if job.site.ledger.point(point)?.is_none() { not_committed(trouble) } else { not_finished(trouble) });
     }
-    let sealed = finish(&job.site, point, &job.progress).await?;
+    let sealed = finish(&job.site, point, &job.progress).await.map_err(not_finished)?;
     Ok(Outcome::Sealed(Box::new(sealed)))
+}
+
+/// Nothing was committed, and the same order will not do it: a refusal, which lets the controller drop the run. (A full disk or damage
+/// alone would not tell it on which side of the record they came.)
+fn not_committed(trouble: Trouble) -> Trouble {
+    if trouble.is_worth_retrying() { trouble } else { Trouble { kind: TroubleKind::Refused, ..trouble } }
+}
+
+/// It is committed: whatever keeps it from its seal, the same order goes on when that is mended.
+fn not_finished(trouble: Trouble) -> Trouble {
+    if trouble.is_worth_retrying() { trouble } else { Trouble { kind: TroubleKind::Failed, ..trouble } }
 }
 
 /// Up to and with the record that counts.

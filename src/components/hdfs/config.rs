@@ -30,6 +30,8 @@ pub struct Addresses {
     pub fs: String,
     /// For WebHDFS.
     pub webhdfs: Vec<String>,
+    /// The configuration asks for Kerberos.
+    pub kerberos: bool,
 }
 
 impl HdfsConfig {
@@ -51,8 +53,9 @@ fn addresses(fs: Option<&str>, webhdfs: &[String], settings: &BTreeMap<String, S
     let fs = fs.map(str::to_owned).or_else(|| settings.get("fs.defaultFS").cloned()).ok_or("it names no file system")?;
     let authority = fs.strip_prefix("hdfs://").ok_or_else(|| format!("{fs:?} is no hdfs:// address"))?.trim_end_matches('/').to_owned();
     let fs = format!("hdfs://{authority}");
+    let kerberos = settings.get("hadoop.security.authentication").is_some_and(|asked| asked.eq_ignore_ascii_case("kerberos"));
     if !webhdfs.is_empty() {
-        return Ok(Addresses { fs, webhdfs: webhdfs.to_vec() });
+        return Ok(Addresses { fs, webhdfs: webhdfs.to_vec(), kerberos });
     }
     let secure = settings.get("dfs.http.policy").is_some_and(|policy| policy == "HTTPS_ONLY");
     let (scheme, key) = if secure { ("https", "dfs.namenode.https-address") } else { ("http", "dfs.namenode.http-address") };
@@ -67,7 +70,7 @@ fn addresses(fs: Option<&str>, webhdfs: &[String], settings: &BTreeMap<String, S
     if found.is_empty() {
         return Err(format!("the name service {authority} has no {key}"));
     }
-    Ok(Addresses { fs, webhdfs: found.into_iter().map(|host| format!("{scheme}://{host}")).collect() })
+    Ok(Addresses { fs, webhdfs: found.into_iter().map(|host| format!("{scheme}://{host}")).collect(), kerberos })
 }
 
 /// `host:port` of a single NameNode's web server; a wildcard host is the RPC host.
@@ -119,7 +122,8 @@ mod tests {
             ("dfs.namenode.http-address.bank.nn2", "b:9870"),
         ]);
         let found = addresses(None, &[], &ha).expect("addresses");
-        assert_eq!(found, Addresses { fs: "hdfs://bank".into(), webhdfs: vec!["http://a:9870".into(), "http://b:9870".into()] });
+        let webhdfs = vec!["http://a:9870".into(), "http://b:9870".into()];
+        assert_eq!(found, Addresses { fs: "hdfs://bank".into(), webhdfs, kerberos: false });
     }
 
     #[test]

@@ -22,6 +22,20 @@ const SHOWN: usize = 1_000;
 impl Hdfs {
     pub(in crate::components) async fn info(&self) -> Result<ComponentInfo, Trouble> {
         let about = |error: HdfsError| error.about(self.object(""));
+        if self.kerberos {
+            // Named from its configuration: nobody need be asked, and nobody would answer us.
+            return Ok(ComponentInfo {
+                name: self.name.clone(),
+                kind: ComponentKind::Hdfs,
+                version: String::new(),
+                address: self.fs.clone(),
+                probe_addresses: self.web.addresses().to_vec(),
+                free_bytes: None,
+                used_bytes: None,
+                kerberos: true,
+                missing_rights: Vec::new(),
+            });
+        }
         let page = self.web.page("/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo", self.web.limits().call).await;
         let kerberos = match &page {
             Err(HdfsError::Kerberos) => true,

@@ -18,6 +18,7 @@ pub(super) mod listing;
 mod metadata;
 mod open_files;
 pub mod probe;
+mod quota;
 mod seal;
 pub(super) mod status;
 mod tree;
@@ -55,6 +56,8 @@ const PROBE_LIMIT: Duration = Duration::from_secs(5);
 pub struct Hdfs {
     name: ComponentName,
     fs: String,
+    /// The configuration asks for Kerberos, which we do not speak.
+    kerberos: bool,
     pub(super) web: WebHdfs,
     rpc: hdfs_native::Client,
     /// Tells a data set's snapshots and staging apart where they cannot be by their path; empty for this component's own.
@@ -72,7 +75,7 @@ impl Hdfs {
             rpc = rpc.with_config_dir(directory.to_string_lossy());
         }
         let rpc = rpc.build().map_err(|e| Trouble::new(TroubleKind::Invalid, &object, e).next("see `fs` and `conf` in agent.toml"))?;
-        Ok(Hdfs { name: config.name.clone(), fs: addresses.fs, web, rpc, tag: String::new() })
+        Ok(Hdfs { name: config.name.clone(), fs: addresses.fs, kerberos: addresses.kerberos, web, rpc, tag: String::new() })
     }
 
     /// The same HDFS for a data set of another component, whose snapshots, staging and marks carry its `tag`.
@@ -199,9 +202,10 @@ impl Component for Hdfs {
     }
 
     /// Every piece was hsynced on its DataNodes and closed before `stage` told its digest, and the NameNode logs each
-    /// operation durably before it answers: there is nothing left to do.
-    async fn sync_staging(&self, _set: &str, _point: PointId) -> Result<(), Trouble> {
-        Ok(())
+    /// operation durably before it answers: what is left is to ask whether it will fit where it goes.
+    async fn sync_staging(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        self.check_set(set)?;
+        self.check_quotas(set, point).await
     }
 
     async fn keep_record(&self, set: &str, point: PointId, record: &str) -> Result<(), Trouble> {

@@ -158,11 +158,19 @@ impl WebHdfs {
 
     /// A page of the NameNode that is no WebHDFS operation (`/jmx?…`, `/conf`, `/fsck?…`), as text.
     pub async fn page(&self, page: &str, limit: Duration) -> Result<String, HdfsError> {
-        let at = self.active.load(Ordering::Relaxed) % self.addresses.len();
-        let url = format!("{}{page}", self.addresses[at]);
-        let fetched = async { body(ok(self.http.get(url).send().await.map_err(broken)?).await?).await };
-        let bytes = within(limit, fetched).await?;
-        String::from_utf8(bytes).map_err(|e| HdfsError::Answer(e.to_string()))
+        let first = self.active.load(Ordering::Relaxed);
+        let mut last = HdfsError::Standby;
+        for step in 0..self.addresses.len() {
+            let url = format!("{}{page}", self.addresses[(first + step) % self.addresses.len()]);
+            let fetched = async { body(ok(self.http.get(url).send().await.map_err(broken)?).await?).await };
+            match within(limit, fetched).await {
+                Ok(bytes) => return String::from_utf8(bytes).map_err(|e| HdfsError::Answer(e.to_string())),
+                // Which one of the list is active is known only once it was asked for something.
+                Err(error @ (HdfsError::Refused(_) | HdfsError::Standby | HdfsError::Silent(_))) => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
     }
 
     /// Opens a file for reading at a DataNode, redirect and dead DataNodes included; the body is not read yet.
