@@ -1,6 +1,7 @@
 //! The whole line with real processes: the training lab, both branches of the route, kills, a new console.
 //!
 //! One program for all of them, so that a newcomer links once.
+#![cfg(feature = "agent")]
 
 mod adopt;
 mod cli;
