@@ -97,16 +97,18 @@ mod tests {
     use super::*;
     use crate::console::sample;
     use crate::console::words::Zone;
+    use crate::domain::watch::Verdict;
 
     #[test]
     fn the_header_says_faulty_only_when_it_is_proven() {
-        let chip = |health| {
+        let chip = |cause| {
             let mut snapshot = sample::faulty();
-            snapshot.pairs[0].clusters[0].health = health;
+            snapshot.pairs[0].fault.as_mut().expect("a fault").cause = cause;
             state_chip(&Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai))).text
         };
-        assert_eq!(chip(Health::Faulty), "✖ Primary cluster faulty");
-        assert_eq!(chip(Health::Suspect), "▲ Primary cluster suspect");
-        assert_eq!(chip(Health::Unknown), "▲ Primary cluster suspect");
+        assert_eq!(chip(Verdict::Faulty), "✖ Primary cluster faulty");
+        assert_eq!(chip(Verdict::Suspect), "▲ Primary cluster may be faulty");
+        assert_eq!(chip(Verdict::AgentDown), "▲ Agent of the primary is down");
+        assert_eq!(chip(Verdict::ConsoleCutOff), "▲ This console is cut off");
     }
 }
