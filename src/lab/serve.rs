@@ -248,7 +248,11 @@ impl Floor {
     async fn export(&mut self, path: PathBuf) -> Result<(), Trouble> {
         let covered = self.engine.snapshot().points.first().map(|point| point.captured.first);
         let text = debrief::text(&self.board.snapshot(covered));
-        blocking(move || std::fs::write(&path, text).map_err(|e| Trouble::new(TroubleKind::Failed, path.display(), e))).await?;
+        let write = move || {
+            let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+            folder.and_then(|()| std::fs::write(&path, text)).map_err(|e| Trouble::new(TroubleKind::Failed, path.display(), e))
+        };
+        blocking(write).await?;
         let done = self.board.shown().story.as_ref().map_or(0, |story| story.steps_done);
         if done + 1 >= SITE_LOSS_STEPS.len() {
             self.step(SITE_LOSS_STEPS.len());

@@ -8,7 +8,7 @@
 //! Push and pull differ only in who opens the connection: both read through one [`Source`] and write through one [`Sink`].
 //! What is left to do is always computed: wanted = plan − verified inventory − content already held ([`plan`]). A piece is the
 //! unit of everything: at most 64 MiB, streamed in short frames with backpressure, never whole in memory. Answers that may take long
-//! (all but pieces) beat while they are worked on ([`beat`]), so that 20 s of silence are a hung peer and nothing else is.
+//! (all but pieces) beat while they are worked on (`beat.rs`), so that 20 s of silence are a hung peer and nothing else is.
 //!
 //! Endpoints (for the peer agent only; errors are a `Trouble`):
 //! ```text

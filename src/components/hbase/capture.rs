@@ -20,6 +20,8 @@ use crate::protocol::OwnSnapshot;
 
 /// How often a snapshot under way is asked after: each time adds to the capture's window.
 const ASKED_EVERY: Duration = Duration::from_millis(20);
+/// Tries of one snapshot: a region server that is interrupted, or a region that moves, makes HBase give one up.
+const TRIES: u32 = 2;
 /// A snapshot that lives until it is deleted; 0 would mean the server's default, which may be short.
 const FOR_EVER: i64 = -2;
 /// The kind of snapshot that writes everything in memory out first.
@@ -66,27 +68,41 @@ impl Hbase {
         let read_only = self.is_read_only(set, table).await?;
         let kind = Some(if read_only { AS_IT_IS } else { FLUSH });
         let wanted = SnapshotDescription { kind, ..self.description(set, table, point) };
-        let lo = Instant::now();
-        self.client.snapshot(wanted.clone()).await.map_err(about)?;
-        let deadline = lo + self.client.limits().procedure;
-        loop {
-            match self.client.snapshot_done(&wanted).await {
-                Ok(true) => break,
-                Ok(false) => {}
-                Err(error) if error.is_passing() => {}
+        let mut tries = 0;
+        let (lo, hi) = loop {
+            tries += 1;
+            let lo = Instant::now();
+            match self.take(&wanted).await {
+                Ok(()) => break (lo, Instant::now()),
+                // Given up by HBase for a passing reason of its own, with nothing left of it: the next try is a cut with its own window.
+                Err(error) if error.is("HBaseSnapshotException") && tries < TRIES => {}
                 Err(error) => return Err(about(error)),
             }
-            if Instant::now() > deadline {
-                return Err(about(RpcError::Silent(self.client.limits().procedure)));
-            }
-            tokio::time::sleep(ASKED_EVERY).await;
-        }
-        let hi = Instant::now();
+        };
         if read_only && !self.is_read_only(set, table).await? {
             return Err(Trouble::new(TroubleKind::Failed, self.object(set), "the table was made writable in the middle of its capture")
                 .next("start a new run"));
         }
         Ok(Capture { lo, hi, server_time: self.server_time(set, point).await, open_files: Vec::new(), event_id: None })
+    }
+
+    /// Takes a snapshot, and returns when it is complete.
+    async fn take(&self, wanted: &SnapshotDescription) -> Result<(), RpcError> {
+        let limit = self.client.limits().procedure;
+        let deadline = Instant::now() + limit;
+        self.client.snapshot(wanted.clone()).await?;
+        loop {
+            match self.client.snapshot_done(wanted).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) if error.is_passing() => {}
+                Err(error) => return Err(error),
+            }
+            if Instant::now() > deadline {
+                return Err(RpcError::Silent(limit));
+            }
+            tokio::time::sleep(ASKED_EVERY).await;
+        }
     }
 
     /// The master's own stamp of a snapshot, which it does not tell with the answer; `None` where it cannot be read.

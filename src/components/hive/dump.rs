@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::metastore::Metastore;
 use super::model::{
-    ConstraintKind, Constraints, Metadata, Partition, Statistics, Table, database, partition, partition_values, table, take_marks,
+    CATALOG, ConstraintKind, Constraints, Metadata, Partition, Statistics, Table, database, partition, partition_values, table, take_marks,
 };
 use super::names::SetName;
 use super::thrift::{Method, Session, SessionError, Struct, Value};
@@ -147,19 +147,20 @@ fn by_column(statistics: Vec<Struct>) -> Statistics {
 
 fn constraints(session: &mut Session, database: &str, name: &str) -> Result<Constraints, SessionError> {
     let mut found = Constraints::new();
-    let plain = || Struct::of([(1, database.into()), (2, name.into())]);
-    let with_catalog = || Struct::of([(1, "hive".into()), (2, database.into()), (3, name.into())]);
+    let with_catalog = || Struct::of([(1, CATALOG.into()), (2, database.into()), (3, name.into())]);
     for kind in ConstraintKind::ALL {
         let (method, request) = match kind {
-            ConstraintKind::Primary => ("get_primary_keys", plain()),
-            ConstraintKind::Foreign => ("get_foreign_keys", Struct::of([(3, database.into()), (4, name.into())])),
+            ConstraintKind::Primary => ("get_primary_keys", Struct::of([(1, database.into()), (2, name.into()), (3, CATALOG.into())])),
+            ConstraintKind::Foreign => ("get_foreign_keys", Struct::of([(3, database.into()), (4, name.into()), (5, CATALOG.into())])),
             ConstraintKind::Unique => ("get_unique_constraints", with_catalog()),
             ConstraintKind::NotNull => ("get_not_null_constraints", with_catalog()),
             ConstraintKind::Default => ("get_default_constraints", with_catalog()),
             ConstraintKind::Check => ("get_check_constraints", with_catalog()),
         };
-        for column in session.asked(Method(method, &["MetaException", "NoSuchObjectException"]), request)? {
+        for mut column in session.asked(Method(method, &["MetaException", "NoSuchObjectException"]), request)? {
             let name = column.text(kind.name_field()).unwrap_or_default().to_owned();
+            // A metastore tells the catalog at one time and not at another, and wants it told.
+            column.0.entry(kind.catalog_field()).or_insert_with(|| CATALOG.into());
             found.entry((kind, name)).or_default().push(column);
         }
     }

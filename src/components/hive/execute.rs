@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::dump::{Depth, whole};
 use super::metastore::Metastore;
-use super::model::{ConstraintKind, Metadata};
+use super::model::{CATALOG, ConstraintKind, Metadata};
 use super::names::SetName;
 use super::plan::{Step, steps};
 use super::thrift::{Method, Session, SessionError, Struct, Value};
@@ -46,8 +46,6 @@ fn quietly() -> Value {
     Struct::of([(1, Value::from(&BTreeMap::from([("DO_NOT_UPDATE_STATS".to_owned(), "true".to_owned())])))]).into()
 }
 
-/// Some requests want it named. There is only the default one in most metastores; others are not captured.
-const CATALOG: &str = "hive";
 const EXISTS: &[&str] = &["AlreadyExistsException", "InvalidObjectException", "MetaException", "NoSuchObjectException"];
 const MISSING: &[&str] = &["NoSuchObjectException", "MetaException"];
 const INVALID: &[&str] = &["InvalidOperationException", "MetaException"];

@@ -13,6 +13,9 @@ pub const MARK: &str = "understudy.set";
 /// On what is fenced.
 pub const FENCE: &str = "understudy.fence";
 
+/// The catalog: there is only the default one in most metastores, and others are not captured.
+pub const CATALOG: &str = "hive";
+
 /// Fields of a `Database`.
 pub mod database {
     pub const NAME: i16 = 1;
@@ -103,6 +106,15 @@ impl ConstraintKind {
             ConstraintKind::Primary | ConstraintKind::NotNull => 5,
             ConstraintKind::Unique | ConstraintKind::Default | ConstraintKind::Check => 6,
             ConstraintKind::Foreign => 10,
+        }
+    }
+
+    /// The number of the field with the catalog's name.
+    pub fn catalog_field(self) -> i16 {
+        match self {
+            ConstraintKind::Primary => 9,
+            ConstraintKind::Foreign => 15,
+            ConstraintKind::Unique | ConstraintKind::NotNull | ConstraintKind::Default | ConstraintKind::Check => 1,
         }
     }
 
