@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use understudy::components::Component;
 use understudy::components::hbase::probe::probe_addresses;
-use understudy::domain::{Health, TroubleKind};
+use understudy::domain::{Health, ProbeReport, TroubleKind};
 
 use super::support::ferry::{Journal, finish, point, stage};
 use super::support::hbase_world::HbaseCluster;
@@ -27,6 +27,19 @@ async fn the_cleaner_came(cluster: &HbaseCluster) {
     let deadline = Instant::now() + Duration::from_secs(120);
     while !cluster.rows.tell(&["files", &place]).await.is_empty() {
         assert!(Instant::now() < deadline, "the cleaner does not come");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Probes until the evidence has these words: a process that was killed is gone a moment before its sockets are.
+async fn probe_until(addresses: &[String], words: &str) -> ProbeReport {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let report = probe_addresses(&"hbase".parse().expect("a name"), addresses, Duration::from_secs(3)).await;
+        if report.evidence.contains(words) {
+            return report;
+        }
+        assert!(Instant::now() < deadline, "wanted {words:?}, got {report:?}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -83,10 +96,10 @@ async fn a_hung_master_is_told_from_a_dead_one_and_calls_end_in_time() {
     assert!(hung.health == Health::Faulty && hung.evidence.contains("hangs"), "{}", hung.evidence);
     assert!(trouble.kind == TroubleKind::Unreachable && took < Duration::from_secs(60), "{trouble} after {took:?}");
     fault("secondary", "kill").await;
-    let dead = probe_addresses(&name, &addresses, limit).await;
+    let dead = probe_until(&addresses, "not running").await;
     let trouble = shop.target.snapshots().await.expect_err("nobody is there");
     fault("secondary", "start").await;
-    assert!(dead.health == Health::Faulty && dead.evidence.contains("not running"), "{}", dead.evidence);
+    assert_eq!(dead.health, Health::Faulty, "{}", dead.evidence);
     assert_eq!(trouble.kind, TroubleKind::Unreachable, "{trouble}");
     shop.target.snapshots().await.expect("the new master is found");
 }
