@@ -2,6 +2,7 @@
 //! clusters and two Hive metastores where there are any.
 #![cfg(feature = "agent")]
 
+#[allow(unused)]
 mod support;
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::config::{AgentConfig, ComponentConfig};
+use super::config::{AgentConfig, ComponentConfig, OneOrMany};
 use crate::components::Component;
 use crate::components::files::Files;
 use crate::components::hbase::{Hbase, HbaseConfig, RpcLimits, split_root};
@@ -34,38 +34,16 @@ fn open(config: &ComponentConfig, all: &[ComponentConfig], store: &Path) -> Resu
             limits: Limits::default(),
         })?),
         ComponentConfig::Hive { metastore, warehouse, conf, webhdfs, user, .. } => {
-            let under = hdfs_under(split_warehouse(warehouse).map(|(fs, _)| fs).as_deref(), all);
-            let (webhdfs, conf) = match &under {
-                Some(under) if webhdfs.to_vec().is_empty() && conf.is_none() => (under.webhdfs.clone(), under.conf.clone()),
-                _ => (webhdfs.to_vec(), conf.clone()),
-            };
-            let user = user.clone().or(under.map(|under| under.user)).ok_or_else(|| {
-                Trouble::new(
-                    TroubleKind::Invalid,
-                    format!("component {name}"),
-                    "it names no `user`, and no hdfs component has its file system",
-                )
-                .next("give user = \"hdfs\", a superuser of HDFS")
-            })?;
+            let fs = split_warehouse(warehouse).map(|(fs, _)| fs);
+            let Under { conf, webhdfs, user } = under(&name, fs, (conf, webhdfs, user), all)?;
             let hdfs = HdfsConfig { name: name.clone(), fs: None, conf, webhdfs, user, limits: Limits::default() };
             let limits = MetastoreLimits::default();
             let (metastore, store) = (metastore.to_vec(), store.to_owned());
             Arc::new(Hive::new(&HiveConfig { name, metastore, warehouse: warehouse.clone(), store, limits, hdfs })?)
         }
         ComponentConfig::Hbase { master, root, web, conf, webhdfs, user, .. } => {
-            let under = hdfs_under(split_root(root).map(|(fs, _)| fs).as_deref(), all);
-            let (webhdfs, conf) = match &under {
-                Some(under) if webhdfs.to_vec().is_empty() && conf.is_none() => (under.webhdfs.clone(), under.conf.clone()),
-                _ => (webhdfs.to_vec(), conf.clone()),
-            };
-            let user = user.clone().or(under.map(|under| under.user)).ok_or_else(|| {
-                Trouble::new(
-                    TroubleKind::Invalid,
-                    format!("component {name}"),
-                    "it names no `user`, and no hdfs component has its file system",
-                )
-                .next("give user = \"hbase\", a superuser of HBase and of HDFS")
-            })?;
+            let fs = split_root(root).map(|(fs, _)| fs);
+            let Under { conf, webhdfs, user } = under(&name, fs, (conf, webhdfs, user), all)?;
             let (masters, web) = (master.to_vec(), web.to_vec());
             let limits = RpcLimits::default();
             Arc::new(Hbase::new(&HbaseConfig { name, masters, web, root: root.clone(), conf, webhdfs, user, limits })?)
@@ -73,18 +51,36 @@ fn open(config: &ComponentConfig, all: &[ComponentConfig], store: &Path) -> Resu
     })
 }
 
-/// How a file system is reached, if one of the hdfs components is it.
+/// How a file system is reached.
 struct Under {
     conf: Option<PathBuf>,
     webhdfs: Vec<String>,
     user: String,
 }
 
-fn hdfs_under(wanted: Option<&str>, all: &[ComponentConfig]) -> Option<Under> {
-    all.iter().find_map(|component| match component {
-        ComponentConfig::Hdfs { fs: Some(fs), conf, webhdfs, user, .. } if Some(fs.trim_end_matches('/')) == wanted => {
-            Some(Under { conf: conf.clone(), webhdfs: webhdfs.to_vec(), user: user.clone() })
+/// As a component that lives on it says, or else as the hdfs component of that file system has it.
+fn under(
+    name: &ComponentName,
+    fs: Option<String>,
+    (conf, webhdfs, user): (&Option<PathBuf>, &OneOrMany, &Option<String>),
+    all: &[ComponentConfig],
+) -> Result<Under, Trouble> {
+    let known = all.iter().find_map(|component| match component {
+        ComponentConfig::Hdfs { fs: Some(known), conf, webhdfs, user, .. } if Some(known.trim_end_matches('/')) == fs.as_deref() => {
+            Some((conf, webhdfs, user))
         }
         _ => None,
+    });
+    let user = user.as_ref().or(known.map(|(_, _, user)| user)).cloned().ok_or_else(|| {
+        let reason = "it names no `user`, and no hdfs component has its file system";
+        Trouble::new(TroubleKind::Invalid, format!("component {name}"), reason)
+            .next("give user = \"…\", a superuser of HDFS and of the component")
+    })?;
+    let told = webhdfs.to_vec();
+    Ok(match known {
+        Some((conf_there, webhdfs, _)) if told.is_empty() && conf.is_none() => {
+            Under { conf: conf_there.clone(), webhdfs: webhdfs.to_vec(), user }
+        }
+        _ => Under { conf: conf.clone(), webhdfs: told, user },
     })
 }

@@ -45,6 +45,9 @@ public class HiveJudge {
         out.println("ok " + judge.answer(words));
       } catch (Exception e) {
         String why = String.valueOf(e.getMessage()).replace('\n', ' ');
+        if (e instanceof org.apache.thrift.transport.TTransportException) {
+          judge.clients.clear(); // the server went: the next command asks anew
+        }
         out.println("error " + e.getClass().getSimpleName() + ": " + why);
       }
     }

@@ -8,5 +8,6 @@
 mod support;
 
 mod changes;
+mod faults;
 mod moments;
 mod refusals;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use understudy::components::Component;
 use understudy::components::hdfs::{HOME, HdfsConfig, Limits};
 use understudy::components::hive::{Hive, HiveConfig, MetastoreLimits};
@@ -23,11 +24,29 @@ pub struct HiveWorld {
     /// The data set; its neighbour is `o…`.
     pub database: String,
     stores: tempfile::TempDir,
+    _undisturbed: Undisturbed,
+}
+
+/// Tests that break metastores hold it alone.
+static DISTURBED: RwLock<()> = RwLock::const_new(());
+
+enum Undisturbed {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
 }
 
 impl HiveWorld {
     /// Two metastores and a new database's name, nothing made yet; `None`, said aloud, where there are no metastores.
     pub async fn bare() -> Option<HiveWorld> {
+        HiveWorld::under(Undisturbed::Shared { _guard: DISTURBED.read().await }).await
+    }
+
+    /// The contract's world for a test that breaks metastores: no other test of this program runs meanwhile.
+    pub async fn alone() -> Option<HiveWorld> {
+        Some(HiveWorld::under(Undisturbed::Alone { _guard: DISTURBED.write().await }).await?.filled().await)
+    }
+
+    async fn under(undisturbed: Undisturbed) -> Option<HiveWorld> {
         let told = |name: &str| std::env::var(format!("HADOOP_LAB_{name}_METASTORE")).ok();
         let (Some(source), Some(target)) = (told("PRIMARY"), told("SECONDARY")) else {
             println!("skipped: no Hive (HADOOP_LAB_PRIMARY_METASTORE is not set). Run: tests/hadoop/cluster.py up --with hive");
@@ -39,21 +58,26 @@ impl HiveWorld {
             metastores: [source, target],
             database,
             stores: tempfile::tempdir().expect("a folder"),
+            _undisturbed: undisturbed,
         })
     }
 
     pub async fn new() -> Option<HiveWorld> {
-        let world = HiveWorld::bare().await?;
+        Some(HiveWorld::bare().await?.filled().await)
+    }
+
+    /// With the data set, its table and a neighbour on both sides.
+    async fn filled(self) -> HiveWorld {
         for side in [Side::Source, Side::Target] {
-            hive(side, &["create-database", &world.other(), ""]);
-            hive(side, &["create-items", &world.other(), "theirs"]);
+            hive(side, &["create-database", &self.other(), ""]);
+            hive(side, &["create-items", &self.other(), "theirs"]);
         }
-        hive(Side::Source, &["create-database", &world.database, ""]);
-        hive(Side::Source, &["create-items", &world.database, "items"]);
-        for path in [world.directory(), world.items()] {
-            world.hdfs.put(Side::Source, &path, &[("op", "SETOWNER"), ("owner", APPLICATION), ("group", "retail")]).await;
+        hive(Side::Source, &["create-database", &self.database, ""]);
+        hive(Side::Source, &["create-items", &self.database, "items"]);
+        for path in [self.directory(), self.items()] {
+            self.hdfs.put(Side::Source, &path, &[("op", "SETOWNER"), ("owner", APPLICATION), ("group", "retail")]).await;
         }
-        Some(world)
+        self
     }
 
     /// The component of one side, opened afresh.
