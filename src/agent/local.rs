@@ -78,6 +78,7 @@ fn undescribed(component: &dyn Component) -> ComponentInfo {
         probe_addresses: Vec::new(),
         free_bytes: None,
         used_bytes: None,
+        described: false,
         kerberos: false,
         missing_rights: Vec::new(),
     }

@@ -1,6 +1,7 @@
 //! The checks before pairing, each a line: check, evidence, fix.
 
-use crate::domain::{ComponentInfo, ComponentKind};
+use crate::domain::ComponentInfo;
+use crate::domain::versions::{Fit, fit};
 
 use super::command::{Check, CheckState, ComponentMatch, PairChecks, PairRequest};
 use super::engine::Engine;
@@ -31,6 +32,7 @@ pub(super) async fn all(engine: &Engine, request: &PairRequest, primary: &Found,
         protocol(primary, secondary),
         clocks(engine, primary, secondary).await,
         isolated(primary),
+        described(request, primary, secondary),
         kerberos(primary, secondary),
         rights(primary, secondary),
         space(primary, secondary),
@@ -116,6 +118,21 @@ fn isolated(primary: &Found) -> Check {
 
 fn each<'a>(primary: &'a Found, secondary: &'a Found) -> impl Iterator<Item = (&'a Found, &'a ComponentInfo)> {
     [primary, secondary].into_iter().flat_map(|f| f.status.components.iter().map(move |c| (f, c)))
+}
+
+/// A component that does not answer cannot be checked: nothing new is built on it, though a pair that stands stays as it is.
+fn described(request: &PairRequest, primary: &Found, secondary: &Found) -> Check {
+    let silent: Vec<String> = each(primary, secondary).filter(|(_, c)| !c.described).map(|(f, c)| why_silent(f, c)).collect();
+    let known = [primary, secondary].iter().all(|f| f.status.pairs.iter().any(|p| p.pair == request.name));
+    let evidence = if silent.is_empty() { "each told its version and what the agent may do".to_owned() } else { silent.join("; ") };
+    let state = ok_or(if known { CheckState::Warning } else { CheckState::Failed }, silent.is_empty());
+    line("components answer", state, evidence, "start them, or take them out of agent.toml, and check again")
+}
+
+fn why_silent(found: &Found, component: &ComponentInfo) -> String {
+    let probe = found.status.probes.iter().find(|probe| probe.component == component.name);
+    let why = probe.map_or("not asked yet", |probe| probe.evidence.as_str());
+    format!("{}:{}: {why}", found.enrolled.cluster, component.name)
 }
 
 fn kerberos(primary: &Found, secondary: &Found) -> Check {
@@ -210,25 +227,17 @@ fn matched(mine: &ComponentInfo, theirs: &[ComponentInfo]) -> ComponentMatch {
             format!("nothing of kind {} at the secondary matches it", mine.kind),
             "configure one there, or leave it out",
         ),
-        Some(c)
-            if [ComponentKind::Hdfs, ComponentKind::Hbase, ComponentKind::Hive].contains(&c.kind)
-                && major(&c.version) != major(&mine.version) =>
-        {
-            line(
-                &name,
-                CheckState::Warning,
-                format!("{} {} here, {} there", mine.kind, mine.version, c.version),
-                "other major versions mostly work; try a run before you rely on it",
-            )
-        }
         Some(c) if c.name != mine.name => {
             line(&name, CheckState::Warning, format!("it is called {} there", c.name), "name the target in each data set: { from, to }")
         }
-        Some(c) => line(&name, CheckState::Ok, format!("{} at {}", c.kind, c.address), ""),
+        Some(c) => match fit(mine, c) {
+            Fit::Good => line(&name, CheckState::Ok, format!("{} {} at {}", c.kind, c.version, c.address).replace("  ", " "), ""),
+            Fit::Doubtful(why, fix) => line(&name, CheckState::Warning, why, fix),
+            // The others may still be paired; a policy that names this one is refused.
+            Fit::Bad(why, fix) => {
+                return ComponentMatch { primary: mine.clone(), secondary: None, check: line(&name, CheckState::Warning, why, fix) };
+            }
+        },
     };
     ComponentMatch { primary: mine.clone(), secondary: found.map(|c| (*c).clone()), check }
-}
-
-fn major(version: &str) -> &str {
-    version.split('.').next().unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use std::net::ToSocketAddrs;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
@@ -17,6 +17,10 @@ use super::instruct::{Errand, fresh};
 use super::model::PairModel;
 use super::snapshot::Level;
 use super::{Reply, adopt, identity, pair_checks, watch};
+
+/// How long a component may take to tell what it is; an agent gives it about as long (`agent::local`).
+const SETTLING: Duration = Duration::from_secs(8);
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 /// One agent as it just answered.
 pub(super) struct Found {
@@ -71,6 +75,16 @@ async fn timed_look(engine: &Engine, agent: &Enrolled) -> Result<(AgentStatus, u
     Ok((status, u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)))
 }
 
+/// An agent that has just started has not heard of all its components yet: looks again until it has, for some seconds.
+async fn settled(engine: &Engine, mut found: Found) -> Result<Found, Trouble> {
+    let begun = Instant::now();
+    while found.status.components.iter().any(|c| !c.described) && begun.elapsed() < SETTLING {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        (found.status, found.took_ms) = timed_look(engine, &found.enrolled).await?;
+    }
+    Ok(found)
+}
+
 /// Finds both agents and checks everything; nothing is paired yet.
 pub(super) async fn check(engine: &Engine, request: &PairRequest) -> Result<(Found, Found, PairChecks), Trouble> {
     let (primary, secondary) = tokio::try_join!(find(engine, &request.primary), find(engine, &request.secondary))?;
@@ -82,6 +96,7 @@ pub(super) async fn check(engine: &Engine, request: &PairRequest) -> Result<(Fou
         )
         .next("name the agents of two clusters, each with a name of its own"));
     }
+    let (primary, secondary) = tokio::try_join!(settled(engine, primary), settled(engine, secondary))?;
     let checks = pair_checks::all(engine, request, &primary, &secondary).await;
     Ok((primary, secondary, checks))
 }

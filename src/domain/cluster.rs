@@ -126,6 +126,9 @@ pub struct ComponentInfo {
     pub free_bytes: Option<u64>,
     /// Bytes in use; `None` when it cannot tell.
     pub used_bytes: Option<u64>,
+    /// Whether the component itself told what stands here; false: it has not answered yet, and only its name and kind are known.
+    #[serde(default)]
+    pub described: bool,
     /// Whether the component asks for Kerberos, which this version refuses by name.
     #[serde(default)]
     pub kerberos: bool,

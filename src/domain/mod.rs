@@ -16,6 +16,7 @@ mod service;
 pub mod switchover;
 pub mod user_data;
 pub mod validate;
+pub mod versions;
 pub mod watch;
 
 pub use cluster::{Claim, ComponentInfo, ComponentKind, Health, Identity, ProbeReport};

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::schedule::{self, Timing};
+use super::versions::{Fit, fit};
 use super::{ClusterName, ComponentInfo, ComponentKind, Consistency, CopyMode, DataSet, DataSetName, Hook, Service};
 
 /// How bad a finding is.
@@ -157,12 +158,16 @@ fn components(set: &DataSet, pair: &PairFacts<'_>, found: &mut Findings) {
         let evidence =
             format!("{} is {} at {}, and {} is {} at {}", source.name, source.kind, pair.from, target.name, target.kind, pair.to);
         found.failed(&set.from, evidence, format!("name a component of kind {} at {}: {{ from = …, to = … }}", source.kind, pair.to));
-    } else if let (Some(source), Some(_)) = (source, target)
-        && source.kind == ComponentKind::Hbase
-        && set.from.path != set.to.path
-    {
+        return;
+    }
+    let (Some(source), Some(target)) = (source, target) else { return };
+    if source.kind == ComponentKind::Hbase && set.from.path != set.to.path {
         let evidence = format!("it is to be {} at {}, but a table of HBase keeps its name", set.to, pair.to);
         found.failed(&set.from, evidence, "name the same namespace and table at both ends");
+    }
+    // What is doubtful was told when the clusters were paired.
+    if let Fit::Bad(why, fix) = fit(source, target) {
+        found.failed(&set.from, why, fix);
     }
 }
 
@@ -175,6 +180,10 @@ fn component<'a>(set: &DataSetName, cluster: &ClusterName, known: &'a [Component
         found.failed(set, format!("{cluster} has no component {}; {there}", set.component), fix);
         return None;
     };
+    if !info.described {
+        let evidence = format!("{} at {cluster} has not answered: its version and the agent's rights are not known", info.name);
+        found.warn(set, evidence, "start it and look again");
+    }
     if info.kerberos {
         let evidence = format!("{} at {cluster} asks for Kerberos, which this version cannot do", info.name);
         found.failed(set, evidence, "leave it out, or use a cluster with simple authentication");

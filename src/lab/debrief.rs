@@ -1,5 +1,7 @@
 //! The debrief: what happened in an exercise, as a page to keep.
 
+use chrono::SecondsFormat;
+
 use super::view::{LabCheck, LabSnapshot, Scenario};
 use crate::domain::{Consistency, RecoveryPoint};
 
@@ -29,7 +31,7 @@ pub fn text(lab: &LabSnapshot) -> String {
     lines.extend([String::new(), "## Steps".into(), String::new()]);
     lines.extend(lab.steps.iter().map(|step| format!("- [{}] {}", if step.done { 'x' } else { ' ' }, step.text)));
     lines.extend([String::new(), "## Marks".into(), String::new()]);
-    lines.extend(lab.workload.marks.iter().map(|(at, text)| format!("- {} {text}", at.to_rfc3339())));
+    lines.extend(lab.workload.marks.iter().map(|(at, text)| format!("- {} {text}", at.to_rfc3339_opts(SecondsFormat::Millis, true))));
     lines.push(String::new());
     lines.join("\n")
 }

@@ -31,6 +31,7 @@ impl Hbase {
         Ok(ComponentInfo {
             name: self.name.clone(),
             kind: ComponentKind::Hbase,
+            described: true,
             kerberos: under.kerberos || version.is_empty(),
             version,
             address: format!("{}{}", self.fs, self.root),

@@ -32,6 +32,7 @@ impl Hdfs {
                 probe_addresses: self.web.addresses().to_vec(),
                 free_bytes: None,
                 used_bytes: None,
+                described: true,
                 kerberos: true,
                 missing_rights: Vec::new(),
             });
@@ -53,6 +54,7 @@ impl Hdfs {
             probe_addresses: self.web.addresses().to_vec(),
             free_bytes: bean["Free"].as_u64(),
             used_bytes: bean["Used"].as_u64(),
+            described: true,
             kerberos,
             missing_rights: if kerberos { Vec::new() } else { self.missing_rights().await },
         })

@@ -36,6 +36,7 @@ impl Hive {
             probe_addresses: Vec::new(),
             free_bytes: under.free_bytes,
             used_bytes: None,
+            described: true,
             kerberos: under.kerberos,
             missing_rights: under.missing_rights,
         })

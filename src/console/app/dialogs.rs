@@ -151,7 +151,7 @@ fn changes_ui(ui: &mut Ui, changes: Option<&[String]>) {
 
 fn read(ctx: &Context, title: &str, lines: &[String]) -> bool {
     let mut done = false;
-    let left = widgets::dialog(ctx, "read", title, space::PROMPT_WIDTH - 54.0, |ui| {
+    let left = widgets::dialog(ctx, "read", title, space::READ_WIDTH, |ui| {
         let height = ui.ctx().content_rect().height() - 260.0;
         widgets::scrolled(ui, "lines", height, |ui| {
             for line in lines {

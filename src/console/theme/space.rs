@@ -54,8 +54,10 @@ pub const SPARK: egui::Vec2 = egui::vec2(120.0, 18.0);
 pub const INDENT: f32 = 14.0;
 /// A line of a tree.
 pub const TREE_ROW: f32 = 27.0;
-/// The fault prompt's width.
-pub const PROMPT_WIDTH: f32 = 820.0;
+/// The fault prompt's width, where the window has it: nothing in it may be cut short.
+pub const PROMPT_WIDTH: f32 = 980.0;
+/// A dialog that is read rather than filled in.
+pub const READ_WIDTH: f32 = 766.0;
 /// A plain dialog's width.
 pub const DIALOG_WIDTH: f32 = 520.0;
 /// The command palette's width.

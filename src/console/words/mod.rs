@@ -7,5 +7,7 @@ mod time;
 
 pub use fault::{fault_advice, fault_can_be_decided, fault_chip, fault_title};
 pub use figures::{bytes, bytes_of, count, duration, millis, percent, plural, rate};
-pub use names::{check_sign, component, component_name, data_set, data_sets_by_component, health, identity, short_key, short_word, stores};
+pub use names::{
+    check_sign, component, component_name, data_set, data_sets_by_component, grade, health, identity, short_key, short_word, stores,
+};
 pub use time::Zone;

@@ -3,7 +3,7 @@
 use crate::console::said::Said;
 use crate::console::theme::Tone;
 use crate::controller::command::CheckState;
-use crate::domain::{ComponentInfo, ComponentKind, ComponentName, DataSet, DataSetName, Health, Identity};
+use crate::domain::{ComponentInfo, ComponentKind, ComponentName, DataSet, DataSetName, Grade, Health, Identity};
 
 /// `● healthy`, `▲ suspect`, `✖ faulty`, `○ unknown`, with other words where there are better ones.
 pub fn health(health: Health, words: &str) -> Said {
@@ -14,6 +14,16 @@ pub fn health(health: Health, words: &str) -> Said {
         Health::Unknown => ("○", Tone::Muted),
     };
     Said::new(format!("{sign} {words}"), tone)
+}
+
+/// The chip of a recovery point's grade.
+pub fn grade(grade: Grade) -> Said {
+    match grade {
+        Grade::Quiesced => Said::ok("quiesced"),
+        Grade::Bounded => Said::ok("bounded"),
+        Grade::Wide => Said::warn("▲ wide"),
+        Grade::Invalid => Said::bad("✖ invalid"),
+    }
 }
 
 /// The chip of an identity.

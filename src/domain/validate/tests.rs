@@ -23,6 +23,7 @@ fn info(name: &str, kind: ComponentKind) -> ComponentInfo {
         probe_addresses: Vec::new(),
         free_bytes: None,
         used_bytes: None,
+        described: true,
         kerberos: false,
         missing_rights: Vec::new(),
     }
@@ -111,6 +112,18 @@ fn kerberos_is_refused_by_name_and_missing_rights_are_told() {
     assert_found(&found, Severity::Failed, &["hdfs:/data/orders", "hdfs at guiyang asks for Kerberos"]);
     assert_found(&found, Severity::Warning, &["tables:orders", "cannot set owners"]);
     assert_eq!(found[0].severity, Severity::Failed, "failures come first");
+}
+
+#[test]
+fn a_version_that_cannot_read_the_other_s_is_refused_and_a_silent_component_is_told() {
+    let at = |version: &str| [ComponentInfo { version: version.into(), ..info("hbase", ComponentKind::Hbase) }];
+    let service = policy("data_sets = [\"hbase:shop:orders\"]");
+    assert_eq!(check_all(&service, &[], &at("2.6.1"), &at("2.6.1"), false), []);
+    let found = check_all(&service, &[], &at("2.6.1"), &at("3.0.0"), false);
+    assert_found(&found, Severity::Failed, &["hbase:shop:orders", "2.6.1 here, 3.0.0 there"]);
+    let mut silent = all_components();
+    silent[0].described = false;
+    assert_found(&check_all(&good(), &[], &silent, &all_components(), false), Severity::Warning, &["hdfs at shenzhen has not answered"]);
 }
 
 #[test]

@@ -72,8 +72,8 @@ pub struct Prompt {
     pub observed: Vec<(String, Said)>,
     /// What that amounts to.
     pub verdict: String,
-    /// Service, recovery point, data lost.
-    pub resume: Vec<[Said; 3]>,
+    /// Service, recovery point, its grade, data lost.
+    pub resume: Vec<[Said; 4]>,
     /// User data.
     pub users: String,
     /// What the person should know first.
@@ -119,13 +119,14 @@ fn saw(health: Health, text: &str) -> Said {
     words::health(health, text)
 }
 
-fn resume(scene: &Scene<'_>, pair: &PairView, line: &ResumeView) -> [Said; 3] {
+fn resume(scene: &Scene<'_>, pair: &PairView, line: &ResumeView) -> [Said; 4] {
     let policy = pair.services.iter().find(|service| service.name == line.service).map(|service| &service.policy);
     let zone = scene.zone.or(policy.and_then(|policy| policy.timezone));
     let point = match &line.point {
         Some(point) => Said::plain(zone.moment(point.moment, scene.now)),
         None => Said::bad("✖ none: it would not come up"),
     };
+    let grade = line.point.as_ref().map_or(Said::muted("—"), |point| words::grade(point.captured.grade));
     let target = policy.and_then(|policy| policy.rpo_target_minutes).map(|minutes| u64::from(minutes) * 60);
     let lost = match (line.lost_secs, target) {
         (Some(secs), Some(target)) if secs > target => Said::bad(format!("✖ {}", words::duration(secs))),
@@ -134,7 +135,7 @@ fn resume(scene: &Scene<'_>, pair: &PairView, line: &ResumeView) -> [Said; 3] {
         (None, _) if line.point.is_none() => Said::bad("everything"),
         (None, _) => Said::new("unknown", Tone::Warn),
     };
-    [Said::plain(line.service.as_str()), point, lost]
+    [Said::plain(line.service.as_str()), point, grade, lost]
 }
 
 /// What a change shows while it goes on and after it.

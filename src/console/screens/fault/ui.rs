@@ -29,7 +29,7 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
         .inner_margin(Margin::symmetric(26, 22));
     let shown = Modal::new(id).area(area).frame(frame).backdrop_color(Color32::TRANSPARENT).show(&ctx, |ui| {
         let screen = ui.ctx().content_rect();
-        ui.set_width(space::PROMPT_WIDTH - 54.0);
+        ui.set_width(space::PROMPT_WIDTH.min(screen.width() - space::NAV_WIDTH - 2.0 * space::GAP) - 54.0);
         widgets::scrolled(ui, "prompt", screen.height() - TOP - space::FOOTER_HEIGHT - 150.0, |ui| {
             head(ui, &data);
             evidence(ui, fault, &data);
@@ -80,7 +80,7 @@ fn head(ui: &mut Ui, data: &Prompt) {
 }
 
 fn evidence(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
-    let widths: &[f32] = if data.button.is_some() { &[1.0, 1.0] } else { &[1.0] };
+    let widths: &[f32] = if data.button.is_some() { &[1.0, 1.5] } else { &[1.0] };
     widgets::columns(ui, "evidence", widths, space::GAP, |ui, place, cell| {
         cell.card(ui, Surface::Plain, |ui| {
             if place == 0 {
@@ -90,7 +90,7 @@ fn evidence(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
                 widgets::wrapped(ui, &[Said::muted(&data.verdict)]);
             } else {
                 widgets::heading(ui, &format!("What {} would resume from", fault.survivor), "");
-                let columns: &[Column] = &[("Service", 0.0), ("Recovery point", 0.0), ("Data lost", 0.0)];
+                let columns: &[Column] = &[("Service", 0.0), ("Recovery point", 0.0), ("Grade", 0.0), ("Data lost", 0.0)];
                 Table::new("resume", columns).show(ui, data.resume.len(), |row| data.resume[row].iter().cloned().map(Cell::from).collect());
                 ui.add_space(space::SMALL);
                 widgets::wrapped(ui, &[Said::muted(&data.users)]);
@@ -158,7 +158,7 @@ pub fn person() -> String {
 pub fn change(ctx: &Context, scene: &Scene<'_>, change: &Change) -> bool {
     let data = outcome(scene, change);
     let mut read = false;
-    let left = widgets::dialog(ctx, "identity change", &data.title.text, space::PROMPT_WIDTH - 54.0, |ui| {
+    let left = widgets::dialog(ctx, "identity change", &data.title.text, space::READ_WIDTH, |ui| {
         let height = ui.ctx().content_rect().height() - 260.0;
         widgets::scrolled(ui, "change", height, |ui| draw_change(ui, &data));
         ui.add_space(16.0);

@@ -8,7 +8,7 @@ use crate::console::screens::overview::data::skew;
 use crate::console::theme::Tone;
 use crate::console::words::{self, Zone};
 use crate::controller::snapshot::PairView;
-use crate::domain::{Grade, Keep, PointId, RecoveryPoint, RunOutcome, ServiceName};
+use crate::domain::{Keep, PointId, RecoveryPoint, RunOutcome, ServiceName};
 
 /// What is chosen on the screen.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,12 +81,12 @@ pub fn timeline(scene: &Scene<'_>, pair: &PairView, state: &State) -> Timeline {
     let row = |service: &crate::controller::snapshot::ServiceView| {
         let sealed = points_of(scene, &service.name).into_iter().map(|point| Mark {
             at: place(point.moment),
-            tone: grade_tone(point.captured.grade),
+            tone: words::grade(point.captured.grade).tone,
             point: Some(point.id),
             words: format!(
                 "{} · {} · skew {}",
                 scene.zone.day_moment(point.moment, scene.now),
-                grade(point.captured.grade).text,
+                words::grade(point.captured.grade).text,
                 skew(point).text
             ),
         });
@@ -113,25 +113,6 @@ fn axis(zone: Zone, left: DateTime<Utc>, right: DateTime<Utc>, now: DateTime<Utc
         (number as f32 / STEPS as f32, words)
     };
     (0..=STEPS).map(label).collect()
-}
-
-fn grade_tone(grade: Grade) -> Tone {
-    match grade {
-        Grade::Quiesced | Grade::Bounded => Tone::Ok,
-        Grade::Wide => Tone::Warn,
-        Grade::Invalid => Tone::Bad,
-    }
-}
-
-/// A grade as a chip.
-pub fn grade(grade: Grade) -> Said {
-    let word = match grade {
-        Grade::Quiesced => "quiesced",
-        Grade::Bounded => "bounded",
-        Grade::Wide => "▲ wide",
-        Grade::Invalid => "✖ invalid",
-    };
-    Said::new(word, grade_tone(grade))
 }
 
 /// One line of the list.
@@ -161,7 +142,7 @@ pub fn row(scene: &Scene<'_>, point: &RecoveryPoint, zone: Zone, keep: Option<Ke
     let verified = point.data_sets.iter().filter(|set| set.manifest.is_some()).count();
     PointRow {
         moment: zone.day_moment(point.moment, scene.now),
-        grade: grade(point.captured.grade),
+        grade: words::grade(point.captured.grade),
         skew: skew(point),
         parts: format!("{} of {}", point.data_sets.len(), point.data_sets.len()),
         size: words::bytes(total(|set| set.bytes)),
@@ -237,6 +218,7 @@ pub fn detail(scene: &Scene<'_>, point: &RecoveryPoint, zone: Zone) -> Detail {
 mod tests {
     use super::*;
     use crate::console::sample;
+    use crate::domain::Grade;
 
     #[test]
     fn the_timeline_shows_sealed_wide_and_failed_moments_apart() {
