@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, SITE_LOSS_STEPS, Story};
 use super::folder::Folder;
@@ -37,11 +38,13 @@ pub fn start(options: LabOptions) -> Result<(LabHandle, EngineHandle), Trouble> 
     tokio::spawn(board.clone().publish(engine.clone(), drawn, options.waker));
     let floor = Floor { folder, program, proxy, engine: engine.clone(), board, stage: None, story: Progress::default(), stages: 0 };
     let alive = options.alive;
+    let gone = CancellationToken::new();
+    let wanted = gone.clone().drop_guard();
     tokio::spawn(async move {
-        floor.serve(asked).await;
+        floor.serve(asked, gone).await;
         drop(alive);
     });
-    Ok((LabHandle::new(commands, snapshots), engine))
+    Ok((LabHandle::new(commands, snapshots, wanted), engine))
 }
 
 /// How far the story is, beside what the board shows of it.
@@ -66,7 +69,15 @@ struct Floor {
 }
 
 impl Floor {
-    async fn serve(mut self, mut asked: mpsc::Receiver<LabCommand>) {
+    async fn serve(mut self, asked: mpsc::Receiver<LabCommand>, gone: CancellationToken) {
+        // Also in the middle of a scenario's beginning, which takes a while: whoever closed the window waits for the folder to go.
+        gone.run_until_cancelled(self.obey_all(asked)).await;
+        self.tear_down().await;
+        drop((self.engine, self.proxy));
+        self.folder.remove().await;
+    }
+
+    async fn obey_all(&mut self, mut asked: mpsc::Receiver<LabCommand>) {
         let begun = self.set_up(None).await;
         self.settle(begun);
         let mut ticks = tokio::time::interval(STORY_INTERVAL);
@@ -84,9 +95,6 @@ impl Floor {
             };
             self.settle(done);
         }
-        self.tear_down().await;
-        drop((self.engine, self.proxy));
-        self.folder.remove().await;
     }
 
     /// Ready again, with what went wrong.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::DropGuard;
 
 use crate::domain::{ClusterName, Consistency};
 
@@ -148,12 +149,14 @@ pub struct LabSnapshot {
 pub struct LabHandle {
     commands: mpsc::Sender<LabCommand>,
     snapshots: watch::Receiver<Arc<LabSnapshot>>,
+    /// With the last handle the lab stops whatever it is doing.
+    _wanted: Arc<DropGuard>,
 }
 
 impl LabHandle {
-    /// From the two ends that a lab serves.
-    pub fn new(commands: mpsc::Sender<LabCommand>, snapshots: watch::Receiver<Arc<LabSnapshot>>) -> LabHandle {
-        LabHandle { commands, snapshots }
+    /// From the two ends that a lab serves; `wanted` is dropped with the last clone.
+    pub fn new(commands: mpsc::Sender<LabCommand>, snapshots: watch::Receiver<Arc<LabSnapshot>>, wanted: DropGuard) -> LabHandle {
+        LabHandle { commands, snapshots, _wanted: Arc::new(wanted) }
     }
 
     /// The newest snapshot.

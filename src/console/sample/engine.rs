@@ -81,5 +81,5 @@ fn lab_handle() -> crate::lab::LabHandle {
         while asked.blocking_recv().is_some() {}
         drop(news);
     });
-    crate::lab::LabHandle::new(commands, snapshots)
+    crate::lab::LabHandle::new(commands, snapshots, tokio_util::sync::CancellationToken::new().drop_guard())
 }
