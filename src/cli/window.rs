@@ -13,8 +13,8 @@ use crate::domain::Trouble;
 use super::runtime;
 use super::session::open_engine;
 
-/// How long closing the window waits for the training lab to end and to remove its folder.
-const LAB_END_LIMIT: Duration = Duration::from_secs(10);
+/// How long closing the window waits for the training lab to end and to remove its folder: some ten thousand files on a slow disk.
+const LAB_END_LIMIT: Duration = Duration::from_secs(30);
 
 /// Opens the console and returns when its window is closed.
 pub(super) fn open(state: PathBuf, lab: bool) -> Result<(), Trouble> {

@@ -57,16 +57,28 @@ impl Folder {
     /// Removes a temporary one.
     pub async fn remove(self) {
         let Folder::Temporary(dir) = self else { return };
-        let path = dir.keep();
-        for _ in 0..ATTEMPTS {
-            match remove_fenced(&path) {
-                Ok(()) => return,
-                Err(error) => tracing::debug!(%error, folder = %path.display(), "the lab's folder is still in use"),
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        tracing::warn!(folder = %path.display(), "the lab's temporary folder could not be removed");
+        remove_patiently(dir.keep()).await;
     }
+
+    /// Removes what a lab that was reset has left, behind the back of the next one. A kept folder keeps that too.
+    pub fn remove_old(&self, old: PathBuf) {
+        if matches!(self, Folder::Temporary(_)) {
+            tokio::spawn(remove_patiently(old));
+        }
+    }
+}
+
+async fn remove_patiently(path: PathBuf) {
+    for _ in 0..ATTEMPTS {
+        let tree = path.clone();
+        match tokio::task::spawn_blocking(move || remove_fenced(&tree)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::debug!(%error, folder = %path.display(), "the lab's folder is still in use"),
+            Err(error) => tracing::debug!(%error, folder = %path.display(), "removing the lab's folder was broken off"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    tracing::warn!(folder = %path.display(), "the lab's temporary folder could not be removed");
 }
 
 /// Removes what labs that were killed left behind: their folders name a process that is gone. A folder that cannot be removed stays.

@@ -147,10 +147,17 @@ impl Floor {
         self.board.note(None);
     }
 
+    fn root(&self, stage: u32) -> PathBuf {
+        self.folder.path().join(format!("lab-{stage}"))
+    }
+
     /// A clean lab, and with a scenario everything that precedes its loss.
     async fn set_up(&mut self, scenario: Option<(Scenario, Consistency)>) -> Result<(), Trouble> {
         self.board.busy("starting the sites");
         self.tear_down().await;
+        if self.stages > 0 {
+            self.folder.remove_old(self.root(self.stages - 1));
+        }
         self.story = Progress::default();
         {
             let mut shown = self.board.shown();
@@ -159,7 +166,7 @@ impl Floor {
             shown.story = scenario.map(|(scenario, consistency)| Story::new(scenario, consistency));
         }
         // Every lab has a folder of its own: nothing of the one before can be mistaken for its own.
-        let root = self.folder.path().join(format!("lab-{}", self.stages));
+        let root = self.root(self.stages);
         self.stages += 1;
         let stage = Stage::build(&root, &self.program, Waker::default()).await?;
         self.proxy.connect(stage.engine.clone());
