@@ -74,7 +74,7 @@ async fn one_of_everything_with_two_thousand_partitions_arrives_and_follows_ever
         vec!["add-partitions", &database, "orders", "2003", "2005"],
         vec!["drop-partition", &database, "orders", "4", "place 4%:"],
         vec!["set-partition-parameter", &database, "orders", "reviewed", "yes", "1", "a/b c"],
-        vec!["add-column", &database, "customers", "city", "string"],
+        vec!["add-column", &database, "logs", "city", "string"],
         vec!["retype-column", &database, "types", "c_int", "string"],
         vec!["set-parameter", &database, "logs", "comment", "another"],
         vec!["create-items", &database, "items"],
@@ -102,6 +102,28 @@ async fn one_of_everything_with_two_thousand_partitions_arrives_and_follows_ever
     assert_eq!(target.drift(&database, base(&first)).await.expect("compared"), Vec::<String>::new());
     target.restore(&database, third.point, &third.manifest).await.expect("restored");
     same(&world, &outside).await;
+}
+
+/// A metastore of version 3.1 forgets the columns of a table's constraints when a column is added.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn constraints_whose_columns_the_metastore_lost_are_left_out_and_said() {
+    let Some(world) = HiveWorld::bare().await else { return };
+    let (database, source) = (world.database.clone(), Side::Source);
+    hive(source, &["create-database", &database, ""]);
+    hive(source, &["fixture", &database, &format!("{}/ext-{database}", world.hdfs.side(source)[1])]);
+    let target = world.open(Side::Target);
+    let first = timed(&world, "with constraints", &target, None).await;
+    let customers = |side| world.told(side, &database)["table customers"].clone();
+    assert!(customers(Side::Target).contains("SQLPrimaryKey") && customers(Side::Target) == customers(source));
+    hive(source, &["add-column", &database, "customers", "city", "string"]);
+    let lost = !customers(source).contains("column_name=id");
+    let warnings = world.open(source).arm(&database).await.expect("armed");
+    let told = warnings.iter().filter(|warning| warning.contains("lost")).count();
+    assert_eq!(told > 0, lost, "{warnings:?}");
+    let second = timed(&world, "an added column", &target, base(&first)).await;
+    assert!(customers(Side::Target).contains("name=city"), "the column is there");
+    assert_eq!(customers(Side::Target).contains("SQLPrimaryKey"), !lost);
+    assert_eq!(target.drift(&database, base(&second)).await.expect("compared"), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

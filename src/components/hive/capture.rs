@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::try_join_all;
 
 use super::Hive;
+use super::constraints::take_out;
 use super::dump::{Depth, base, table_names, update_tables, whole};
-use super::model::{ConstraintKind, Metadata};
+use super::model::Metadata;
 use super::names::SetName;
 use super::places::{Tree, database_path, snapshot_roots, trees};
 use super::rewrite::Origin;
@@ -139,24 +140,6 @@ pub fn refusal(metadata: &Metadata) -> Option<(String, String)> {
     })
 }
 
-/// Takes out the foreign keys that lead out of the data set, which the secondary could not keep; says which.
-pub fn take_foreign_keys_out(metadata: &mut Metadata, set: &SetName) -> Vec<String> {
-    let tables: BTreeSet<String> = metadata.tables.keys().cloned().collect();
-    let mut told = Vec::new();
-    for (name, table) in &mut metadata.tables {
-        table.constraints.retain(|(kind, key), columns| {
-            let inside =
-                |column: &Struct| column.text(1) == Some(&set.database) && column.text(2).is_some_and(|table| tables.contains(table));
-            let kept = *kind != ConstraintKind::Foreign || columns.iter().all(inside);
-            if !kept {
-                told.push(format!("foreign key {key} of table {name} names a table outside the data set: it is not copied"));
-            }
-            kept
-        });
-    }
-    told
-}
-
 /// Tables whose rows are not all in HDFS.
 pub fn warnings(metadata: &Metadata) -> Vec<String> {
     let handled = |(name, table): (&String, &super::model::Table)| {
@@ -187,7 +170,7 @@ impl Hive {
             ));
         }
         let mut warnings = warnings(&state.metadata);
-        warnings.extend(take_foreign_keys_out(&mut state.metadata.clone(), set));
+        warnings.extend(take_out(&mut state.metadata.clone(), set));
         let (_, roots) = self.ready(set, &state.metadata).await?;
         for root in roots.values().collect::<BTreeSet<_>>() {
             warnings.extend(self.hdfs.arm_set(root).await?);

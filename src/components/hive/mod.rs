@@ -7,6 +7,7 @@
 //! Not copied, and said so: transactional tables (refused), roles and grants, jars of functions, Avro schemas outside the trees.
 
 mod capture;
+mod constraints;
 mod describe;
 mod dump;
 mod execute;

@@ -118,6 +118,15 @@ impl ConstraintKind {
         }
     }
 
+    /// The number of the field with the name of the table's own column.
+    pub fn column_field(self) -> i16 {
+        match self {
+            ConstraintKind::Primary => 3,
+            ConstraintKind::Foreign => 6,
+            ConstraintKind::Unique | ConstraintKind::NotNull | ConstraintKind::Default | ConstraintKind::Check => 4,
+        }
+    }
+
     /// The numbers of the fields with a database's name.
     pub fn database_fields(self) -> &'static [i16] {
         match self {
@@ -202,6 +211,13 @@ impl Table {
     pub fn columns(&self) -> Vec<String> {
         let columns = self.body.part(table::STORAGE).map(|storage| storage.items(storage::COLUMNS)).unwrap_or_default();
         columns.iter().filter_map(|column| column.as_struct()?.text(1).map(str::to_owned)).collect()
+    }
+
+    /// Whether it has a column of that name, partition columns included.
+    pub fn has_column(&self, name: &str) -> bool {
+        let columns = self.body.part(table::STORAGE).map(|storage| storage.items(storage::COLUMNS)).unwrap_or_default();
+        let mut all = columns.iter().chain(self.body.items(table::PARTITION_KEYS));
+        all.any(|column| column.as_struct().and_then(|column| column.text(1)).is_some_and(|own| own.eq_ignore_ascii_case(name)))
     }
 
     /// Its own location, if it has one.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use super::Hive;
-use super::capture::{ARMED_FOR, State, take_foreign_keys_out};
+use super::capture::{ARMED_FOR, State};
+use super::constraints::take_out;
 use super::model::Metadata;
 use super::names::SetName;
 use super::paper::{self, DATA, METADATA, ORIGIN};
@@ -74,7 +75,7 @@ impl Hive {
 
     /// Keeps a capture's metadata in the store, durably.
     pub(super) async fn keep(&self, set: &SetName, point: PointId, mut metadata: Metadata, trees: Vec<Tree>) -> Result<(), Trouble> {
-        take_foreign_keys_out(&mut metadata, set);
+        take_out(&mut metadata, set);
         let origin = self.origin(set, &metadata, trees);
         let (depot, set) = (self.depot.clone(), set.to_string());
         blocking(move || {
