@@ -188,6 +188,7 @@ fn identity_needed(order: &Order) -> Option<Identity> {
         | Order::Abort(_)
         | Order::Prune(_)
         | Order::ReadUsers
+        | Order::Leftovers(_)
         | Order::Promote(_)
         | Order::Demote(_) => None,
     }

@@ -10,8 +10,8 @@ use super::*;
 use crate::domain::user_data::UserData;
 use crate::domain::{CopyMode, InstructionId, PointId, RunId, ServiceName, Term};
 use crate::protocol::{
-    AbortOrder, AdjustUsersOrder, ArmOrder, DemoteOrder, Outcome, PeerSpec, PromoteOrder, PruneOrder, StorePoliciesOrder, SyncUsersOrder,
-    TransferOrder, VerifyOrder,
+    AbortOrder, AdjustUsersOrder, ArmOrder, DemoteOrder, LeftoversOrder, Outcome, PeerSpec, PromoteOrder, PruneOrder, StorePoliciesOrder,
+    SyncUsersOrder, TransferOrder, VerifyOrder,
 };
 use crate::store::agent::{FenceState, InstructionRecord, InstructionState};
 
@@ -61,6 +61,7 @@ fn plain_orders() -> Vec<Order> {
         Order::Prune(PruneOrder { service, data_sets: vec![], points: vec![] }),
         Order::SyncUsers(SyncUsersOrder { dry_run: false }),
         Order::ReadUsers,
+        Order::Leftovers(LeftoversOrder { wanted: vec![], before: chrono::DateTime::UNIX_EPOCH, remove: true, unknown: false }),
         Order::AdjustUsers(AdjustUsersOrder { changes: vec![], primary: UserData::default() }),
         Order::Unfence(DemoteOrder { decision: decision(5, 3, "west", "east"), fence_only: true }),
     ]

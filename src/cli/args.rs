@@ -95,6 +95,17 @@ pub(super) enum Command {
         #[arg(long)]
         by_controller: bool,
     },
+    /// List the snapshots of ours on both clusters that no recovery point and no run counts on.
+    Leftovers {
+        /// The pair.
+        pair: PairName,
+        /// Remove them.
+        #[arg(long)]
+        remove: bool,
+        /// Remove also those of the pair's data sets that its agents did not make; another installation may count on them.
+        #[arg(long, requires = "remove")]
+        unknown: bool,
+    },
     /// Dissolve a pair: what we made goes, on both sides.
     Unpair {
         /// The pair.

@@ -1,10 +1,12 @@
 //! Results in words and as JSON.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::controller::command::AdjustReport;
+use crate::controller::command::{AdjustReport, Leftovers};
 use crate::controller::snapshot::{ClusterView, PairView, ServiceView};
-use crate::domain::{RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
+use crate::domain::{ClusterName, RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
+use crate::protocol::Leftover;
 
 /// Prints one JSON document and a line end.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Trouble> {
@@ -86,6 +88,42 @@ fn service_line(service: &ServiceView, points: &[RecoveryPoint]) -> String {
     let last = last.map_or(String::new(), |point| format!("  last point of {}", point.moment.format("%Y-%m-%d %H:%M:%S UTC")));
     let next = service.next_moment.map_or(String::new(), |at| format!("  next {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
     format!("  service {}  {}  {rpo}{last}{next}", service.name, word(&service.state))
+}
+
+/// The leftovers of a pair, with their owner and age.
+pub(super) fn leftover_lines(leftovers: &Leftovers, now: DateTime<Utc>) -> Vec<String> {
+    let mut lines: Vec<String> = leftovers.found().map(|(cluster, found)| leftover_line(cluster, found, now)).collect();
+    match (lines.len(), leftovers.removed()) {
+        (0, _) if leftovers.failed().next().is_none() => lines.push("nothing is left over".to_owned()),
+        (0, _) => {}
+        (count, 0) => {
+            lines.push(format!("{count} left over; remove them with: understudy leftovers {} --remove", leftovers.pair));
+            if leftovers.found().any(|(_, found)| !found.made_here) {
+                lines.push(
+                    "those that this agent did not make stay; --unknown removes them where their data set is of a service here".to_owned(),
+                );
+            }
+        }
+        (count, removed) => lines.push(format!("{removed} of {count} removed")),
+    }
+    lines.extend(leftovers.failed().map(|why| format!("failed: {why}")));
+    lines
+}
+
+fn leftover_line(cluster: &ClusterName, found: &Leftover, now: DateTime<Utc>) -> String {
+    let Leftover { snapshot, service, made_here, made_at } = found;
+    let owner = match (service, made_here) {
+        (Some(service), true) => format!("of service {service}"),
+        (Some(service), false) => format!("of a data set of service {service}, not made by this agent"),
+        (None, true) => "of a service that is gone".to_owned(),
+        (None, false) => "of no service here, not made by this agent".to_owned(),
+    };
+    let age = made_at.map_or("of unknown age".to_owned(), |at| {
+        let hours = (now - at).num_hours();
+        let age = if hours < 48 { format!("{hours} h old") } else { format!("{} days old", hours / 24) };
+        format!("made {}, {age}", at.format("%Y-%m-%d %H:%M:%S UTC"))
+    });
+    format!("{cluster}  {}:{}  {}  {owner}  {age}", snapshot.component, snapshot.path, snapshot.point)
 }
 
 /// How an identity change ended.

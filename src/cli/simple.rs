@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::Utc;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::controller::command::{AgentRequest, StatusReport};
+use crate::controller::command::{AgentRequest, Leftovers, StatusReport};
 use crate::controller::{Command as Ask, Reply};
 use crate::domain::{Plan, RecoveryPoint, RunReport, Trouble, TroubleKind};
 
@@ -48,6 +49,10 @@ pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Resu
             }
             other => Err(unexpected(&other)),
         },
+        Command::Leftovers { pair, remove, unknown } => match session.ask(Ask::Leftovers { pair, remove, unknown }).await? {
+            Reply::Leftovers(found) => leftovers(&found, json),
+            other => Err(unexpected(&other)),
+        },
         Command::Adopt { agent, code } => match session.ask(Ask::Adopt(AgentRequest { address: agent, code: Some(code) })).await? {
             Reply::Changes(lines) => say(json, &serde_json::json!({ "adopted": lines }), &lines),
             other => Err(unexpected(&other)),
@@ -57,7 +62,7 @@ pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Resu
     }
 }
 
-fn say(json: bool, value: &serde_json::Value, lines: &[String]) -> Result<u8, Trouble> {
+fn say(json: bool, value: &impl serde::Serialize, lines: &[String]) -> Result<u8, Trouble> {
     if json {
         output::json(value)?;
     } else {
@@ -73,6 +78,11 @@ fn runs(reports: &[RunReport], json: bool) -> Result<u8, Trouble> {
         reports.iter().try_for_each(|report| output::line(&output::run_line(report)))?;
     }
     Ok(DONE)
+}
+
+fn leftovers(found: &Leftovers, json: bool) -> Result<u8, Trouble> {
+    say(json, &found, &output::leftover_lines(found, Utc::now()))?;
+    Ok(if found.failed().next().is_none() { DONE } else { FAILED })
 }
 
 fn status(session: &Session, json: bool) -> Result<u8, Trouble> {

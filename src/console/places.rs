@@ -38,6 +38,8 @@ pub enum Place {
     Adjust(PairName),
     /// User data: compare only, or apply.
     Users(bool),
+    /// Leftovers: a look or a removal.
+    Leftovers,
     /// A plan's changes.
     PlanChanges,
     /// A plan's application.

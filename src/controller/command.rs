@@ -8,7 +8,7 @@ use crate::domain::{
     ClusterName, ComponentInfo, ComponentName, Epoch, PairName, Plan, PointId, RecoveryPoint, RunId, RunReport, Service, ServiceName,
     Trouble,
 };
-use crate::protocol::CatalogueItem;
+use crate::protocol::{CatalogueItem, Leftover, LeftoversReport};
 
 use super::snapshot::PairView;
 
@@ -87,6 +87,15 @@ pub enum Command {
         generation: Option<u64>,
         /// Who.
         by: String,
+    },
+    /// List the snapshots of ours on both clusters that nobody counts on, and perhaps remove them.
+    Leftovers {
+        /// The pair.
+        pair: PairName,
+        /// Remove them; refused while a run of the pair is under way.
+        remove: bool,
+        /// Also those of the pair's data sets that the agents do not know to have made.
+        unknown: bool,
     },
     /// Compare (and, unless dry, bring over) users, permissions and tenants.
     SyncUsers {
@@ -170,6 +179,8 @@ pub enum Reply {
         /// What could not be.
         failed: Vec<String>,
     },
+    /// Of `Leftovers`.
+    Leftovers(Leftovers),
     /// Of `Points`.
     Points(Vec<RecoveryPoint>),
     /// Of `Runs`.
@@ -300,6 +311,42 @@ pub struct AdjustReport {
     /// Why it was refused or aborted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Trouble>,
+}
+
+/// `leftovers --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftovers {
+    /// The pair.
+    pub pair: PairName,
+    /// The primary as it was when the pair was made, then the other.
+    pub clusters: Vec<ClusterLeftovers>,
+}
+
+/// The leftovers of one cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterLeftovers {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// What its agent told.
+    #[serde(flatten)]
+    pub report: LeftoversReport,
+}
+
+impl Leftovers {
+    /// All that were found, with their cluster.
+    pub fn found(&self) -> impl Iterator<Item = (&ClusterName, &Leftover)> {
+        self.clusters.iter().flat_map(|cluster| cluster.report.found.iter().map(|found| (&cluster.cluster, found)))
+    }
+
+    /// How many were removed.
+    pub fn removed(&self) -> u64 {
+        self.clusters.iter().map(|cluster| cluster.report.removed).sum()
+    }
+
+    /// What could not be listed or removed.
+    pub fn failed(&self) -> impl Iterator<Item = &String> {
+        self.clusters.iter().flat_map(|cluster| &cluster.report.failed)
+    }
 }
 
 /// How an identity change ended.

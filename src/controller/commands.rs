@@ -9,7 +9,7 @@ use crate::protocol::CatalogueItem;
 use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
-use super::{Command, Reply, adopt, pairing, plan, runs, services, users};
+use super::{Command, Reply, adopt, leftovers, pairing, plan, runs, services, users};
 
 /// The longest list of runs given at once.
 const RUNS: u32 = 1_000;
@@ -44,6 +44,7 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
             adjust(engine, Ask { pair, to, confirm, planned, generation, by }).await
         }
         Command::SyncUsers { pair, dry_run, by_controller } => users::sync(engine, &pair, dry_run, by_controller).await,
+        Command::Leftovers { pair, remove, unknown } => leftovers::look(engine, &pair, remove, unknown).await,
         Command::Points { service } => {
             known(engine, &service)?;
             Ok(Reply::Points(engine.read(|m| m.points.get(&service).cloned()).unwrap_or_default()))

@@ -15,6 +15,7 @@ mod engine;
 mod handle;
 mod identity;
 mod instruct;
+mod leftovers;
 mod limits;
 mod lock;
 mod model;

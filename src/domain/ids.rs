@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -128,6 +129,14 @@ id!(
     /// One decision of a person to change identities; breaks the tie that an equal epoch would be.
     DecisionId
 );
+
+impl PointId {
+    /// When its run began, as its id tells; `None` for an id without a time.
+    pub fn made_at(self) -> Option<DateTime<Utc>> {
+        let (secs, nanos) = self.0.get_timestamp()?.to_unix();
+        DateTime::from_timestamp(i64::try_from(secs).ok()?, nanos)
+    }
+}
 
 /// Counts the identity decisions of a pair; only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ mod data_set;
 mod error;
 pub mod grade;
 mod ids;
+pub mod leftovers;
 mod manifest;
 mod path;
 mod point;

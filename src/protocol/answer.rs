@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::backup::machine::CaptureReport;
 use crate::domain::{InstructionId, RecoveryPoint, Trouble};
 
-use super::{ArmReport, LeaveReport, Progress, PromoteReport, TransferReport, UsersReport, VerifyReport};
+use super::{ArmReport, LeaveReport, LeftoversReport, Progress, PromoteReport, TransferReport, UsersReport, VerifyReport};
 
 /// Where an instruction is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,4 +55,6 @@ pub enum Outcome {
     Fenced(Vec<String>),
     /// Of `Leave`.
     Left(LeaveReport),
+    /// Of `Leftovers`.
+    Leftovers(LeftoversReport),
 }

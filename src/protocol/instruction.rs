@@ -12,6 +12,8 @@ use crate::domain::{
     ServiceName, Term, Timings, Trouble,
 };
 
+use super::LeftoversOrder;
+
 /// The largest body of an instruction; a larger one is refused unread.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 
@@ -70,6 +72,8 @@ pub enum Order {
     Demote(DemoteOrder),
     /// Lift the fence of a planned switchover that failed before its promotion.
     Unfence(DemoteOrder),
+    /// List the snapshots of ours that nobody counts on, and perhaps remove them.
+    Leftovers(LeftoversOrder),
 }
 
 impl Order {
@@ -93,6 +97,7 @@ impl Order {
             Order::Promote(_) => "promote",
             Order::Demote(_) => "demote",
             Order::Unfence(_) => "unfence",
+            Order::Leftovers(_) => "leftovers",
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod enrol;
 pub mod host;
 pub mod http;
 mod instruction;
+mod leftovers;
 pub mod route;
 mod status;
 pub mod tls;
@@ -37,4 +38,5 @@ pub use instruction::{
     MAX_BODY_BYTES, Order, PeerSpec, Progress, PromoteOrder, PromoteReport, PruneOrder, SetCounts, StorePoliciesOrder, SyncUsersOrder,
     TransferOrder, TransferReport, UsersReport, VerifyOrder, VerifyReport,
 };
+pub use leftovers::{Leftover, LeftoversOrder, LeftoversReport};
 pub use status::{AgentStatus, CatalogueItem, ClockReply, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};

@@ -131,7 +131,7 @@ pub struct CatalogueItem {
 }
 
 /// A snapshot or capture of ours on a cluster.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OwnSnapshot {
     /// The component.

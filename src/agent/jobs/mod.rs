@@ -10,6 +10,7 @@ pub mod fence;
 mod freeze;
 mod hooks;
 pub mod identity;
+mod leftovers;
 pub mod membership;
 mod roles;
 mod thaw_guard;

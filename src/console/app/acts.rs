@@ -120,6 +120,7 @@ impl App {
         self.forms.services = Default::default();
         self.forms.points = Default::default();
         self.forms.users = Default::default();
+        self.forms.leftovers = Default::default();
         if matches!(self.screen, Screen::Policy | Screen::Run) {
             self.screen = self.screen.parent();
         }

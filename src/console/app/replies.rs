@@ -35,6 +35,7 @@ impl App {
                 }
             }
             (Place::Users(_), reply) => self.forms.users.receive(reply),
+            (Place::Leftovers, reply) => self.forms.leftovers.receive(reply),
             (Place::PlanChanges, Reply::Changes(changes)) => {
                 if let Some((_, seen)) = &mut self.forms.plan {
                     *seen = Some(changes);

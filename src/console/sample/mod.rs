@@ -3,12 +3,14 @@
 mod engine;
 #[cfg(feature = "lab")]
 mod lab;
+mod leftovers;
 mod pair;
 mod points;
 
 pub use engine::spec;
 #[cfg(feature = "lab")]
 pub use lab::lab;
+pub use leftovers::leftovers;
 pub use pair::{agent_found, catalogue, fault, pair_checks, users};
 pub use points::{points, runs};
 

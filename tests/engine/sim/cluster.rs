@@ -180,6 +180,7 @@ impl SimCluster {
                 applied: 0,
                 failed: Vec::new(),
             }),
+            Order::Leftovers(asked) => self.leftovers(asked),
             Order::Promote(promote) => self.promote(&promote.decision),
             Order::Demote(demote) => {
                 self.fenced = true;
@@ -194,6 +195,25 @@ impl SimCluster {
                 Outcome::Done
             }
         }
+    }
+
+    /// What was captured or staged for points that nobody counts on.
+    fn leftovers(&mut self, asked: &LeftoversOrder) -> Outcome {
+        let counted = |point: &PointId| asked.wanted.contains(point) || self.points.iter().any(|p| p.id == *point);
+        let old = |point: &PointId| point.made_at().is_none_or(|at| at < asked.before);
+        let found: Vec<PointId> = self.captures.iter().copied().filter(|point| !counted(point) && old(point)).collect();
+        let told = |point: &PointId| Leftover {
+            snapshot: OwnSnapshot { component: "files".parse().unwrap(), path: "orders".into(), point: *point },
+            service: None,
+            made_here: true,
+            made_at: point.made_at(),
+        };
+        let report = LeftoversReport { found: found.iter().map(told).collect(), removed: 0, failed: Vec::new() };
+        if !asked.remove {
+            return Outcome::Leftovers(report);
+        }
+        self.captures.retain(|point| !found.contains(point));
+        Outcome::Leftovers(LeftoversReport { removed: found.len() as u64, ..report })
     }
 
     fn promote(&mut self, decision: &Decision) -> Outcome {

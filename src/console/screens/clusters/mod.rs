@@ -1,4 +1,5 @@
 //! Both clusters, closely: identity, evidence, components, clocks.
 
 pub mod data;
+pub mod leftovers;
 pub mod ui;

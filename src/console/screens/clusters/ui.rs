@@ -3,16 +3,18 @@
 use egui::{Align, Layout, Ui};
 
 use super::data::{ClusterDetail, about, detail};
+use super::leftovers::{State, outcome, rows};
 use crate::console::command::{Act, Dialog, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::space;
 use crate::console::widgets::{self, Cell, Column, Look, Surface, Table};
+use crate::console::words;
 use crate::controller::snapshot::PairView;
 use crate::domain::Identity;
 
 /// Draws it.
-pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, acts: &mut Vec<Act>) {
+pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, acts: &mut Vec<Act>) {
     widgets::page_head(
         ui,
         "Clusters",
@@ -37,6 +39,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, acts: &mut Vec<Act>
         widgets::card(ui, surface, |ui| cluster_ui(ui, &data));
         ui.add_space(space::GAP);
     }
+    widgets::card(ui, Surface::Plain, |ui| leftovers(ui, scene, pair, state, acts));
 }
 
 fn cluster_ui(ui: &mut Ui, data: &ClusterDetail) {
@@ -62,6 +65,45 @@ fn cluster_ui(ui: &mut Ui, data: &ClusterDetail) {
     ui.add_space(space::SMALL);
     let columns: &[Column] = &[("Component", 0.0), ("Version", 0.0), ("Where", 0.0), ("State", 0.0), ("Used", 0.0), ("Free", 0.0)];
     Table::new(&data.name, columns).show(ui, data.components.len(), |row| data.components[row].iter().cloned().map(Cell::from).collect());
+}
+
+fn leftovers(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, acts: &mut Vec<Act>) {
+    let found = rows(scene, state);
+    let mut asked = None;
+    widgets::row(ui, |ui| {
+        widgets::say(ui, &Said::plain("Leftovers").strong());
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let count = state.removable() as u64;
+            if !found.is_empty() {
+                let words = if state.busy == Some(true) {
+                    "Removing…".to_owned()
+                } else {
+                    format!("Remove {}", words::plural(count, "snapshot"))
+                };
+                if widgets::button(ui, Look::Plain, &words, state.busy.is_none() && count > 0).clicked() {
+                    asked = Some(true);
+                }
+            }
+            let words = if state.busy == Some(false) { "Looking at both clusters…" } else { "Look for leftovers" };
+            if widgets::button(ui, Look::Plain, words, state.busy.is_none()).clicked() {
+                asked = Some(false);
+            }
+        });
+    });
+    for line in outcome(state) {
+        widgets::wrapped(ui, &[line]);
+    }
+    if !found.is_empty() {
+        ui.add_space(space::SMALL);
+        let columns: &[Column] = &[("Cluster", 0.0), ("Data set", 0.0), ("Made for", 0.0), ("Age", 0.0)];
+        Table::new("leftovers", columns).show(ui, found.len(), |row| found[row].iter().cloned().map(Cell::from).collect());
+        if state.has_unknown() {
+            let words = Said::plain("Remove also what these agents did not make: another installation may count on it");
+            widgets::check(ui, &mut state.unknown, &[words], state.busy.is_none());
+        }
+    }
+    let asked = asked.and_then(|remove| state.ask(&pair.name, remove));
+    acts.extend(asked.map(|(place, command)| Act::Ask(place, Box::new(command))));
 }
 
 fn facts(ui: &mut Ui, facts: &[(&'static str, Said)]) {

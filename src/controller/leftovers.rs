@@ -1,0 +1,72 @@
+//! Leftovers: snapshots of ours on either cluster of a pair that nobody counts on, listed and, when a person says so, removed.
+
+use chrono::{TimeDelta, Utc};
+
+use crate::domain::{ClusterName, PairName, PointId, Trouble, TroubleKind};
+use crate::protocol::{LeftoversOrder, LeftoversReport, Order, Outcome};
+
+use super::command::{ClusterLeftovers, Leftovers};
+use super::engine::Engine;
+use super::instruct::{Errand, fresh, unexpected};
+use super::model::Model;
+use super::snapshot::Level;
+use super::{Reply, pairing};
+
+/// A run's point has its id a moment before the run is noted, never as long as this.
+const NOTED_WITHIN: TimeDelta = TimeDelta::minutes(1);
+
+/// Asks both agents; one that does not answer is told as such.
+pub(super) async fn look(engine: &Engine, pair: &PairName, remove: bool, unknown: bool) -> Result<Reply, Trouble> {
+    engine.check_in_command()?;
+    let before = Utc::now() - NOTED_WITHIN;
+    let (clusters, running, wanted) = engine
+        .read(|m| {
+            let both = m.pairs.get(pair)?.paired.agents.each_ref().map(|agent| agent.enrolled.cluster.clone());
+            let running = m.runs.values().find(|r| !r.has_ended() && r.state.spec.service.pair == *pair).map(|r| r.state.spec.run);
+            Some((both, running, wanted(m)))
+        })
+        .ok_or_else(|| pairing::unknown_pair(pair))?;
+    if let Some(run) = running.filter(|_| remove) {
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("run {run} is under way"))
+            .next("cancel it or wait for its end; without --remove the leftovers are only listed"));
+    }
+    let order = LeftoversOrder { wanted, before, remove, unknown };
+    let [one, other] = &clusters;
+    let (one, other) = tokio::join!(ask(engine, pair, one, &order), ask(engine, pair, other, &order));
+    let found = Leftovers { pair: pair.clone(), clusters: vec![one, other] };
+    if remove {
+        let (removed, failed) = (found.removed(), found.failed().count());
+        let level = if failed == 0 { Level::Info } else { Level::Warning };
+        engine.note(level, pair.as_str(), format!("{removed} leftovers removed, {failed} things could not be")).await;
+    }
+    Ok(Reply::Leftovers(found))
+}
+
+/// What the controller counts on: every sealed point, and what the runs under way make.
+fn wanted(model: &Model) -> Vec<PointId> {
+    let sealed = model.points.values().flatten().map(|point| point.id);
+    let made = model.runs.values().filter(|run| !run.has_ended()).map(|run| run.state.spec.point);
+    sealed.chain(made).collect()
+}
+
+async fn ask(engine: &Engine, pair: &PairName, cluster: &ClusterName, order: &LeftoversOrder) -> ClusterLeftovers {
+    let report = told(engine, pair, cluster, order.clone()).await.unwrap_or_else(|trouble| LeftoversReport {
+        found: Vec::new(),
+        removed: 0,
+        failed: vec![format!("{cluster} could not be asked: {trouble}")],
+    });
+    ClusterLeftovers { cluster: cluster.clone(), report }
+}
+
+async fn told(engine: &Engine, pair: &PairName, cluster: &ClusterName, order: LeftoversOrder) -> Result<LeftoversReport, Trouble> {
+    let agent = engine.agent(pair, cluster)?;
+    // Under the epoch that this agent told last: an old primary may not have heard of the newest.
+    let claimed = engine.read(|m| m.pairs.get(pair)?.claims().find(|(claimant, _)| *claimant == cluster).map(|(_, claim)| claim.epoch));
+    let epoch = claimed.unwrap_or_else(|| engine.epoch(pair));
+    let patience = Some(engine.limits.abort_patience);
+    let errand = Errand { id: fresh(), pair, epoch, agent: &agent, order: Order::Leftovers(order), patience };
+    match engine.carry_out(errand, |_| ()).await? {
+        Outcome::Leftovers(report) => Ok(report),
+        other => Err(unexpected(&agent, &other)),
+    }
+}
