@@ -138,15 +138,6 @@ fn the_secondary_s_agent_killed_at_every_step() {
     }
 }
 
-/// How far the secondary's ledger says it is with a point that is not sealed: phases done of the apply; `None` before the commit.
-fn phases_done(west: &Agent) -> Option<u32> {
-    let ledger =
-        rusqlite::Connection::open_with_flags(west.dir.join("state/ledger.db"), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    ledger.busy_timeout(Duration::from_secs(5)).unwrap();
-    let text = "SELECT max(coalesce((SELECT max(done) FROM phases WHERE phases.point = points.point), 0)) FROM points WHERE sealed = 0";
-    ledger.query_row(text, [], |row| row.get(0)).unwrap()
-}
-
 /// From the commit's record on the secondary finishes alone: killed after each phase of the apply, it finishes when it starts again.
 #[test]
 fn the_secondary_s_agent_killed_after_every_phase_of_the_apply() {
@@ -156,7 +147,7 @@ fn the_secondary_s_agent_killed_after_every_phase_of_the_apply() {
         stand.work(20 + round);
         let mut run = stand.run_until_commit();
         loop {
-            match phases_done(&stand.west) {
+            match stand.west.phases_done() {
                 Some(done) if done >= phases => {
                     struck.push(done);
                     break;

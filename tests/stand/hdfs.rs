@@ -80,6 +80,18 @@ impl Web {
         self.call(reqwest::Method::PUT, path, &query).await;
     }
 
+    /// The names in a directory.
+    pub async fn names(&self, path: &str) -> Vec<String> {
+        let answer = self.call(reqwest::Method::GET, path, "op=LISTSTATUS").await;
+        let all = answer["FileStatuses"]["FileStatus"].as_array().cloned().unwrap_or_default();
+        all.iter().filter_map(|status| status["pathSuffix"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Takes a snapshot.
+    pub async fn snapshot(&self, path: &str, name: &str) {
+        self.call(reqwest::Method::PUT, path, &format!("op=CREATESNAPSHOT&snapshotname={name}")).await;
+    }
+
     /// Sets a directory's space quota in bytes, or lifts it.
     pub async fn set_space_quota(&self, path: &str, bytes: Option<u64>) {
         let quota = bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap());

@@ -129,6 +129,19 @@ impl Agent {
         }
     }
 
+    /// Its ledger.
+    pub fn ledger(&self) -> rusqlite::Connection {
+        let ledger = rusqlite::Connection::open(self.dir.join("state/ledger.db")).unwrap();
+        ledger.busy_timeout(Duration::from_secs(5)).unwrap();
+        ledger
+    }
+
+    /// How far its ledger says it is with a point that is not sealed: phases done of the apply; `None` before the commit.
+    pub fn phases_done(&self) -> Option<u32> {
+        let text = "SELECT max(coalesce((SELECT max(done) FROM phases WHERE phases.point = points.point), 0)) FROM points WHERE sealed = 0";
+        self.ledger().query_row(text, [], |row| row.get(0)).unwrap()
+    }
+
     /// What `understudy-agent check` says of its configuration; its lines are in `stderr`.
     pub fn check(&self) -> Said {
         let told = self.command("check").output().unwrap();
