@@ -1,6 +1,6 @@
 //! Leftovers: snapshots of ours on either cluster of a pair that nobody counts on, listed and, when a person says so, removed.
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 
 use crate::domain::{ClusterName, PairName, PointId, Trouble, TroubleKind};
 use crate::protocol::{LeftoversOrder, LeftoversReport, Order, Outcome};
@@ -12,13 +12,10 @@ use super::model::Model;
 use super::snapshot::Level;
 use super::{Reply, pairing};
 
-/// A run's point has its id a moment before the run is noted, never as long as this.
-const NOTED_WITHIN: TimeDelta = TimeDelta::minutes(1);
-
 /// Asks both agents; one that does not answer is told as such.
 pub(super) async fn look(engine: &Engine, pair: &PairName, remove: bool, unknown: bool) -> Result<Reply, Trouble> {
     engine.check_in_command()?;
-    let before = Utc::now() - NOTED_WITHIN;
+    let before = Utc::now() - engine.limits.noted;
     let (clusters, running, wanted) = engine
         .read(|m| {
             let both = m.pairs.get(pair)?.paired.agents.each_ref().map(|agent| agent.enrolled.cluster.clone());

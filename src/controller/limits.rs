@@ -21,6 +21,8 @@ pub struct Limits {
     pub stall: Duration,
     /// A run's arming begins so long before its moment.
     pub lead: Duration,
+    /// A run's point has its id before the run is noted, never by as much as this.
+    pub noted: Duration,
     /// How long a person's command to change identities waits for its end; the change itself goes on.
     pub decision: Duration,
 }
@@ -36,6 +38,7 @@ impl Default for Limits {
             backoff_most: Duration::from_secs(5),
             stall: Duration::from_secs(600),
             lead: Duration::from_secs(30),
+            noted: Duration::from_secs(60),
             decision: Duration::from_secs(1800),
         }
     }

@@ -1,6 +1,7 @@
 //! What the engine promises, held against two agents in memory: the same engine, another connector.
 
 mod crash;
+mod leftovers;
 mod sim;
 mod stand;
 

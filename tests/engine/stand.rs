@@ -50,6 +50,7 @@ fn limits() -> Limits {
         backoff_most: Duration::from_millis(50),
         stall: Duration::from_secs(20),
         lead: Duration::from_secs(180),
+        noted: Duration::ZERO,
         decision: Duration::from_secs(20),
     }
 }
