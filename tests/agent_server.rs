@@ -11,7 +11,9 @@ use agents::{Console, StoppedAgent, TestAgent, decision, eventually, pair_up, po
 use chrono::TimeDelta;
 use understudy::domain::{Epoch, Identity, InstructionId, Term, TroubleKind};
 use understudy::protocol::enrol::EnrolCode;
-use understudy::protocol::{AgentApi, AnswerState, DemoteOrder, MAX_BODY_BYTES, Order, Outcome, PromoteOrder, StorePoliciesOrder, enrol};
+use understudy::protocol::{
+    AgentApi, AnswerState, DemoteOrder, Instruction, MAX_BODY_BYTES, Order, Outcome, PromoteOrder, StorePoliciesOrder, enrol,
+};
 use understudy::route::Choice;
 use understudy::store::agent::{CodePurpose, MAX_CODE_ATTEMPTS};
 
@@ -268,7 +270,10 @@ async fn adopting_ousts_the_former_controller_and_knows_everything() {
     enrol(&east.address(), &east.code(CodePurpose::Adopt), newcomer.key.clone()).await.unwrap();
     let records = newcomer.client(&east).records().await.unwrap();
     assert_eq!((records.pairs[0].services.len(), records.pairs[0].claim.epoch), (1, Epoch(1)));
-    newcomer.done(&east, newcomer.instruction(1, empty())).await.unwrap();
+    let known = newcomer.client(&east).status().await.unwrap().term;
+    let late = newcomer.client(&east).instruct(&newcomer.instruction(1, empty())).await.unwrap_err();
+    assert_eq!(late.kind, TroubleKind::Outdated, "what was sent before the adoption is over: {late}");
+    newcomer.done(&east, Instruction { term: Term(known.0 + 1), ..newcomer.instruction(1, empty()) }).await.unwrap();
     assert_eq!(console.client(&east).instruct(&console.instruction(1, empty())).await.unwrap_err().kind, TroubleKind::Refused);
 }
 

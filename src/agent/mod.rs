@@ -17,6 +17,7 @@ pub mod peer;
 mod route;
 mod serve;
 mod server;
+pub mod serving;
 mod status;
 mod views;
 

@@ -13,7 +13,7 @@ use super::links::Links;
 use super::views::Views;
 use crate::components::{hbase, hdfs};
 use crate::domain::clock::Sample;
-use crate::domain::{Claim, ComponentInfo, ComponentKind, Identity, PairName, ProbeReport, Trouble, TroubleKind};
+use crate::domain::{Claim, ComponentInfo, ComponentKind, Identity, ProbeReport, Trouble, TroubleKind};
 use crate::protocol::{AgentApi, AgentClient, AgentStatus, PeerSpec, PeerView};
 use crate::store::agent::PairFacts;
 
@@ -172,17 +172,11 @@ fn apply_lesson(site: &Arc<Site>, facts: &PairFacts, theirs: Claim) -> Result<()
         }
         Lesson::GiveWay(claim) => identity::give_way(site, &facts.pair, claim),
         Lesson::Conflict(_) if facts.conflict.is_some() => Ok(()),
-        Lesson::Conflict(why) => note_conflict(site, &facts.pair, facts.claim, &why),
+        Lesson::Conflict(why) => {
+            tracing::error!(pair = %facts.pair, why, "conflict: refusing until a person decides");
+            site.ledger.set_conflict(&facts.pair, facts.claim, &why)
+        }
     }
-}
-
-fn note_conflict(site: &Site, pair: &PairName, compared: Claim, why: &str) -> Result<(), Trouble> {
-    // A decision may have come while the other side was asked; then the comparison is stale.
-    if site.ledger.member(pair)?.claim != compared {
-        return Ok(());
-    }
-    tracing::error!(%pair, why, "conflict: refusing until a person decides");
-    site.ledger.set_conflict(pair, why)
 }
 
 /// A view of a peer that was not looked at yet.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::jobs::Site;
+use super::serving;
 use super::views::Views;
-use crate::domain::{DataSet, Identity, PairName, Service, ServiceName, Trouble};
+use crate::domain::{PairName, ServiceName, Trouble};
 use crate::protocol::route::RouteReply;
 use crate::protocol::tls::OwnKey;
 use crate::protocol::{AgentStatus, PROTOCOL_VERSION, PairRecord, PairStatus, Records, ServiceStatus};
@@ -50,7 +51,7 @@ pub fn status(site: &Arc<Site>, views: &Views, own: &OwnKey, facts: &Facts) -> R
 fn pair_status(site: &Site, views: &Views, pair: PairFacts) -> Result<PairStatus, Trouble> {
     let services = site.ledger.policies(&pair.pair)?.into_iter().map(|service| {
         let last_point = site.ledger.newest_sealed(&pair.pair, &service.name)?.map(|point| point.id);
-        Ok(ServiceStatus { last_point, active: may_serve(&pair, &service).is_ok(), service: service.name })
+        Ok(ServiceStatus { last_point, active: serving::may_serve(&pair, &service).is_ok(), service: service.name })
     });
     Ok(PairStatus {
         services: services.collect::<Result<_, Trouble>>()?,
@@ -80,33 +81,6 @@ pub fn records(site: &Site, controller: &str) -> Result<Records, Trouble> {
     Ok(Records { cluster: site.cluster.clone(), pairs: pairs.map(record).collect::<Result<_, Trouble>>()? })
 }
 
-/// Whether applications may use the service here; the reason when not.
-fn may_serve(pair: &PairFacts, policy: &Service) -> Result<(), String> {
-    may_say(pair)?;
-    if pair.claim.identity != Identity::Primary {
-        return Err(format!("this cluster is {}", pair.claim.identity));
-    }
-    if !pair.active.contains_key(&policy.name) {
-        return Err("its promotion here is not complete".into());
-    }
-    let fenced = |set: &DataSet| pair.fence.sets.contains(&set.from) || pair.fence.sets.contains(&set.to);
-    if pair.fence.wanted && policy.data_sets.iter().any(fenced) {
-        return Err("it is fenced for a planned switchover".into());
-    }
-    Ok(())
-}
-
-/// Whether this agent may say anything at all about who is active.
-fn may_say(pair: &PairFacts) -> Result<(), String> {
-    if let Some(conflict) = &pair.conflict {
-        return Err(conflict.clone());
-    }
-    if !pair.confirmed {
-        return Err("this agent has started and nobody has confirmed its identity yet".into());
-    }
-    Ok(())
-}
-
 /// The route as this agent knows it; `None` when it is no member of the pair.
 pub fn route(site: &Site, views: &Views, pair: &PairName, service: &ServiceName) -> Result<Option<RouteReply>, Trouble> {
     let Some(facts) = site.ledger.pair(pair)? else { return Ok(None) };
@@ -124,13 +98,7 @@ pub fn route(site: &Site, views: &Views, pair: &PairName, service: &ServiceName)
         reply.reason = format!("the pair has no service {service}");
         return Ok(Some(reply));
     };
-    let says = match facts.claim.identity {
-        Identity::Primary => may_serve(&facts, &policy).map(|()| site.cluster.clone()),
-        // The other one, as far as this side knows; whether its promotion is complete only it can say.
-        Identity::Secondary => may_say(&facts).map(|()| facts.peer.cluster.clone()),
-        Identity::Unknown => Err("this cluster's identity is not known".into()),
-    };
-    match says {
+    match serving::active(&facts, &policy, &site.cluster) {
         Ok(active) => {
             if active == site.cluster {
                 reply.components = views.own().0.into_iter().map(|c| (c.name.to_string(), c.address)).collect();

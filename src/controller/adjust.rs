@@ -14,7 +14,7 @@ use super::engine::Engine;
 use super::instruct::fresh;
 use super::model::{Model, PairModel};
 use super::snapshot::Level;
-use super::{Reply, identity, points, prompt, runs, view, watch};
+use super::{Reply, exchange, identity, points, prompt, runs, view, watch};
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -115,7 +115,7 @@ fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
         };
     }
     if matches!(pair.state.phase, PairPhase::Promoting { .. })
-        && let Some(trouble) = pair.held_by.as_ref().filter(|trouble| identity::is_for_good(trouble))
+        && let Some(trouble) = pair.held_by.as_ref().filter(|trouble| exchange::is_for_good(trouble))
     {
         return Err(refuse(format!("the promotion under way is refused: {trouble}")).next(
             "another decision or another controller came in between: run `understudy-agent adopt` on the host of each agent and `understudy \

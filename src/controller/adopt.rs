@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use crate::domain::switchover::machine::Event;
-use crate::domain::{Claim, Epoch, Identity, PairName, PointId, Service, Trouble, TroubleKind};
+use crate::domain::{Identity, PairName, PointId, Service, Trouble, TroubleKind};
 use crate::protocol::PairRecord;
 use crate::store::controller::{Enrolled, PairedAgent, PairedClusters};
 
 use super::command::AgentRequest;
 use super::engine::Engine;
 use super::instruct::within;
+use super::model::PairModel;
 use super::snapshot::Level;
-use super::{Reply, pairing, watch};
+use super::{Reply, exchange, pairing, watch};
 
 /// One agent's record of a pair, and who told it.
 struct Told {
@@ -26,7 +26,12 @@ struct Told {
 pub(super) async fn adopt(engine: &Arc<Engine>, request: &AgentRequest) -> Result<Reply, Trouble> {
     engine.check_in_command()?;
     let _one_at_a_time = engine.configuring.lock().await;
-    let found = pairing::find(engine, request).await?;
+    let has = |pair: &PairModel| pair.paired.agents.iter().any(|agent| agent.enrolled.address == request.address.trim());
+    // Asked before the code is used up.
+    for pair in engine.read(|m| m.pairs.iter().filter(|(_, pair)| has(pair)).map(|(name, _)| name.clone()).collect::<Vec<_>>()) {
+        refuse_while_at_work(engine, &pair)?;
+    }
+    let found = pairing::find_by_code(engine, request).await?;
     let mut agents = vec![found.enrolled.clone()];
     // The other agent, if it was adopted already, knows as much or more.
     let known = engine.read(|m| m.pairs.values().flat_map(|p| p.paired.agents.clone()).map(|a| a.enrolled).collect::<Vec<_>>());
@@ -86,6 +91,14 @@ fn refuse_while_at_work(engine: &Engine, pair: &PairName) -> Result<(), Trouble>
         let mut runs = m.runs.values().filter(|r| r.state.spec.service.pair == *pair);
         runs.find(|r| !r.has_ended()).map(|r| (r.state.spec.run, r.state.spec.service.name.clone()))
     });
+    let changing = engine.read(|m| {
+        let own = m.pairs.get(pair).filter(|p| !exchange::may_rebuild(&p.state, p.held_by.as_ref()));
+        own.map(|p| p.state.phase.name())
+    });
+    if let Some(phase) = changing {
+        let reason = format!("an identity change is under way here: {phase}");
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), reason).next("wait for its end, then adopt again"));
+    }
     match run {
         Some((run, service)) => {
             Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("run {run} of {service} is still under way here"))
@@ -101,7 +114,8 @@ async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result
         .max_by_key(|t| t.record.claim.epoch)
         .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {name}"), "no agent told of it"))?;
     let paired = PairedClusters { name: name.clone(), agents: agents(told, newest), paired_at: Utc::now() };
-    let events = events(newest, told);
+    let decisions = told.iter().flat_map(|t| &t.record.decisions);
+    let events = exchange::history(&newest.agent.cluster, &newest.record, decisions);
     watch::end(engine, name);
     pairing::adopt_pair(engine, paired, events).await?;
     let services: Vec<Service> = newest.record.services.clone();
@@ -144,32 +158,4 @@ fn agents(told: &[Told], newest: &Told) -> [PairedAgent; 2] {
         Identity::Primary => [own, other],
         Identity::Secondary | Identity::Unknown => [other, own],
     }
-}
-
-/// The events that lead to the state the agents hold.
-fn events(newest: &Told, told: &[Told]) -> Vec<Event> {
-    let Claim { identity, epoch, decision } = newest.record.claim;
-    let (own, other) = (newest.agent.cluster.clone(), newest.record.peer.cluster.clone());
-    let (primary, secondary) = match identity {
-        Identity::Primary => (own, other),
-        Identity::Secondary | Identity::Unknown => (other, own),
-    };
-    let decided = told.iter().flat_map(|t| &t.record.decisions).find(|d| d.id == decision);
-    let Some(decided) = decided else {
-        return vec![Event::Paired { primary, secondary, epoch }];
-    };
-    // It changed hands by a person's decision: the pair comes back as it is, active alone, with that very decision on record, so
-    // that the ids of what is still to do (the old primary's fence) are the same.
-    let before = Epoch(decided.epoch.0.saturating_sub(1));
-    let (at, decision) = (decided.at, Box::new(decided.clone()));
-    let mut events = vec![Event::Paired { primary: decided.from.clone(), secondary: decided.to.clone(), epoch: before }];
-    if decided.planned {
-        events.push(Event::Decided { decision });
-        events.push(Event::Fenced { at, final_runs: BTreeMap::new() });
-    } else {
-        events.push(Event::FaultDeclared { at });
-        events.push(Event::Decided { decision });
-    }
-    events.push(Event::Promoted { at, failed: BTreeMap::new() });
-    events
 }

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::Identity;
 use crate::domain::watch::{Diagnosis, PeerSight, Sight, Thresholds, Told, diagnose};
 
 use super::WatchSettings;
+use super::exchange::contended;
 use super::model::{Findings, PairModel};
 use super::snapshot::Observation;
 
@@ -59,14 +59,10 @@ fn sight(pair: &PairModel, index: usize) -> Sight<'_> {
 /// Two decisions of one epoch, or two primaries of one epoch.
 fn conflict(pair: &PairModel) -> String {
     let claims: Vec<_> = pair.claims().collect();
-    let [(a, first), (b, second)] = claims.as_slice() else { return String::new() };
-    let both_primary = first.identity == Identity::Primary && second.identity == Identity::Primary;
-    if first.epoch != second.epoch || (first.decision == second.decision && !both_primary) {
-        return String::new();
-    }
+    let (Some(epoch), [(a, _), (b, _)]) = (contended(&claims), claims.as_slice()) else { return String::new() };
     format!(
         "{a} and {b} hold two different decisions of epoch {}: routes lead nowhere, and nothing is done, until a person says which of them is \
          right: understudy adjust-identity {} --to {a} --confirm {a}, or the same with {b}",
-        first.epoch, pair.paired.name
+        epoch, pair.paired.name
     )
 }

@@ -19,6 +19,7 @@ use crate::protocol::AgentApi;
 use crate::store::controller::{Enrolled, Store};
 
 use super::connect::Connector;
+use super::exchange::{self, Meeting};
 use super::limits::Limits;
 use super::model::Model;
 use super::runs::CancelAsk;
@@ -180,17 +181,20 @@ impl Engine {
     /// another controller commands now, and that we are ousted.
     pub async fn meet(&self, agent: &Enrolled, known: Term) -> Result<(), Trouble> {
         let first = !self.has_met(agent);
-        if first {
-            if known >= self.term() {
-                let term = Term(known.0 + 1);
+        match exchange::meet(first, self.term(), known) {
+            Meeting::Take(term) => {
                 self.store(move |s| s.take_term(term)).await?;
                 self.term.fetch_max(term.0, Ordering::SeqCst);
             }
+            Meeting::Ousted if self.read(|m| m.ousted.is_none()) => {
+                self.change(|m| m.ousted = Some(known));
+                self.note(Level::Fault, "", ousted(&agent.cluster.to_string(), known).to_string()).await;
+            }
+            Meeting::InCommand | Meeting::Ousted => {}
+        }
+        if first {
             // Only now: an agent met with a term that could not be stored is met again.
             lock(&self.greeted).insert(agent.key.clone());
-        } else if known > self.term() && self.read(|m| m.ousted.is_none()) {
-            self.change(|m| m.ousted = Some(known));
-            self.note(Level::Fault, "", ousted(&agent.cluster.to_string(), known).to_string()).await;
         }
         Ok(())
     }
@@ -198,6 +202,14 @@ impl Engine {
     /// Whether an agent was met since the engine's start.
     pub fn has_met(&self, agent: &Enrolled) -> bool {
         lock(&self.greeted).contains(&agent.key)
+    }
+
+    /// The next look at an agent is a first meeting again, and whoever ousted us there is over: a person has given it to us.
+    pub fn forget_meeting(&self, agent: &Enrolled) {
+        lock(&self.greeted).remove(&agent.key);
+        if self.read(|m| m.ousted.is_some()) {
+            self.change(|m| m.ousted = None);
+        }
     }
 
     /// Refuses when another controller commands the agents now.

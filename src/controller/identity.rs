@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use uuid::Uuid;
 
 use crate::domain::backup::machine::{Phase, StartedBy};
 use crate::domain::switchover::machine::{self, Decision, Effect, Event, PairPhase, PairState};
-use crate::domain::{ClusterName, Epoch, InstructionId, PairName, RunId, ServiceName, Trouble, TroubleKind};
-use crate::protocol::{DemoteOrder, Order, Outcome, PromoteOrder};
+use crate::domain::{ClusterName, PairName, RunId, ServiceName, Trouble, TroubleKind};
+use crate::protocol::Outcome;
 
 use super::engine::{Engine, lock};
+use super::exchange::{self, Letter, WayBack};
 use super::instruct::{Errand, unexpected};
 use super::runs;
 use super::snapshot::Level;
@@ -50,6 +50,7 @@ pub(super) async fn append(engine: &Arc<Engine>, pair: &PairName, event: Event) 
         if let Some(pair) = m.pairs.get_mut(pair) {
             pair.state = next.clone();
             pair.follow(&event);
+            pair.held_by = None;
         }
     });
     tell(engine, pair, &state, &event).await;
@@ -99,7 +100,7 @@ pub(super) async fn drive(engine: Arc<Engine>, pair: PairName) {
                 Ok(None) => waits = true,
                 Err(trouble) => {
                     waits = true;
-                    remember(&engine, &pair, Some(&trouble));
+                    engine.change(|m| m.pairs.get_mut(&pair).map(|p| p.held_by = Some(trouble.clone())));
                     failed(&engine, &pair, &state, &effect, trouble).await;
                 }
             }
@@ -110,34 +111,21 @@ pub(super) async fn drive(engine: Arc<Engine>, pair: PairName) {
     }
 }
 
-/// The trouble that holds an identity change just now, for the steps shown.
-fn remember(engine: &Engine, pair: &PairName, trouble: Option<&Trouble>) {
-    engine.change(|m| m.pairs.get_mut(pair).map(|p| p.held_by = trouble.cloned()));
-}
-
-/// Before the promotion of a planned switchover a failure undoes it; afterwards the effect is tried until it succeeds, unless the
-/// secondary refuses the promotion for good.
+/// A failure undoes a planned switchover where there is a way back; otherwise the effect is tried until it succeeds.
 async fn failed(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect: &Effect, trouble: Trouble) {
-    let planned = match effect {
-        Effect::Demote(_) => matches!(state.phase, PairPhase::Fencing { .. }),
-        Effect::WatchFinalRuns(_) => true,
-        // Once asked to promote, the survivor may have made the new epoch durable: only its own word leads back.
-        Effect::Promote(decision) => decision.planned && is_for_good(&trouble) && holds_no_new_epoch(engine, pair, decision).await,
-        Effect::Unfence(_) => false,
+    let undone = match (exchange::way_back(state, effect, &trouble), effect) {
+        (WayBack::Now, _) => true,
+        (WayBack::IfNotTaken, Effect::Promote(decision)) => holds_no_new_epoch(engine, pair, decision).await,
+        _ => false,
     };
     let event = Event::PlannedFailed { trouble: trouble.clone() };
-    if planned && machine::apply(Some(state), &event).is_ok() {
+    if undone && machine::apply(Some(state), &event).is_ok() {
         if let Err(trouble) = append(engine, pair, event).await {
             engine.note(Level::Fault, pair.as_str(), trouble.to_string()).await;
         }
     } else if !trouble.is_worth_retrying() {
         tracing::warn!(%pair, %trouble, "an identity effect failed and is tried again");
     }
-}
-
-/// A rule forbids it: asked again, the same is refused again.
-pub(super) fn is_for_good(trouble: &Trouble) -> bool {
-    matches!(trouble.kind, TroubleKind::Refused | TroubleKind::Outdated | TroubleKind::NotFound | TroubleKind::Invalid)
 }
 
 /// Whether the cluster that was to be promoted says now that it knows of no epoch as high as the decision's. Silence says nothing.
@@ -147,7 +135,10 @@ async fn holds_no_new_epoch(engine: &Arc<Engine>, pair: &PairName, decision: &De
     }
     let Ok(agent) = engine.agent(pair, &decision.to) else { return false };
     match engine.look(&agent).await {
-        Ok(status) => status.pairs.iter().filter(|told| told.pair == *pair).all(|told| told.claim.epoch < decision.epoch),
+        Ok(status) => {
+            let told = status.pairs.iter().filter(|told| told.pair == *pair);
+            exchange::has_not_taken(decision, told.map(|told| told.claim))
+        }
         Err(_) => false,
     }
 }
@@ -155,73 +146,37 @@ async fn holds_no_new_epoch(engine: &Arc<Engine>, pair: &PairName, decision: &De
 /// Carries out one effect; the event of its end, or `None` while there is nothing to do but wait.
 async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect: &Effect) -> Result<Option<Event>, Trouble> {
     engine.check_in_command()?;
-    match effect {
-        Effect::Demote(decision) if matches!(state.phase, PairPhase::Fencing { .. }) => {
-            fence(engine, pair, decision).await?;
+    let Some(letter) = exchange::letter(state, effect) else {
+        let Effect::WatchFinalRuns(waiting) = effect else { return Ok(None) };
+        return watch_final_runs(engine, waiting);
+    };
+    let fencing = matches!(state.phase, PairPhase::Fencing { .. });
+    if matches!(effect, Effect::Demote(_)) && !fencing && !answers(engine, pair, &letter.to) {
+        // The old primary takes the secondary identity as soon as it answers.
+        return Ok(None);
+    }
+    let to = letter.to.clone();
+    match (effect, instruct(engine, pair, letter).await?) {
+        (Effect::Demote(decision), Outcome::Fenced(evidence)) if fencing => {
+            engine.note(Level::Info, pair.as_str(), format!("fence of {to} read back: {}", evidence.join("; "))).await;
             let final_runs = start_final_runs(engine, pair, decision).await?;
             Ok(Some(Event::Fenced { at: Utc::now(), final_runs }))
         }
-        Effect::Demote(decision) => demote(engine, pair, decision).await,
-        Effect::Unfence(decision) => {
-            let order = Order::Unfence(DemoteOrder { decision: (**decision).clone(), fence_only: true });
-            instruct(engine, pair, &decision.from, decision.unfence, before(decision), order).await?;
-            Ok(Some(Event::Unfenced { at: Utc::now() }))
-        }
-        Effect::WatchFinalRuns(waiting) => watch_final_runs(engine, waiting),
-        Effect::Promote(decision) => {
-            let order = Order::Promote(PromoteOrder { decision: (**decision).clone() });
-            match instruct(engine, pair, &decision.to, decision.promote, decision.epoch, order).await? {
-                Outcome::Promoted(report) => {
-                    remember(engine, pair, None);
-                    Ok(Some(Event::Promoted { at: Utc::now(), failed: report.failed }))
-                }
-                other => Err(unexpected(&engine.agent(pair, &decision.to)?, &other)),
-            }
-        }
+        (Effect::Demote(_), Outcome::Fenced(_) | Outcome::Done) if !fencing => Ok(Some(Event::OldPrimaryFenced { at: Utc::now() })),
+        (Effect::Unfence(_), _) => Ok(Some(Event::Unfenced { at: Utc::now() })),
+        (Effect::Promote(_), Outcome::Promoted(report)) => Ok(Some(Event::Promoted { at: Utc::now(), failed: report.failed })),
+        (_, other) => Err(unexpected(&engine.agent(pair, &to)?, &other)),
     }
 }
 
-/// The epoch that holds until the decision's promotion.
-fn before(decision: &Decision) -> Epoch {
-    Epoch(decision.epoch.0.saturating_sub(1))
+fn answers(engine: &Engine, pair: &PairName, cluster: &ClusterName) -> bool {
+    engine.read(|m| m.pairs.get(pair).and_then(|p| p.watch_of(cluster)).is_some_and(|w| w.trouble.is_none()))
 }
 
-async fn fence(engine: &Arc<Engine>, pair: &PairName, decision: &Decision) -> Result<(), Trouble> {
-    let order = Order::Demote(DemoteOrder { decision: decision.clone(), fence_only: true });
-    match instruct(engine, pair, &decision.from, decision.demote, before(decision), order).await? {
-        Outcome::Fenced(evidence) => {
-            engine.note(Level::Info, pair.as_str(), format!("fence of {} read back: {}", decision.from, evidence.join("; "))).await;
-            Ok(())
-        }
-        other => Err(unexpected(&engine.agent(pair, &decision.from)?, &other)),
-    }
-}
-
-/// The old primary takes the secondary identity as soon as it answers.
-async fn demote(engine: &Arc<Engine>, pair: &PairName, decision: &Decision) -> Result<Option<Event>, Trouble> {
-    let answers = engine.read(|m| m.pairs.get(pair).and_then(|p| p.watch_of(&decision.from)).is_some_and(|w| w.trouble.is_none()));
-    if !answers {
-        return Ok(None);
-    }
-    let order = Order::Demote(DemoteOrder { decision: decision.clone(), fence_only: false });
-    // A planned switchover used the decision's own id for the fence before; the same id with another body would be refused.
-    let id = if decision.planned { InstructionId(Uuid::from_u128(decision.demote.0.as_u128() ^ 1)) } else { decision.demote };
-    match instruct(engine, pair, &decision.from, id, decision.epoch, order).await? {
-        Outcome::Fenced(_) | Outcome::Done => Ok(Some(Event::OldPrimaryFenced { at: Utc::now() })),
-        other => Err(unexpected(&engine.agent(pair, &decision.from)?, &other)),
-    }
-}
-
-async fn instruct(
-    engine: &Arc<Engine>,
-    pair: &PairName,
-    cluster: &ClusterName,
-    id: InstructionId,
-    epoch: Epoch,
-    order: Order,
-) -> Result<Outcome, Trouble> {
-    let agent = engine.agent(pair, cluster)?;
+async fn instruct(engine: &Arc<Engine>, pair: &PairName, letter: Letter) -> Result<Outcome, Trouble> {
+    let agent = engine.agent(pair, &letter.to)?;
     let patience = Some(engine.limits.patience);
+    let Letter { id, epoch, order, .. } = letter;
     engine.carry_out(Errand { id, pair, epoch, agent: &agent, order, patience }, |_| ()).await
 }
 

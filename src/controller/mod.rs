@@ -12,6 +12,7 @@ mod commands;
 mod connect;
 mod diagnose;
 mod engine;
+pub mod exchange;
 mod handle;
 mod identity;
 mod instruct;

@@ -180,7 +180,7 @@ impl PairModel {
 
     /// The highest epoch that anybody told us.
     pub fn epoch(&self) -> Epoch {
-        self.claims().map(|(_, claim)| claim.epoch).chain([self.state.epoch]).max().unwrap_or_default()
+        super::exchange::highest(&self.state, &self.claims().collect::<Vec<_>>())
     }
 
     /// The claims last told, by cluster.

@@ -69,6 +69,27 @@ pub(super) async fn find(engine: &Engine, request: &AgentRequest) -> Result<Foun
     Ok(Found { enrolled, status, took_ms })
 }
 
+/// Finds an agent to adopt. The code that `understudy-agent adopt` printed is used also by a controller that the agent knew before:
+/// it, and no acquaintance, makes the pairs there ours.
+pub(super) async fn find_by_code(engine: &Engine, request: &AgentRequest) -> Result<Found, Trouble> {
+    let address = request.address.trim();
+    let Some(code) = request.code.as_deref().map(str::trim).filter(|code| !code.is_empty()) else { return find(engine, request).await };
+    let enrolled = match engine.connector.enrol(address, code).await {
+        Ok(enrolled) => enrolled,
+        // The code was used by an attempt whose answer was lost: then the agent knows us, and tells its records.
+        Err(trouble) => {
+            let known = AgentRequest { address: address.to_owned(), code: None };
+            return find(engine, &known).await.map_err(|_| trouble);
+        }
+    };
+    let kept = enrolled.clone();
+    engine.store(move |s| s.keep_enrolled(&kept)).await?;
+    // Adopting raised the term there, above whatever was sent before: we take a higher one, as at a first meeting.
+    engine.forget_meeting(&enrolled);
+    let (status, took_ms) = timed_look(engine, &enrolled).await?;
+    Ok(Found { enrolled, status, took_ms })
+}
+
 async fn timed_look(engine: &Engine, agent: &Enrolled) -> Result<(AgentStatus, u64), Trouble> {
     let begun = Instant::now();
     let status = engine.look(agent).await?;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use crate::domain::watch::Silence;
-use crate::domain::{Health, Identity, PairName, Trouble, TroubleKind};
+use crate::domain::{Health, PairName, Trouble, TroubleKind};
 use crate::protocol::AgentStatus;
 use crate::store::controller::Enrolled;
 
 use super::engine::{Engine, lock};
 use super::model::AgentWatch;
-use super::{clock, diagnose, identity, pairing, points, services};
+use super::{clock, diagnose, exchange, identity, pairing, points, services};
 
 /// Watches one agent of a pair until the pair's tasks are stopped.
 pub(super) async fn watch(engine: Arc<Engine>, pair: PairName, index: usize) {
@@ -98,8 +98,7 @@ fn silence(trouble: &Trouble) -> Silence {
     }
 }
 
-/// An agent that has just started waits for somebody to say that its identity still holds. We do, when it is what our own events say
-/// and nobody has told of a higher epoch or of another decision.
+/// Whether we are in command and an agent waits for a word of ours that its identity still holds.
 fn may_confirm(engine: &Engine, pair: &PairName, index: usize) -> bool {
     engine.check_in_command().is_ok()
         && engine.read(|m| {
@@ -107,10 +106,8 @@ fn may_confirm(engine: &Engine, pair: &PairName, index: usize) -> bool {
             let cluster = &pair.paired.agents[index].enrolled.cluster;
             let status = pair.watch[index].status.as_ref();
             let told = status.and_then(|s| s.pairs.iter().find(|p| p.pair == pair.paired.name));
-            let expected = if *cluster == pair.state.primary { Identity::Primary } else { Identity::Secondary };
-            told.is_some_and(|p| !p.confirmed && p.claim.epoch == pair.epoch() && p.claim.identity == expected)
-                && pair.state.epoch == pair.epoch()
-                && pair.diagnosis.conflict.is_empty()
+            let claims: Vec<_> = pair.claims().collect();
+            told.is_some_and(|p| !p.confirmed && exchange::may_confirm(&pair.state, &claims, cluster, p.claim))
         })
 }
 

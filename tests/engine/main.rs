@@ -44,7 +44,7 @@ fn refused(reply: Reply) -> Trouble {
 }
 
 fn has_prompt(snapshot: &Snapshot) -> bool {
-    snapshot.pairs[0].fault.as_ref().is_some_and(|f| f.can_adjust)
+    snapshot.pairs.first().and_then(|pair| pair.fault.as_ref()).is_some_and(|f| f.can_adjust)
 }
 
 /// East goes dark for everybody.
@@ -362,6 +362,33 @@ async fn nothing_is_adopted_under_a_run_that_is_under_way() {
     stand.world.east().held.clear();
     assert_eq!(stand.ended(run).await.outcome, Some(RunOutcome::Sealed), "the run goes on as if nothing had been asked");
     assert!(matches!(stand.ask(adopt()).await, Reply::Changes(_)));
+}
+
+/// The code, and no acquaintance, makes the pairs there ours: another controller may have adopted them meanwhile.
+#[tokio::test]
+async fn adopting_an_agent_that_knew_us_uses_its_code() {
+    let stand = Stand::paired().await;
+    let before = stand.world.west().enrolments;
+    let reply = stand.ask(Command::Adopt(AgentRequest { address: "west:7443".into(), code: Some("code".into()) })).await;
+    assert!(matches!(reply, Reply::Changes(_)), "{reply:?}");
+    assert_eq!(stand.world.west().enrolments, before + 1);
+}
+
+#[tokio::test]
+async fn nothing_is_adopted_in_the_middle_of_a_planned_switchover() {
+    let stand = Stand::paired().await;
+    stand.run().await;
+    stand.world.west().held.insert("verify");
+    let handle = stand.handle().clone();
+    let switchover = tokio::spawn(async move { handle.ask(adjust("west", true, None)).await });
+    stand.until("final runs", |s| s.pairs[0].phase.contains("final runs")).await;
+    let before = stand.world.west().enrolments;
+    let adopt = stand.ask(Command::Adopt(AgentRequest { address: "west:7443".into(), code: Some("code".into()) })).await;
+    let trouble = refused(adopt);
+    assert!(trouble.reason.contains("identity change"), "{trouble}");
+    assert_eq!(stand.world.west().enrolments, before, "the code is not used up");
+    stand.world.west().held.clear();
+    assert_eq!(adjusted(switchover.await.unwrap()).outcome, AdjustOutcome::Promoted, "nobody forgot it");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use super::{Job, Site, bring_up, commit, fence};
 use crate::domain::switchover::machine::Decision;
 use crate::domain::{Claim, DataSetName, Identity, PairName, PointId, Service, Trouble, TroubleKind};
 use crate::protocol::{DemoteOrder, Outcome, PromoteOrder, PromoteReport};
-use crate::store::agent::FenceState;
+use crate::store::agent::{FenceState, rules};
 
 /// Takes the primary identity and brings each service to its point. A service that cannot be brought up stays closed and does not hold
 /// the others; sent again with the same decision, only those are tried again.
@@ -86,6 +86,7 @@ pub async fn demote(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> {
     // As they are called while this cluster is still primary.
     let sets = fence::sets_here(site, &site.ledger.member(&job.pair)?)?;
     if order.fence_only {
+        rules::may_still_fence(&order.decision, site.ledger.instruction(order.decision.unfence)?.as_ref())?;
         site.ledger.keep_decision(&job.pair, &order.decision, site.clock.now())?;
     } else {
         step_down(&job.site, &job.pair, &order.decision, &sets)?;
@@ -94,11 +95,9 @@ pub async fn demote(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> {
     fence::put_on(site, &job.pair, &sets).await.map(Outcome::Fenced)
 }
 
-/// The fence's intention first, so that a crash in between does not forget which data sets it was for.
 fn step_down(site: &Site, pair: &PairName, decision: &Decision, sets: &[DataSetName]) -> Result<(), Trouble> {
-    keep_intention(site, pair, sets)?;
     let claim = Claim { identity: Identity::Secondary, epoch: decision.epoch, decision: decision.id };
-    site.ledger.set_claim(pair, claim, Some(decision), site.clock.now())?;
+    site.ledger.stand_back(pair, claim, sets, Some(decision), site.clock.now())?;
     tracing::warn!(%pair, epoch = %decision.epoch, by = %decision.by, "secondary identity taken");
     Ok(())
 }
@@ -109,10 +108,10 @@ pub fn give_way(site: &Arc<Site>, pair: &PairName, theirs: Claim) -> Result<(), 
     let was_primary = facts.claim.identity == Identity::Primary;
     let sets = fence::sets_here(site, &facts)?;
     if was_primary {
-        keep_intention(site, pair, &sets)?;
+        site.ledger.stand_back(pair, theirs, &sets, None, site.clock.now())?;
+    } else {
+        site.ledger.set_claim(pair, Claim { identity: Identity::Secondary, ..theirs }, None, site.clock.now())?;
     }
-    let claim = Claim { identity: Identity::Secondary, ..theirs };
-    site.ledger.set_claim(pair, claim, None, site.clock.now())?;
     tracing::warn!(%pair, epoch = %theirs.epoch, "the other cluster is primary of a higher epoch: secondary identity taken");
     if was_primary {
         // Beside the watch: a component that hangs must not blind it. What fails here is tried again by the look at the fence.
@@ -124,13 +123,6 @@ pub fn give_way(site: &Arc<Site>, pair: &PairName, theirs: Claim) -> Result<(), 
         });
     }
     Ok(())
-}
-
-fn keep_intention(site: &Site, pair: &PairName, sets: &[DataSetName]) -> Result<(), Trouble> {
-    let mut fence = site.ledger.member(pair)?.fence;
-    fence.wanted = true;
-    fence.sets = sets.to_vec();
-    site.ledger.set_fence(pair, &fence)
 }
 
 /// Lifts the fence of a planned switchover that failed before its promotion.

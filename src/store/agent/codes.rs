@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Trouble;
 
-use super::{Ledger, from_json, from_micros, to_json, to_micros};
+use super::identity::{set_fact, term};
+use super::{Ledger, from_json, from_micros, rules, to_json, to_micros};
 
 pub(super) const SCHEMA: &str = "
 CREATE TABLE controllers(key TEXT PRIMARY KEY, enrolled_at INTEGER NOT NULL) STRICT;
@@ -95,6 +96,8 @@ impl Ledger {
             t.execute("DELETE FROM codes", [])?;
             t.execute("INSERT OR IGNORE INTO controllers(key, enrolled_at) VALUES(?1, ?2)", params![controller, to_micros(now)])?;
             if purpose == CodePurpose::Adopt {
+                // What any controller sent before, also this one, is over.
+                set_fact(t, "term", &to_json(&rules::term_of_adoption(term(t)?))?)?;
                 t.execute("DELETE FROM pair_controllers", [])?;
                 t.execute("INSERT INTO pair_controllers(pair, key) SELECT pair, ?1 FROM pairs", [controller])?;
             }

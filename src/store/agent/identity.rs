@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::switchover::machine::Decision;
-use crate::domain::{Claim, DataSetName, DecisionId, Epoch, Identity, PairName, PointId, Service, ServiceName, Term, Trouble, TroubleKind};
+use crate::domain::{Claim, DataSetName, DecisionId, Epoch, PairName, PointId, Service, ServiceName, Term, Trouble, TroubleKind};
 use crate::protocol::PeerSpec;
 
 use super::{Ledger, StoreError, from_json, to_json, to_micros};
@@ -131,27 +131,25 @@ impl Ledger {
         })
     }
 
-    /// Takes a claim of a higher epoch (or the same again), durably, with the decision it follows. The claim counts as confirmed,
-    /// a conflict is over. A lower or another claim of the same epoch is refused.
+    /// Takes a claim by [`PairFacts::take`], durably, with the decision it follows.
     pub fn set_claim(&self, pair: &PairName, claim: Claim, decision: Option<&Decision>, at: DateTime<Utc>) -> Result<(), Trouble> {
         self.write(|t| {
-            let changed = t.execute(
-                "UPDATE pairs SET identity = ?2, epoch = ?3, decision = ?4, conflict = NULL,
-                 confirmed_in = (SELECT value FROM facts WHERE name = 'start')
-                 WHERE pair = ?1 AND (epoch < ?3 OR (epoch = ?3 AND decision = ?4 AND identity = ?2))",
-                params![pair.as_str(), to_json(&claim.identity)?, to_epoch(claim.epoch), claim.decision.to_string()],
-            )?;
-            if changed == 0 {
-                return Err(Trouble::new(
-                    TroubleKind::Outdated,
-                    pair,
-                    format!("epoch {} does not rise above what this agent holds", claim.epoch),
-                )
-                .into());
-            }
-            if claim.identity != Identity::Primary {
-                t.execute("DELETE FROM active_services WHERE pair = ?1", [pair.as_str()])?;
-            }
+            change(t, pair, |facts| facts.take(claim))?;
+            decision.map_or(Ok(()), |d| keep_decision(t, pair, d, at))
+        })
+    }
+
+    /// Takes the secondary identity by [`PairFacts::stand_back`], durably, with the decision it follows.
+    pub fn stand_back(
+        &self,
+        pair: &PairName,
+        claim: Claim,
+        sets: &[DataSetName],
+        decision: Option<&Decision>,
+        at: DateTime<Utc>,
+    ) -> Result<(), Trouble> {
+        self.write(|t| {
+            change(t, pair, |facts| facts.stand_back(claim, sets))?;
             decision.map_or(Ok(()), |d| keep_decision(t, pair, d, at))
         })
     }
@@ -163,18 +161,12 @@ impl Ledger {
 
     /// The other agent, the controller or a person confirmed the claim.
     pub fn confirm(&self, pair: &PairName) -> Result<(), Trouble> {
-        self.write(|t| {
-            let changed = t.execute(
-                "UPDATE pairs SET confirmed_in = (SELECT value FROM facts WHERE name = 'start') WHERE pair = ?1",
-                [pair.as_str()],
-            )?;
-            if changed == 0 { Err(not_a_member(pair).into()) } else { Ok(()) }
-        })
+        self.write(|t| change(t, pair, |facts| Ok(facts.confirm())))
     }
 
-    /// Two decisions of one epoch were seen: nothing is done until a person makes a new one.
-    pub fn set_conflict(&self, pair: &PairName, why: &str) -> Result<(), Trouble> {
-        self.write(|t| Ok(t.execute("UPDATE pairs SET conflict = ?2 WHERE pair = ?1", params![pair.as_str(), why])?)).map(drop)
+    /// Two decisions of one epoch were seen, by [`PairFacts::contend`]: nothing is done until a person makes a new one.
+    pub fn set_conflict(&self, pair: &PairName, compared: Claim, why: &str) -> Result<(), Trouble> {
+        self.write(|t| change(t, pair, |facts| Ok(facts.contend(compared, why))))
     }
 
     /// Notes the fence.
@@ -187,20 +179,9 @@ impl Ledger {
         self.write(|t| Ok(t.execute("UPDATE pairs SET peer = ?2 WHERE pair = ?1", params![pair.as_str(), to_json(peer)?])?)).map(drop)
     }
 
-    /// Applications may use the service here from now on. Refused unless this side is primary at exactly this epoch.
+    /// Applications may use the service here from now on, by [`PairFacts::activate`].
     pub fn activate(&self, pair: &PairName, epoch: Epoch, service: &ServiceName, point: Option<PointId>) -> Result<(), Trouble> {
-        self.write(|t| {
-            let facts = pair_facts(t, pair.as_str())?.ok_or_else(|| not_a_member(pair))?;
-            if facts.claim.identity != Identity::Primary || facts.claim.epoch != epoch {
-                return Err(Trouble::new(TroubleKind::Refused, service, "this cluster is no longer primary of that epoch").into());
-            }
-            t.execute(
-                "INSERT INTO active_services(pair, service, point) VALUES(?1, ?2, ?3)
-                 ON CONFLICT(pair, service) DO UPDATE SET point = excluded.point",
-                params![pair.as_str(), service.as_str(), point.map(|p| p.to_string())],
-            )?;
-            Ok(())
-        })
+        self.write(|t| change(t, pair, |facts| facts.activate(epoch, service, point)))
     }
 
     /// Keeps the pair's policies; one that is missing is forgotten.
@@ -224,6 +205,38 @@ impl Ledger {
     pub fn decisions(&self, pair: &PairName) -> Result<Vec<Decision>, Trouble> {
         self.read(|c| bodies(c, "SELECT body FROM decisions WHERE pair = ?1 ORDER BY kept_at, id", pair))
     }
+}
+
+/// Reads the pair's facts, lets a rule change them, and keeps what it made of them.
+fn change(t: &Transaction<'_>, pair: &PairName, rule: impl FnOnce(&PairFacts) -> Result<PairFacts, Trouble>) -> Result<(), StoreError> {
+    let old = pair_facts(t, pair.as_str())?.ok_or_else(|| not_a_member(pair))?;
+    keep_facts(t, &old, &rule(&old)?)
+}
+
+/// Writes what a rule made of the facts: claim, confirmation, conflict, fence, active services.
+pub(super) fn keep_facts(t: &Transaction<'_>, old: &PairFacts, new: &PairFacts) -> Result<(), StoreError> {
+    let pair = new.pair.as_str();
+    t.execute(
+        "UPDATE pairs SET identity = ?2, epoch = ?3, decision = ?4, conflict = ?5, fence = ?6,
+         confirmed_in = CASE WHEN ?7 THEN (SELECT value FROM facts WHERE name = 'start') END WHERE pair = ?1",
+        params![
+            pair,
+            to_json(&new.claim.identity)?,
+            to_epoch(new.claim.epoch),
+            new.claim.decision.to_string(),
+            new.conflict,
+            to_json(&new.fence)?,
+            new.confirmed
+        ],
+    )?;
+    if new.active != old.active {
+        t.execute("DELETE FROM active_services WHERE pair = ?1", [pair])?;
+        let mut insert = t.prepare("INSERT INTO active_services(pair, service, point) VALUES(?1, ?2, ?3)")?;
+        for (service, point) in &new.active {
+            insert.execute(params![pair, service.as_str(), point.map(|p| p.to_string())])?;
+        }
+    }
+    Ok(())
 }
 
 /// SQLite's integers are signed; an epoch counts persons' decisions and never gets there.
@@ -303,6 +316,7 @@ pub(super) fn pair_facts(c: &Connection, pair: &str) -> Result<Option<PairFacts>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Identity;
 
     fn claim(identity: Identity, epoch: u64, decision: u64) -> Claim {
         Claim { identity, epoch: Epoch(epoch), decision: DecisionId(Uuid::from_u64_pair(1, decision)) }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{Digest, InstructionId, Term, Trouble};
 use crate::protocol::{Instruction, Outcome};
 
-use super::identity::{PairFacts, pair_facts, set_fact, term};
+use super::identity::{PairFacts, keep_facts, pair_facts, set_fact, term};
 use super::{Ledger, StoreError, from_json, to_json, to_micros};
 
 pub(super) const SCHEMA: &str = "
@@ -92,10 +92,14 @@ impl Ledger {
             let pair = instruction.pair.as_str();
             let facts = AdmissionFacts { term: term(t)?, pair: pair_facts(t, pair)?, seen: record(t, instruction.id)? };
             let admission = judge(&facts)?;
-            if instruction.term > facts.term {
-                set_fact(t, "term", &to_json(&instruction.term)?)?;
+            let admitted = facts.admitted(instruction, digest, &admission);
+            if admitted.term != facts.term {
+                set_fact(t, "term", &to_json(&admitted.term)?)?;
             }
-            if let Admission::Start { confirm } = admission {
+            if let (Some(old), Some(new)) = (&facts.pair, &admitted.pair) {
+                keep_facts(t, old, new)?;
+            }
+            if let (Admission::Start { .. }, Some(record)) = (&admission, &admitted.seen) {
                 t.execute(
                     "INSERT INTO instructions(id, pair, what, digest, state, received_at, changed_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?6)
                      ON CONFLICT(id) DO UPDATE SET state = excluded.state, changed_at = excluded.changed_at",
@@ -103,14 +107,11 @@ impl Ledger {
                         instruction.id.to_string(),
                         pair,
                         instruction.order.name(),
-                        digest.to_string(),
-                        to_json(&InstructionState::Running)?,
+                        record.digest.to_string(),
+                        to_json(&record.state)?,
                         to_micros(at)
                     ],
                 )?;
-                if confirm {
-                    t.execute("UPDATE pairs SET confirmed_in = (SELECT value FROM facts WHERE name = 'start') WHERE pair = ?1", [pair])?;
-                }
             }
             Ok(admission)
         })

@@ -9,6 +9,7 @@ mod identity;
 mod instructions;
 mod points;
 mod rows;
+pub mod rules;
 mod staging;
 mod users;
 

@@ -1,0 +1,166 @@
+//! What the engine says to agents about identities and what it makes of their answers: pure.
+//!
+//! ```text
+//! pair state + effect → letter (who, id, epoch, order)          trouble → is there a way back?
+//! an agent's term → meeting                                     claims told → highest epoch, contention, confirmation
+//! ```
+//! The engine's tasks only carry letters. `tests/model` carries the same ones in every order, and loses them.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::domain::switchover::machine::{Decision, Effect, Event, PairPhase, PairState, next};
+use crate::domain::{Claim, ClusterName, Epoch, Identity, InstructionId, Term, Trouble, TroubleKind};
+use crate::protocol::{DemoteOrder, Order, PairRecord, PromoteOrder};
+
+/// An instruction to be given, without the term of who gives it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Letter {
+    /// The cluster whose agent gets it.
+    pub to: ClusterName,
+    /// Drawn with the decision: sent again it is the same instruction.
+    pub id: InstructionId,
+    /// The epoch it is given under.
+    pub epoch: Epoch,
+    /// What to do.
+    pub order: Order,
+}
+
+/// What an effect of the identity machine means as an instruction; `None`: it asks no agent for anything.
+pub fn letter(state: &PairState, effect: &Effect) -> Option<Letter> {
+    match effect {
+        Effect::Demote(decision) if matches!(state.phase, PairPhase::Fencing { .. }) => {
+            let order = Order::Demote(DemoteOrder { decision: (**decision).clone(), fence_only: true });
+            Some(Letter { to: decision.from.clone(), id: decision.demote, epoch: before(decision), order })
+        }
+        Effect::Demote(decision) => {
+            let order = Order::Demote(DemoteOrder { decision: (**decision).clone(), fence_only: false });
+            Some(Letter { to: decision.from.clone(), id: demote_id(decision), epoch: decision.epoch, order })
+        }
+        Effect::Unfence(decision) => {
+            let order = Order::Unfence(DemoteOrder { decision: (**decision).clone(), fence_only: true });
+            Some(Letter { to: decision.from.clone(), id: decision.unfence, epoch: before(decision), order })
+        }
+        Effect::Promote(decision) => {
+            let order = Order::Promote(PromoteOrder { decision: (**decision).clone() });
+            Some(Letter { to: decision.to.clone(), id: decision.promote, epoch: decision.epoch, order })
+        }
+        Effect::WatchFinalRuns(_) => None,
+    }
+}
+
+/// The epoch that holds until the decision's promotion.
+fn before(decision: &Decision) -> Epoch {
+    Epoch(decision.epoch.0.saturating_sub(1))
+}
+
+/// A planned switchover used the decision's own id for the fence before; the same id with another body would be refused.
+fn demote_id(decision: &Decision) -> InstructionId {
+    if decision.planned { InstructionId(Uuid::from_u128(decision.demote.0.as_u128() ^ 1)) } else { decision.demote }
+}
+
+/// Whether an effect that failed undoes its planned switchover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WayBack {
+    /// No: it is tried until it succeeds.
+    None,
+    /// Yes.
+    Now,
+    /// Only if the cluster that was to be promoted says now that it has not taken the new epoch: [`has_not_taken`].
+    IfNotTaken,
+}
+
+/// Before the promotion of a planned switchover a failure undoes it. Once asked to promote, the survivor may have made the new epoch
+/// durable: then only its refusal by a rule, and its own word, lead back.
+pub fn way_back(state: &PairState, effect: &Effect, trouble: &Trouble) -> WayBack {
+    match effect {
+        Effect::Demote(_) if matches!(state.phase, PairPhase::Fencing { .. }) => WayBack::Now,
+        Effect::WatchFinalRuns(_) => WayBack::Now,
+        Effect::Promote(decision) if decision.planned && is_for_good(trouble) => WayBack::IfNotTaken,
+        Effect::Demote(_) | Effect::Promote(_) | Effect::Unfence(_) => WayBack::None,
+    }
+}
+
+/// A rule forbids it: asked again, the same is refused again.
+pub fn is_for_good(trouble: &Trouble) -> bool {
+    matches!(trouble.kind, TroubleKind::Refused | TroubleKind::Outdated | TroubleKind::NotFound | TroubleKind::Invalid)
+}
+
+/// Whether a cluster that tells these claims in the pair knows of no epoch as high as the decision's.
+pub fn has_not_taken(decision: &Decision, mut claims: impl Iterator<Item = Claim>) -> bool {
+    claims.all(|claim| claim.epoch < decision.epoch)
+}
+
+/// What an agent's term means for ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meeting {
+    /// Ours is as high.
+    InCommand,
+    /// We take this one, above all it knows.
+    Take(Term),
+    /// A controller that started later commands it.
+    Ousted,
+}
+
+/// The first time we meet an agent after our start we take a higher term than it knows; a higher one later means that we are ousted.
+pub fn meet(first: bool, ours: Term, known: Term) -> Meeting {
+    match first {
+        true if known >= ours => Meeting::Take(Term(known.0 + 1)),
+        false if known > ours => Meeting::Ousted,
+        _ => Meeting::InCommand,
+    }
+}
+
+/// The highest epoch that anybody told us, or that we know by ourselves.
+pub fn highest(state: &PairState, claims: &[(&ClusterName, Claim)]) -> Epoch {
+    claims.iter().map(|(_, claim)| claim.epoch).chain([state.epoch]).max().unwrap_or_default()
+}
+
+/// The epoch that two decisions, or two primaries, contend for.
+pub fn contended(claims: &[(&ClusterName, Claim)]) -> Option<Epoch> {
+    let [(_, first), (_, second)] = claims else { return None };
+    let both_primary = first.identity == Identity::Primary && second.identity == Identity::Primary;
+    (first.epoch == second.epoch && (first.decision != second.decision || both_primary)).then_some(first.epoch)
+}
+
+/// An agent that has just started waits for somebody to say that its identity still holds. We do, when it is what our own events say
+/// and nobody has told of a higher epoch or of another decision.
+pub fn may_confirm(state: &PairState, claims: &[(&ClusterName, Claim)], cluster: &ClusterName, told: Claim) -> bool {
+    let expected = if *cluster == state.primary { Identity::Primary } else { Identity::Secondary };
+    let epoch = highest(state, claims);
+    told.epoch == epoch && state.epoch == epoch && told.identity == expected && contended(claims).is_none()
+}
+
+/// Whether a pair may be rebuilt from what its agents hold: not while this controller changes identities, for the fence that it put on
+/// would be forgotten. What an agent refuses for good (`held`) never ends by itself: then adopting is the way out.
+pub fn may_rebuild(state: &PairState, held: Option<&Trouble>) -> bool {
+    let alone = matches!(state.phase, PairPhase::ActiveAlone { .. });
+    alone || next(state).is_empty() || held.is_some_and(is_for_good)
+}
+
+/// The events that lead to the state that an agent of cluster `own` holds, with every decision that agents told of.
+pub fn history<'a>(own: &ClusterName, record: &PairRecord, mut decisions: impl Iterator<Item = &'a Decision>) -> Vec<Event> {
+    let Claim { identity, epoch, decision } = record.claim;
+    let (own, other) = (own.clone(), record.peer.cluster.clone());
+    let (primary, secondary) = match identity {
+        Identity::Primary => (own, other),
+        Identity::Secondary | Identity::Unknown => (other, own),
+    };
+    let Some(decided) = decisions.find(|known| known.id == decision) else {
+        return vec![Event::Paired { primary, secondary, epoch }];
+    };
+    // It changed hands by a person's decision: the pair comes back as it is, active alone, with that very decision on record, so
+    // that the ids of what is still to do (the old primary's fence) are the same.
+    let (at, decision) = (decided.at, Box::new(decided.clone()));
+    let mut events = vec![Event::Paired { primary: decided.from.clone(), secondary: decided.to.clone(), epoch: before(decided) }];
+    if decided.planned {
+        events.push(Event::Decided { decision });
+        events.push(Event::Fenced { at, final_runs: BTreeMap::new() });
+    } else {
+        events.push(Event::FaultDeclared { at });
+        events.push(Event::Decided { decision });
+    }
+    events.push(Event::Promoted { at, failed: BTreeMap::new() });
+    events
+}

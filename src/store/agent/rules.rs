@@ -1,0 +1,84 @@
+//! How an agent's knowledge of a pair may change: pure. The ledger reads the facts, asks here, and writes what it is told, in one
+//! transaction; `tests/model` asks here as well, in every order.
+//!
+//! Invariants 1 and 2: a claim only rises, and one epoch has one decision.
+
+use super::{Admission, AdmissionFacts, FenceState, InstructionRecord, InstructionState, PairFacts};
+use crate::domain::switchover::machine::Decision;
+use crate::domain::{Claim, DataSetName, Digest, Epoch, Identity, PointId, ServiceName, Term, Trouble, TroubleKind};
+use crate::protocol::Instruction;
+
+impl PairFacts {
+    /// Takes a claim of a higher epoch, or the same again. It counts as confirmed, a conflict is over, and whoever is not primary has
+    /// no active services. A lower claim, or another one of the same epoch, is `Outdated`.
+    pub fn take(&self, claim: Claim) -> Result<PairFacts, Trouble> {
+        if claim.epoch < self.claim.epoch || (claim.epoch == self.claim.epoch && claim != self.claim) {
+            let reason = format!("epoch {} does not rise above what this agent holds", claim.epoch);
+            return Err(Trouble::new(TroubleKind::Outdated, &self.pair, reason));
+        }
+        let mut new = PairFacts { claim, confirmed: true, conflict: None, ..self.clone() };
+        if claim.identity != Identity::Primary {
+            new.active.clear();
+        }
+        Ok(new)
+    }
+
+    /// Takes the secondary identity together with the intention to fence these data sets, so that neither a crash nor another change
+    /// of identity comes between the two.
+    pub fn stand_back(&self, claim: Claim, sets: &[DataSetName]) -> Result<PairFacts, Trouble> {
+        let claim = Claim { identity: Identity::Secondary, ..claim };
+        let mut new = self.take(claim)?;
+        new.fence = FenceState { wanted: true, sets: sets.to_vec(), ..new.fence };
+        Ok(new)
+    }
+
+    /// The other agent, the controller or a person confirmed the claim.
+    pub fn confirm(&self) -> PairFacts {
+        PairFacts { confirmed: true, ..self.clone() }
+    }
+
+    /// Two decisions of one epoch were seen when our claim was `compared`; a decision that came since ends it before it begins.
+    pub fn contend(&self, compared: Claim, why: &str) -> PairFacts {
+        let conflict = if self.claim == compared { Some(why.to_owned()) } else { self.conflict.clone() };
+        PairFacts { conflict, ..self.clone() }
+    }
+
+    /// Applications may use the service here from now on. Refused unless this side is primary at exactly this epoch.
+    pub fn activate(&self, epoch: Epoch, service: &ServiceName, point: Option<PointId>) -> Result<PairFacts, Trouble> {
+        if self.claim.identity != Identity::Primary || self.claim.epoch != epoch {
+            return Err(Trouble::new(TroubleKind::Refused, service, "this cluster is no longer primary of that epoch"));
+        }
+        let mut new = self.clone();
+        new.active.insert(service.clone(), point);
+        Ok(new)
+    }
+}
+
+impl AdmissionFacts {
+    /// What is known once an instruction was judged: the highest term; and, when it starts, that it runs, and the word that confirms.
+    pub fn admitted(&self, instruction: &Instruction, digest: Digest, admission: &Admission) -> AdmissionFacts {
+        let mut new = AdmissionFacts { term: self.term.max(instruction.term), ..self.clone() };
+        if let Admission::Start { confirm } = admission {
+            new.seen = Some(InstructionRecord { digest, state: InstructionState::Running });
+            if *confirm {
+                new.pair = self.pair.as_ref().map(PairFacts::confirm);
+            }
+        }
+        new
+    }
+}
+
+/// The term that counts once a controller was adopted: above that of every instruction still on its way.
+pub fn term_of_adoption(known: Term) -> Term {
+    Term(known.0 + 1)
+}
+
+/// A planned switchover's fence does not go up once its lifting was asked for, however late it comes. `unfence`: what the ledger
+/// knows of the instruction that lifts it.
+pub fn may_still_fence(decision: &Decision, unfence: Option<&InstructionRecord>) -> Result<(), Trouble> {
+    match unfence {
+        None => Ok(()),
+        Some(_) => Err(Trouble::new(TroubleKind::Refused, &decision.from, "this planned switchover was given up and its fence is lifted")
+            .next("decide again if it is still wanted")),
+    }
+}

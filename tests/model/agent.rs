@@ -1,0 +1,280 @@
+//! One agent of the model: what is durable, what a crash takes away, and each ledger write of its jobs as one step.
+//!
+//! Every decision is the product's own: the guard, the ledger's rules, the peer's lesson, what may be said to applications.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use understudy::agent::guard::{Asked, judge};
+use understudy::agent::peer::{Lesson, learn};
+use understudy::agent::serving;
+use understudy::domain::switchover::machine::Decision;
+use understudy::domain::*;
+use understudy::protocol::route::RouteReply;
+use understudy::protocol::{Instruction, Order, Outcome, PromoteReport};
+use understudy::store::agent::{Admission, AdmissionFacts, FenceState, InstructionRecord, InstructionState, PairFacts, rules};
+
+use crate::world::{Message, policy};
+
+/// See the module.
+#[derive(Clone)]
+pub struct Agent {
+    pub here: ClusterName,
+    pub up: bool,
+    // Durable.
+    pub facts: PairFacts,
+    pub term: Term,
+    pub records: BTreeMap<InstructionId, InstructionRecord>,
+    pub decisions: Vec<Decision>,
+    /// The data itself stands under a fence.
+    pub data_fenced: bool,
+    // Lost in a crash.
+    jobs: Vec<(Arc<Instruction>, u8)>,
+    /// The peer's claim on its way, with ours when it was asked.
+    heard: Option<(Claim, Claim)>,
+    /// A fence that is put on beside the watch.
+    fencing: bool,
+}
+
+impl Agent {
+    pub fn new(facts: PairFacts, here: ClusterName) -> Agent {
+        let data_fenced = facts.claim.identity == Identity::Secondary;
+        Agent {
+            here,
+            up: true,
+            facts,
+            term: Term(1),
+            records: BTreeMap::new(),
+            decisions: Vec::new(),
+            data_fenced,
+            jobs: Vec::new(),
+            heard: None,
+            fencing: false,
+        }
+    }
+
+    pub fn crash(&mut self) {
+        self.up = false;
+        self.facts.confirmed = false;
+        self.jobs.clear();
+        (self.heard, self.fencing) = (None, false);
+        for record in self.records.values_mut().filter(|record| record.state == InstructionState::Running) {
+            record.state = InstructionState::Interrupted;
+        }
+    }
+
+    /// An instruction arrives, for the first or the tenth time.
+    pub fn take(&mut self, message: &Message) -> Result<(), Trouble> {
+        let Message { instruction, digest, key, .. } = message;
+        let seen = self.records.get(&instruction.id).cloned();
+        let facts = AdmissionFacts { term: self.term, pair: Some(self.facts.clone()), seen };
+        let admission = judge(instruction, Asked { here: &self.here, caller: key, digest: *digest }, &facts)?;
+        let admitted = facts.admitted(instruction, *digest, &admission);
+        self.term = admitted.term;
+        self.facts = admitted.pair.expect("a member stays one");
+        if matches!(admission, Admission::Start { .. }) && !message.is_word() {
+            self.records.insert(instruction.id, admitted.seen.expect("it runs"));
+            self.jobs.push((instruction.clone(), 0));
+        }
+        Ok(())
+    }
+
+    /// Jobs that may take a step: changes of identity go one at a time.
+    pub fn ready(&self) -> Vec<usize> {
+        match self.jobs.iter().position(|(_, step)| *step > 0) {
+            Some(begun) => vec![begun],
+            None => (0..self.jobs.len()).collect(),
+        }
+    }
+
+    /// The next durable step of a job.
+    pub fn work(&mut self, job: usize) {
+        let (instruction, step) = self.jobs[job].clone();
+        let ended = match (&instruction.order, step) {
+            (Order::Promote(promote), step) => self.promote(&promote.decision, step),
+            (Order::Demote(demote), step) if demote.fence_only => self.fence(&demote.decision, step),
+            (Order::Demote(demote), 0) => self.step_down(&demote.decision),
+            (Order::Demote(_), step) => self.put_on(step - 1),
+            (Order::Unfence(unfence), step) => self.unfence(&unfence.decision, step),
+            _ => unreachable!("only changes of identity become jobs"),
+        };
+        let state = match ended {
+            Ok(None) => {
+                self.jobs[job].1 += 1;
+                return;
+            }
+            Ok(Some(outcome)) => InstructionState::Done(Box::new(outcome)),
+            Err(trouble) => InstructionState::Failed(trouble),
+        };
+        self.jobs.remove(job);
+        self.records.get_mut(&instruction.id).expect("it was entered").state = state;
+    }
+
+    fn promote(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
+        let service = &policy().name;
+        match step {
+            0 => {
+                let claim = Claim { identity: Identity::Primary, epoch: decision.epoch, decision: decision.id };
+                self.facts = self.facts.take(claim)?;
+                self.keep(decision);
+                Ok(None)
+            }
+            1 => {
+                if !self.facts.active.contains_key(service) {
+                    self.data_fenced = false;
+                }
+                Ok(None)
+            }
+            2 => {
+                // A service that is refused is told in the report and does not fail the promotion.
+                if let Ok(active) = self.facts.activate(decision.epoch, service, None) {
+                    self.facts = active;
+                }
+                Ok(None)
+            }
+            _ => {
+                self.facts.fence = FenceState::default();
+                let report = PromoteReport { epoch: decision.epoch, services: BTreeMap::new(), failed: BTreeMap::new() };
+                Ok(Some(Outcome::Promoted(report)))
+            }
+        }
+    }
+
+    fn fence(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
+        if step == 0 {
+            rules::may_still_fence(decision, self.records.get(&decision.unfence))?;
+            self.keep(decision);
+        }
+        self.put_on(step)
+    }
+
+    fn step_down(&mut self, decision: &Decision) -> Result<Option<Outcome>, Trouble> {
+        let claim = Claim { identity: Identity::Secondary, epoch: decision.epoch, decision: decision.id };
+        self.facts = self.facts.stand_back(claim, &sets())?;
+        self.keep(decision);
+        Ok(None)
+    }
+
+    /// The intention is durable before the data is touched, and what was read back after it.
+    fn put_on(&mut self, step: u8) -> Result<Option<Outcome>, Trouble> {
+        self.facts.fence = FenceState { wanted: true, sets: sets(), held: step > 0, evidence: Vec::new() };
+        self.data_fenced |= step > 0;
+        Ok((step > 0).then(|| Outcome::Fenced(Vec::new())))
+    }
+
+    fn unfence(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
+        match step {
+            0 if decision.from != self.here || self.facts.claim.identity != Identity::Primary => {
+                Err(Trouble::new(TroubleKind::Refused, &self.facts.pair, "only a primary's own fence is lifted this way"))
+            }
+            0 => Ok(None),
+            1 => {
+                self.data_fenced = false;
+                Ok(None)
+            }
+            _ => {
+                self.facts.fence = FenceState::default();
+                Ok(Some(Outcome::Done))
+            }
+        }
+    }
+
+    fn keep(&mut self, decision: &Decision) {
+        if self.decisions.iter().all(|known| known.id != decision.id) {
+            self.decisions.push(decision.clone());
+        }
+    }
+
+    /// The peer's claim is asked for; it may arrive much later.
+    pub fn hear(&mut self, theirs: Claim) {
+        self.heard = Some((self.facts.claim, theirs));
+    }
+
+    /// It has arrived.
+    pub fn learn(&mut self) -> bool {
+        let Some((ours, theirs)) = self.heard.take() else { return false };
+        match learn(&ours, &theirs) {
+            Lesson::Nothing => {}
+            Lesson::Confirms => self.facts = self.facts.confirm(),
+            Lesson::Conflict(why) => self.facts = self.facts.contend(ours, &why),
+            Lesson::GiveWay(claim) if self.facts.claim.identity == Identity::Primary => {
+                if let Ok(facts) = self.facts.stand_back(claim, &sets()) {
+                    (self.facts, self.fencing) = (facts, true);
+                }
+            }
+            Lesson::GiveWay(claim) => {
+                if let Ok(facts) = self.facts.take(Claim { identity: Identity::Secondary, ..claim }) {
+                    self.facts = facts;
+                }
+            }
+        }
+        true
+    }
+
+    /// Whether a claim of the peer is on its way.
+    pub fn has_heard(&self) -> bool {
+        self.heard.is_some()
+    }
+
+    /// The fence that giving way began, or that the watch of the fence finds wanting.
+    pub fn keep_fence(&mut self) -> bool {
+        let wanting = self.facts.claim.identity == Identity::Secondary && self.facts.fence.wanted && !self.facts.fence.held;
+        let begun = std::mem::take(&mut self.fencing);
+        if wanting || begun {
+            (self.facts.fence.wanted, self.facts.fence.held, self.data_fenced) = (true, true, true);
+        }
+        wanting || begun
+    }
+
+    /// `understudy-agent adopt` on its host, and the code used by the controller with this key.
+    pub fn adopt(&mut self, key: &str) {
+        self.facts.controllers = [key.to_owned()].into();
+        self.term = rules::term_of_adoption(self.term);
+    }
+
+    /// What it says to applications.
+    pub fn says(&self) -> Option<RouteReply> {
+        let active = serving::active(&self.facts, policy(), &self.here);
+        self.up.then(|| RouteReply {
+            pair: self.facts.pair.clone(),
+            service: policy().name.clone(),
+            says: self.here.clone(),
+            claim: self.facts.claim,
+            reason: active.as_ref().err().cloned().unwrap_or_default(),
+            active: active.ok(),
+            components: BTreeMap::new(),
+        })
+    }
+
+    pub fn hash_durable(&self, hasher: &mut impl Hasher) {
+        let PairFacts { claim, confirmed, conflict, fence, active, controllers, .. } = &self.facts;
+        (claim.identity, claim.epoch.0, claim.decision, confirmed, conflict.is_some(), controllers).hash(hasher);
+        (fence.wanted, fence.held, active.len(), self.term.0, self.data_fenced).hash(hasher);
+        self.decisions.iter().for_each(|decision| decision.id.hash(hasher));
+        for (id, record) in &self.records {
+            let state = match &record.state {
+                InstructionState::Running => 0,
+                InstructionState::Interrupted => 1,
+                InstructionState::Done(_) => 2,
+                InstructionState::Failed(trouble) => 3 + trouble.kind as u8,
+            };
+            (id, state).hash(hasher);
+        }
+    }
+}
+
+impl Hash for Agent {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.hash_durable(hasher);
+        (self.up, self.fencing).hash(hasher);
+        self.jobs.iter().for_each(|(instruction, step)| (instruction.id, step).hash(hasher));
+        for claim in self.heard.iter().flat_map(|(ours, theirs)| [ours, theirs]) {
+            (claim.identity, claim.epoch.0, claim.decision).hash(hasher);
+        }
+    }
+}
+
+fn sets() -> Vec<DataSetName> {
+    policy().data_sets.iter().map(|set| set.from.clone()).collect()
+}

@@ -1,0 +1,121 @@
+//! The identity machine and its message exchange, explored over all interleavings: two agents, a controller, a rival, crashes, and
+//! messages that are lost, repeated, delayed and reordered.
+//!
+//! `MODEL_STATES` states a search at most (breadth first, so that a counterexample is one of the shortest); the figures say how deep
+//! that went. `MODEL_STATES=3000000 cargo test --release --test model -- --nocapture` goes deeper.
+
+mod agent;
+mod controller;
+mod heal;
+mod promises;
+mod world;
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use world::{Budget, Move, World};
+
+/// States a search unless `MODEL_STATES` says otherwise.
+const STATES: usize = 12_000;
+
+struct Search {
+    /// Where each world came from.
+    from: HashMap<u64, (u64, Move)>,
+    healed: HashSet<u64>,
+    transitions: u64,
+    root: World,
+}
+
+/// Explores breadth first; what went wrong, as a list of steps.
+fn explore(name: &str, root: World) -> Result<(), String> {
+    let most = std::env::var("MODEL_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(STATES);
+    let begun = Instant::now();
+    let start = root.mark();
+    let mut search = Search { from: HashMap::new(), healed: HashSet::new(), transitions: 0, root: root.clone() };
+    let mut seen = HashSet::from([start]);
+    let mut level = vec![(start, root)];
+    let (mut depth, mut whole) = (0, 0);
+    while !level.is_empty() && seen.len() < most {
+        let mut next = Vec::new();
+        for (mark, world) in &level {
+            for step in world.moves() {
+                let Some(new) = world.after(step) else { continue };
+                search.transitions += 1;
+                let new_mark = new.mark();
+                let wrong = promises::wrong(world, step, &new);
+                if !seen.insert(new_mark) {
+                    wrong.map_or(Ok(()), |why| Err(search.story(*mark, Some(step), &why, &[])))?;
+                    continue;
+                }
+                search.from.insert(new_mark, (*mark, step));
+                if let Some(why) = wrong.or_else(|| promises::broken(&new)) {
+                    return Err(search.story(new_mark, None, &why, &[]));
+                }
+                if let Err(steps) = heal::heal(&new, &mut search.healed) {
+                    return Err(search.story(new_mark, None, "nothing leads out of here", &steps));
+                }
+                next.push((new_mark, new));
+                if seen.len() >= most {
+                    break;
+                }
+            }
+            if seen.len() >= most {
+                break;
+            }
+        }
+        depth += 1;
+        whole = if seen.len() < most { depth } else { whole };
+        level = next;
+    }
+    let (states, transitions, secs) = (seen.len(), search.transitions, begun.elapsed().as_secs_f32());
+    let all = if level.is_empty() { ", which is all of them" } else { "" };
+    println!("{name}: {states} states{all}, {transitions} transitions, every interleaving to depth {whole}, {secs:.1} s");
+    Ok(())
+}
+
+impl Search {
+    /// The way from the root to a world, in words, and what is wrong there.
+    fn story(&self, mut mark: u64, last: Option<Move>, why: &str, after: &[String]) -> String {
+        let mut steps: Vec<Move> = last.into_iter().collect();
+        while let Some((before, step)) = self.from.get(&mark) {
+            steps.push(*step);
+            mark = *before;
+        }
+        let mut world = self.root.clone();
+        let mut lines = vec![format!("{why}:")];
+        for (n, step) in steps.into_iter().rev().enumerate() {
+            lines.push(format!("{:3}. {}", n + 1, world.says(step)));
+            world = world.after(step).expect("it happened");
+        }
+        lines.extend(after.iter().map(|line| format!("     then {line}")));
+        lines.join("\n")
+    }
+}
+
+fn holds(name: &str, root: World) {
+    if let Err(story) = explore(name, root) {
+        panic!("{name}: {story}");
+    }
+}
+
+const NOTHING: Budget = Budget { crashes: 0, stops: 0, decisions: 0, give_ups: 0, adoptions: 0, rivals: 0 };
+
+#[test]
+fn one_controller_and_two_agents_that_crash_keep_every_promise() {
+    holds("crashes", World::paired(Budget { crashes: 1, stops: 1, decisions: 1, ..NOTHING }));
+}
+
+#[test]
+fn a_planned_switchover_that_is_given_up_leaves_nothing_behind() {
+    holds("given up", World::paired(Budget { decisions: 2, give_ups: 1, ..NOTHING }));
+}
+
+#[test]
+fn a_rival_ousts_or_is_ousted_and_never_makes_a_second_primary() {
+    holds("rival", World::paired(Budget { decisions: 2, rivals: 1, adoptions: 1, ..NOTHING }));
+}
+
+#[test]
+fn two_decisions_of_one_epoch_stand_still_until_a_person_decides() {
+    holds("two decisions", World::contended(Budget { crashes: 1, decisions: 1, rivals: 1, ..NOTHING }));
+}
