@@ -141,6 +141,8 @@ class Cluster:
             "hbase.regionserver.hostname": "localhost", "hbase.regionserver.ipc.address": HOST,
             "hbase.regionserver.port": self.ports["region"], "hbase.regionserver.info.bindAddress": HOST,
             "hbase.regionserver.info.port": self.ports["region_web"], "hbase.regionserver.handler.count": 10,
+            # A starting master opens a file for every region of a killed one, and HDFS sets a whole block aside for each.
+            "dfs.blocksize": 16 << 20,
             "hbase.master.hfilecleaner.ttl": 1000, "hbase.master.cleaner.interval": 1000,
         }
 
