@@ -212,6 +212,11 @@ class Cluster:
         except (OSError, ValueError):
             return None
 
+    def named(self, daemon):
+        """Its process, asked again a little later: one that was only just started has no command line for a moment."""
+        time.sleep(0.5)
+        return self.pid(daemon)
+
     def start(self, daemon):
         if self.pid(daemon):
             return
@@ -280,7 +285,7 @@ class Cluster:
     def wait(self, daemon):
         deadline = time.monotonic() + START_LIMIT
         while not self.ready(daemon):
-            if not self.pid(daemon):
+            if not self.pid(daemon) and not self.named(daemon):
                 fail(f"{self.name} {daemon} ended: see {self.logs / daemon}.log")
             if time.monotonic() > deadline:
                 fail(f"{self.name} {daemon} is not ready after {START_LIMIT} s: see {self.logs / daemon}.log")
