@@ -114,7 +114,9 @@ async fn refresh_fence(site: &Site, facts: &PairFacts) -> Result<(), Trouble> {
         return Ok(());
     }
     if secondary && facts.fence.wanted && !held {
-        return fence::put_on(site, &facts.pair, &sets).await.map(drop);
+        // While identities change nobody knows whether it will be wanted; it is looked at again.
+        let Ok(_alone) = site.identity.try_lock() else { return Ok(()) };
+        return fence::put_on_behind(site, &facts.pair, &sets, facts.claim).await;
     }
     if held == facts.fence.held && evidence == facts.fence.evidence {
         return Ok(());

@@ -41,8 +41,6 @@ pub struct Manager {
     entrance: tokio::sync::Mutex<()>,
     under_way: Mutex<HashMap<InstructionId, UnderWay>>,
     at_work: Arc<Semaphore>,
-    /// One change of identity at a time.
-    identity: tokio::sync::Mutex<()>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -65,7 +63,6 @@ impl Manager {
             entrance: tokio::sync::Mutex::default(),
             under_way: Mutex::default(),
             at_work: Arc::new(Semaphore::new(MAX_AT_WORK)),
-            identity: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             stop,
         })
@@ -195,7 +192,7 @@ impl Manager {
             manager.clear_the_way(&order, &job, id).await;
             let _permit = manager.at_work.acquire().await.map_err(|e| broken(id, &e))?;
             let _alone = match changes_identity(&order) {
-                true => Some(manager.identity.lock().await),
+                true => Some(job.site.identity.lock().await),
                 false => None,
             };
             if job.cancel.is_cancelled() {

@@ -103,7 +103,7 @@ pub async fn serve_guarded(config: AgentConfig, clock: Arc<dyn Clock>, thaw_guar
     let interrupted = ledger.interrupt_running(clock.now())?;
     let components = open::components(&config)?;
     let (cluster, ledger, gates) = (config.name.clone(), Arc::new(ledger), gate::Gates::default());
-    let site = Arc::new(Site { cluster, components, ledger, clock, gates, thaw_guard });
+    let site = Arc::new(Site { cluster, components, ledger, clock, gates, identity: tokio::sync::Mutex::default(), thaw_guard });
     tracing::info!(cluster = %site.cluster, fingerprint = own.fingerprint(), interrupted, "starting; no identity is confirmed yet");
 
     finish_committed(&site).await;

@@ -34,7 +34,7 @@ pub struct Agent {
     /// The peer's claim on its way, with ours when it was asked.
     heard: Option<(Claim, Claim)>,
     /// A fence that is put on beside the watch.
-    fencing: bool,
+    fencing: Option<Claim>,
 }
 
 impl Agent {
@@ -50,7 +50,7 @@ impl Agent {
             data_fenced,
             jobs: Vec::new(),
             heard: None,
-            fencing: false,
+            fencing: None,
         }
     }
 
@@ -58,7 +58,7 @@ impl Agent {
         self.up = false;
         self.facts.confirmed = false;
         self.jobs.clear();
-        (self.heard, self.fencing) = (None, false);
+        (self.heard, self.fencing) = (None, None);
         for record in self.records.values_mut().filter(|record| record.state == InstructionState::Running) {
             record.state = InstructionState::Interrupted;
         }
@@ -134,7 +134,7 @@ impl Agent {
                 Ok(None)
             }
             _ => {
-                self.facts.fence = FenceState::default();
+                self.facts = self.facts.settle_fence(decision.epoch, &[]);
                 let report = PromoteReport { epoch: decision.epoch, services: BTreeMap::new(), failed: BTreeMap::new() };
                 Ok(Some(Outcome::Promoted(report)))
             }
@@ -200,7 +200,8 @@ impl Agent {
             Lesson::Conflict(why) => self.facts = self.facts.contend(ours, &why),
             Lesson::GiveWay(claim) if self.facts.claim.identity == Identity::Primary => {
                 if let Ok(facts) = self.facts.stand_back(claim, &sets()) {
-                    (self.facts, self.fencing) = (facts, true);
+                    self.fencing = Some(facts.claim);
+                    self.facts = facts;
                 }
             }
             Lesson::GiveWay(claim) => {
@@ -219,12 +220,16 @@ impl Agent {
 
     /// The fence that giving way began, or that the watch of the fence finds wanting.
     pub fn keep_fence(&mut self) -> bool {
-        let wanting = self.facts.claim.identity == Identity::Secondary && self.facts.fence.wanted && !self.facts.fence.held;
-        let begun = std::mem::take(&mut self.fencing);
-        if wanting || begun {
-            (self.facts.fence.wanted, self.facts.fence.held, self.data_fenced) = (true, true, true);
+        if self.jobs.iter().any(|(_, step)| *step > 0) {
+            return false;
         }
-        wanting || begun
+        let wanting = self.facts.claim.identity == Identity::Secondary && self.facts.fence.wanted && !self.facts.fence.held;
+        let Some(claim) = self.fencing.take().or(wanting.then_some(self.facts.claim)) else { return false };
+        if self.facts.stands_back_by(claim) {
+            self.facts.fence = FenceState { wanted: true, sets: sets(), held: true, evidence: Vec::new() };
+            self.data_fenced = true;
+        }
+        true
     }
 
     /// `understudy-agent adopt` on its host, and the code used by the controller with this key.
@@ -267,7 +272,8 @@ impl Agent {
 impl Hash for Agent {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.hash_durable(hasher);
-        (self.up, self.fencing).hash(hasher);
+        self.up.hash(hasher);
+        self.fencing.map(|claim| (claim.epoch.0, claim.decision)).hash(hasher);
         self.jobs.iter().for_each(|(instruction, step)| (instruction.id, step).hash(hasher));
         for claim in self.heard.iter().flat_map(|(ours, theirs)| [ours, theirs]) {
             (claim.identity, claim.epoch.0, claim.decision).hash(hasher);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::Site;
-use crate::domain::{DataSetName, Entry, Identity, PairName, PointId, RecoveryPoint, RelPath, Trouble, TroubleKind};
+use crate::domain::{Claim, DataSetName, Entry, Identity, PairName, PointId, RecoveryPoint, RelPath, Trouble, TroubleKind};
 use crate::store::agent::{FenceState, PairFacts};
 use crate::transfer::load_manifest;
 
@@ -46,6 +46,14 @@ pub async fn put_on(site: &Site, pair: &PairName, sets: &[DataSetName]) -> Resul
     let state = FenceState { wanted: true, sets: sets.to_vec(), held: failed.is_none(), evidence: evidence.clone() };
     site.ledger.set_fence(pair, &state)?;
     failed.map_or(Ok(evidence), Err)
+}
+
+/// Likewise, for a claim that was taken before: not when a promotion has come since. The caller holds the site's `identity`.
+pub async fn put_on_behind(site: &Site, pair: &PairName, sets: &[DataSetName], claim: Claim) -> Result<(), Trouble> {
+    if !site.ledger.member(pair)?.stands_back_by(claim) {
+        return Ok(());
+    }
+    put_on(site, pair, sets).await.map(drop)
 }
 
 /// Reads the fence back without changing it: whether all data sets are fenced, and the evidence. Without data sets nothing is fenced.

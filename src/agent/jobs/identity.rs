@@ -51,7 +51,7 @@ fn keep_fence_of(job: &Job, report: &PromoteReport) -> Result<(), Trouble> {
     let services = ledger.policies(&job.pair)?;
     let failed = services.iter().filter(|service| report.failed.contains_key(&service.name));
     let sets: Vec<_> = failed.flat_map(|service| &service.data_sets).map(|set| set.to.clone()).collect();
-    ledger.set_fence(&job.pair, &FenceState { wanted: !sets.is_empty(), sets, held: false, evidence: Vec::new() })
+    ledger.settle_fence(&job.pair, report.epoch, &sets)
 }
 
 async fn start_service(job: &Job, decision: &Decision, service: &Service) -> Result<PointId, Trouble> {
@@ -116,8 +116,10 @@ pub fn give_way(site: &Arc<Site>, pair: &PairName, theirs: Claim) -> Result<(), 
     if was_primary {
         // Beside the watch: a component that hangs must not blind it. What fails here is tried again by the look at the fence.
         let (site, pair) = (site.clone(), pair.clone());
+        let claim = Claim { identity: Identity::Secondary, ..theirs };
         tokio::spawn(async move {
-            if let Err(trouble) = fence::put_on(&site, &pair, &sets).await {
+            let _alone = site.identity.lock().await;
+            if let Err(trouble) = fence::put_on_behind(&site, &pair, &sets, claim).await {
                 tracing::error!(%pair, %trouble, "the fence is not up yet");
             }
         });

@@ -47,6 +47,8 @@ pub struct Site {
     pub clock: Arc<dyn Clock>,
     /// Who may touch a point's staging at the same time; starts as `Gates::default()`.
     pub gates: gate::Gates,
+    /// Held by one change of identity at a time, and by whatever puts a fence on beside it.
+    pub identity: tokio::sync::Mutex<()>,
     /// Lets held writers go should this process die; `None`: its next start does.
     pub thaw_guard: Option<ThawGuard>,
 }

@@ -184,6 +184,11 @@ impl Ledger {
         self.write(|t| change(t, pair, |facts| facts.activate(epoch, service, point)))
     }
 
+    /// A promotion of this epoch is over, by [`PairFacts::settle_fence`]: only these data sets stay fenced.
+    pub fn settle_fence(&self, pair: &PairName, epoch: Epoch, sets: &[DataSetName]) -> Result<(), Trouble> {
+        self.write(|t| change(t, pair, |facts| Ok(facts.settle_fence(epoch, sets))))
+    }
+
     /// Keeps the pair's policies; one that is missing is forgotten.
     pub fn store_policies(&self, pair: &PairName, services: &[Service]) -> Result<(), Trouble> {
         self.write(|t| {

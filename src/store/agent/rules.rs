@@ -28,8 +28,23 @@ impl PairFacts {
     pub fn stand_back(&self, claim: Claim, sets: &[DataSetName]) -> Result<PairFacts, Trouble> {
         let claim = Claim { identity: Identity::Secondary, ..claim };
         let mut new = self.take(claim)?;
-        new.fence = FenceState { wanted: true, sets: sets.to_vec(), ..new.fence };
+        // What was read back before does not count: a promotion under way may be lifting it.
+        new.fence = FenceState { wanted: true, sets: sets.to_vec(), ..FenceState::default() };
         Ok(new)
+    }
+
+    /// Whether this side still stands back by that very claim: then, and only then, a fence for it may go up.
+    pub fn stands_back_by(&self, claim: Claim) -> bool {
+        self.claim == claim && claim.identity == Identity::Secondary
+    }
+
+    /// A promotion of this epoch is over and only these data sets stay fenced; unless this side has stood back since, whose fence stays.
+    pub fn settle_fence(&self, epoch: Epoch, sets: &[DataSetName]) -> PairFacts {
+        if self.claim.identity != Identity::Primary || self.claim.epoch != epoch {
+            return self.clone();
+        }
+        let fence = FenceState { wanted: !sets.is_empty(), sets: sets.to_vec(), ..FenceState::default() };
+        PairFacts { fence, ..self.clone() }
     }
 
     /// The other agent, the controller or a person confirmed the claim.
