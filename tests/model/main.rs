@@ -115,6 +115,32 @@ fn a_rival_ousts_or_is_ousted_and_never_makes_a_second_primary() {
     holds("rival", World::paired(Budget { decisions: 2, rivals: 1, adoptions: 1, ..NOTHING }));
 }
 
+/// Both know of epoch 1 only; what the two of them sent meets in every order, also within the agents' jobs.
+#[test]
+fn two_controllers_decide_at_once_and_one_decision_makes_the_epoch() {
+    let root = World::paired(Budget { decisions: 2, rivals: 1, ..NOTHING });
+    let both = [Move::StartsOnCopy { old: true }, Move::Decides { who: 0, planned: false }, Move::Decides { who: 1, planned: false }];
+    holds("at once", after(root, &both));
+}
+
+/// The second decision is above the first, whose demotion of the old primary is still on its way.
+#[test]
+fn two_controllers_decide_one_after_the_other_and_the_first_changes_nothing_any_more() {
+    let root = World::paired(Budget { decisions: 2, rivals: 1, ..NOTHING });
+    let mut first = vec![Move::StartsOnCopy { old: true }, Move::Decides { who: 0, planned: false }, Move::Sends(0), Move::Arrives(0)];
+    first.extend([Move::Works(1, 0); 4]);
+    first.extend([Move::Reads(0), Move::Sends(0), Move::Decides { who: 1, planned: false }, Move::Sends(1)]);
+    // Both demotions have arrived at east, and neither has begun.
+    first.extend([Move::Arrives(2), Move::Arrives(1)]);
+    first.extend([Move::Works(1, 0); 4]);
+    first.extend([Move::Reads(1), Move::Sends(1), Move::Arrives(3)]);
+    holds("one after the other", after(root, &first));
+}
+
+fn after(world: World, steps: &[Move]) -> World {
+    steps.iter().fold(world, |world, step| world.after(*step).expect("it may happen"))
+}
+
 #[test]
 fn two_decisions_of_one_epoch_stand_still_until_a_person_decides() {
     holds("two decisions", World::contended(Budget { crashes: 1, decisions: 1, rivals: 1, ..NOTHING }));
