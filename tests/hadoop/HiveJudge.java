@@ -78,6 +78,9 @@ public class HiveJudge {
       case "create-items": // database, table: what the contract keeps its items in
         hive.createTable(table(w[1], w[2], "MANAGED_TABLE", null, columns("content", "string"), columns("name", "string")));
         return "";
+      case "create-orders": // database, table: partitioned as "add-partitions" has it
+        hive.createTable(table(w[1], w[2], "MANAGED_TABLE", null, columns("id", "int", "customer", "int"), columns("day", "int", "place", "string")));
+        return "";
       case "add-partition": { // database, table, location or empty, values
         Table table = hive.getTable(w[1], w[2]);
         hive.add_partition(partition(table, w[3], Arrays.copyOfRange(w, 4, w.length)));
@@ -111,6 +114,8 @@ public class HiveJudge {
         hive.alter_partition(w[1], w[2], part, null);
         return "";
       }
+      case "partitions": // database, table
+        return String.join(",", hive.listPartitionNames(w[1], w[2], (short) -1));
       case "has-partition":
         return String.valueOf(hive.listPartitionNames(w[1], w[2], (short) -1).contains(w[3]));
       case "set-parameter": { // database, table, name, value

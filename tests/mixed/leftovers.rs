@@ -46,7 +46,7 @@ async fn leftovers_are_listed_with_owner_and_age_and_removed_and_nothing_else_is
 
     // A capture that the agent knows it could not release, and two that it never made.
     let (ours, others) = (yesterday(), yesterday());
-    let web = |at: &crate::mixed::At| Web::new(&at.hdfs.webhdfs, &at.hdfs.user);
+    let web = |at: &crate::pair::At| Web::new(&at.hdfs.webhdfs, &at.hdfs.user);
     let source = mixed.primary.hbase.component();
     web(&mixed.primary).snapshot(&mixed.directory, &format!("understudy-{ours}")).await;
     source.capture(&mixed.table, ours).await.expect("captured");

@@ -3,7 +3,8 @@
 use std::process::Child;
 use std::time::Duration;
 
-use crate::mixed::{At, Mixed};
+use crate::mixed::Mixed;
+use crate::pair::At;
 use crate::support::contract::Side;
 
 /// Where a run is when it is struck.

@@ -1,76 +1,39 @@
 //! The mixed service: a directory, a table of HBase's and a database of Hive's, small, with a real agent at each side.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::stand::hdfs::{self, Cluster, Web, content, write};
-use crate::stand::processes::{Agent, Controller, plan};
-use crate::stand::{Dir, provider, until};
+use crate::pair::{At, Pair};
+use crate::stand::hdfs::{self, Web, content, write};
+use crate::stand::until;
 use crate::support::contract::Side;
-use crate::support::hbase_world::{HbaseCluster, clusters};
-use crate::support::hive_judge::{hive, try_hive};
-
-/// One side of it.
-pub struct At {
-    pub side: Side,
-    pub agent: Agent,
-    pub hdfs: Cluster,
-    pub hbase: HbaseCluster,
-}
+use crate::support::hive_judge::hive;
 
 /// Two clusters, two agents, and the service `orders`, once sealed.
 pub struct Mixed {
-    pub primary: At,
-    pub secondary: At,
-    pub controller: Controller,
+    pub pair: Pair,
     pub directory: String,
     pub table: String,
     pub database: String,
-    // Last, so that nothing runs in it any more when it goes.
-    _dir: Dir,
 }
 
-fn metastore(side: &str) -> Option<String> {
-    std::env::var(format!("HADOOP_LAB_{side}_METASTORE")).ok()
+impl Deref for Mixed {
+    type Target = Pair;
+    fn deref(&self) -> &Pair {
+        &self.pair
+    }
+}
+
+impl DerefMut for Mixed {
+    fn deref_mut(&mut self) -> &mut Pair {
+        &mut self.pair
+    }
 }
 
 impl At {
-    fn new(dir: &Dir, side: Side, name: &str, hdfs: Cluster, hbase: HbaseCluster, metastore: &str) -> At {
-        let (fs, web, user) = (&hdfs.fs, &hdfs.webhdfs, &hdfs.user);
-        let components = format!(
-            "{}\n[[component]]\nkind = \"hbase\"\nmaster = \"{}\"\nweb = \"{}\"\nroot = \"{fs}/hbase\"\nwebhdfs = \"{web}\"\nuser = \"{user}\"\n\n\
-             [[component]]\nkind = \"hive\"\nmetastore = \"{metastore}\"\nwarehouse = \"{fs}/warehouse\"\nwebhdfs = \"{web}\"\nuser = \"{user}\"\n",
-            hdfs.component(),
-            hbase.master,
-            hbase.web
-        );
-        At { side, agent: Agent::with(dir.path(), name, &components), hdfs, hbase }
-    }
-
-    /// The launcher's name of its cluster.
-    pub fn cluster(&self) -> &'static str {
-        match self.side {
-            Side::Source => "primary",
-            Side::Target => "secondary",
-        }
-    }
-
-    /// Kills a daemon of its cluster, `hbase` or `hive`.
-    pub fn kill(&self, daemon: &str) {
-        hdfs::fault(&[self.cluster(), daemon, "kill"]);
-    }
-
-    /// Starts it again, and lets the clients of this test notice.
-    pub async fn start(&self, daemon: &str) {
-        hdfs::fault(&[self.cluster(), daemon, "start"]);
-        if daemon == "hive" {
-            // The judge's own connection went with the server.
-            drop(try_hive(self.side, &["event-id"]));
-        }
-    }
-
     /// The points of every snapshot of ours that stands in the service's places, by Apache's own servers and clients.
     pub async fn snapshots(&self, mixed: &Mixed) -> BTreeSet<String> {
         let web = Web::new(&self.hdfs.webhdfs, &self.hdfs.user);
@@ -86,22 +49,12 @@ impl At {
 impl Mixed {
     /// `None`, said aloud, where there are no clusters.
     pub async fn sealed() -> Option<Mixed> {
-        let [from, to] = clusters().await?;
-        let both = Cluster::from_environment("PRIMARY").zip(Cluster::from_environment("SECONDARY"));
-        let (Some((from_hdfs, to_hdfs)), Some(from_hive), Some(to_hive)) = (both, metastore("PRIMARY"), metastore("SECONDARY")) else {
-            println!("skipped: no HDFS or no Hive. Run: tests/hadoop/cluster.py up --with hbase,hive");
-            return None;
-        };
-        provider();
-        let (dir, own) = (Dir::new(), uuid::Uuid::now_v7().simple().to_string());
+        let own = uuid::Uuid::now_v7().simple().to_string();
         let mut mixed = Mixed {
-            primary: At::new(&dir, Side::Source, "shenzhen", from_hdfs, from, &from_hive),
-            secondary: At::new(&dir, Side::Target, "guiyang", to_hdfs, to, &to_hive),
-            controller: Controller::new(dir.path(), "controller"),
+            pair: Pair::new().await?,
             directory: format!("/faults-{own}/orders"),
             table: format!("faults_{own}:orders"),
             database: format!("f{own}"),
-            _dir: dir,
         };
         let rows = &mixed.primary.hbase.rows;
         rows.tell(&["namespace", &format!("faults_{own}")]).await;
@@ -111,9 +64,8 @@ impl Mixed {
         let client = hdfs::client(&mixed.primary.hdfs.fs, &mixed.primary.hdfs.user);
         client.mkdirs(&mixed.directory, 0o755, true).await.unwrap();
         mixed.work(0).await;
-        mixed.primary.agent.start();
-        mixed.secondary.agent.start();
-        mixed.controller.apply(&plan(&mixed.primary.agent, &mixed.secondary.agent, &mixed.sets()));
+        let sets = mixed.sets();
+        mixed.begin(&sets);
         mixed.run_is_right().await;
         Some(mixed)
     }

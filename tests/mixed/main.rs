@@ -7,8 +7,12 @@
 mod kills;
 mod leftovers;
 mod mixed;
+mod moments;
+mod orders;
+mod pair;
 #[path = "../stand/mod.rs"]
 mod stand;
+mod story;
 #[allow(unused)]
 #[path = "../support/mod.rs"]
 mod support;
