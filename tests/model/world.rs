@@ -67,8 +67,8 @@ impl Message {
         }
     }
 
-    fn mark(&self) -> (InstructionId, u64, usize) {
-        (self.instruction.id, self.instruction.term.0, self.from)
+    fn mark(&self) -> (InstructionId, u64, usize, Digest) {
+        (self.instruction.id, self.instruction.term.0, self.from, self.digest)
     }
 }
 
