@@ -47,12 +47,10 @@ pub async fn run(job: &Job, order: CaptureOrder) -> Result<Outcome, Trouble> {
         return Err(Trouble::new(TroubleKind::Refused, format!("point {}", order.point), "its run was dropped").next("start a new run"));
     }
     if let Some(known) = ledger.capture(order.point)? {
-        match known.state {
-            CaptureState::Done(report) => return Ok(Outcome::Captured(report)),
-            CaptureState::Taking => return Err(drop_halves(&job.site, &known).await),
-            // An earlier try failed, and what holds it up is what is still in the way of dropping its halves.
-            CaptureState::Leftover => release_or_say(&job.site, &known).await?,
-        }
+        return match known.state {
+            CaptureState::Done(report) => Ok(Outcome::Captured(report)),
+            CaptureState::Taking | CaptureState::Leftover => Err(drop_halves(&job.site, &known).await),
+        };
     }
     let data_sets: Vec<DataSetName> = order.service.data_sets.iter().map(|set| set.from.clone()).collect();
     check(job, &order, &data_sets)?;
@@ -224,14 +222,6 @@ async fn drop_halves(site: &Site, row: &CaptureRow) -> Trouble {
             Trouble::new(TroubleKind::Refused, format!("point {}", row.point), reason).next("start a new run")
         }
     }
-}
-
-/// Releases what a failed try left, so that it can be tried again; the trouble of the first that cannot be.
-async fn release_or_say(site: &Site, row: &CaptureRow) -> Result<(), Trouble> {
-    for set in &row.data_sets {
-        site.component(set)?.release(&set.path, row.point).await?;
-    }
-    site.ledger.forget_capture(row.point)
 }
 
 /// Releases a capture everywhere. What cannot be released is told in words, and kept in the ledger to be tried again.
