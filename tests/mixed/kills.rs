@@ -107,25 +107,3 @@ async fn a_killed_agent_ends_in_a_resumed_or_a_cleanly_failed_run() {
         }
     }
 }
-
-/// Dead for longer than a run is patient: what it left on the dead server is known, and swept when the server is back.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_stays_dead_fails_the_run_with_its_name_and_leaves_nothing_once_it_is_back() {
-    let Some(mixed) = Mixed::sealed().await else { return };
-    let points = mixed.points();
-    for (number, (daemon, stage)) in [("hbase", Stage::Capture), ("hive", Stage::Arm)].into_iter().enumerate() {
-        mixed.work(number + 1).await;
-        let mut run = run_until(&mixed, stage);
-        mixed.primary.kill(daemon);
-        let code = run.wait().unwrap().code();
-        let runs = mixed.controller.done(&["runs", "orders", "--limit", "1"]);
-        mixed.primary.start(daemon).await;
-        println!("{daemon} dead from {stage:?} on: {}", runs[0]["error"]);
-        let text = |key: &str| runs[0]["error"][key].as_str().unwrap_or_default();
-        assert!(code == Some(1) && runs[0]["outcome"] == "failed", "{runs:#}");
-        assert!(text("object").contains(daemon) || text("reason").contains(daemon), "{runs:#}");
-        assert!(!text("next_step").is_empty(), "{runs:#}");
-        mixed.run_is_right().await;
-    }
-    assert!(mixed.points().is_superset(&points));
-}

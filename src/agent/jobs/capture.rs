@@ -218,7 +218,12 @@ async fn drop_halves(site: &Site, row: &CaptureRow) -> Trouble {
         Err(trouble) => trouble,
         Ok(leftovers) => {
             let left = if leftovers.is_empty() { String::new() } else { format!("; not removed: {}", leftovers.join("; ")) };
-            let reason = format!("the agent stopped in the middle of the capture; what was captured was released{left}");
+            let why = if row.state == CaptureState::Leftover {
+                "an earlier try failed"
+            } else {
+                "the agent stopped in the middle of the capture"
+            };
+            let reason = format!("{why}; what was captured was released{left}");
             Trouble::new(TroubleKind::Refused, format!("point {}", row.point), reason).next("start a new run")
         }
     }

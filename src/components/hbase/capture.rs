@@ -22,6 +22,8 @@ use crate::protocol::OwnSnapshot;
 const ASKED_EVERY: Duration = Duration::from_millis(20);
 /// Tries of one snapshot: a region server that is interrupted, or a region that moves, makes HBase give one up.
 const TRIES: u32 = 2;
+/// What HBase says of a snapshot that it gave up, or forgot because its master was started anew in the middle.
+const GIVEN_UP: [&str; 2] = ["HBaseSnapshotException", "UnknownSnapshotException"];
 /// A snapshot that lives until it is deleted; 0 would mean the server's default, which may be short.
 const FOR_EVER: i64 = -2;
 /// The kind of snapshot that writes everything in memory out first.
@@ -75,7 +77,7 @@ impl Hbase {
             match self.take(&wanted).await {
                 Ok(()) => break (lo, Instant::now()),
                 // Given up by HBase for a passing reason of its own, with nothing left of it: the next try is a cut with its own window.
-                Err(error) if error.is("HBaseSnapshotException") && tries < TRIES => {}
+                Err(error) if GIVEN_UP.iter().any(|class| error.is(class)) && tries < TRIES => {}
                 Err(error) => return Err(about(error)),
             }
         };

@@ -85,6 +85,9 @@ fn remote(class: &str, trouble: impl Fn(TroubleKind) -> Trouble) -> Trouble {
         }
         "AccessDeniedException" => trouble(TroubleKind::Refused).next("let the agent act as an HBase superuser (`user` in agent.toml)"),
         "PleaseHoldException" | "ServerNotRunningYetException" => trouble(TroubleKind::Unreachable).next("the master is starting: wait"),
+        "HBaseSnapshotException" => {
+            trouble(TroubleKind::Failed).next("see the master's log for why it gave the snapshot up, then start a new run")
+        }
         "QuotaExceededException" => trouble(TroubleKind::Exhausted).next("raise the quota of the namespace"),
         "UnsupportedOperationException" => trouble(TroubleKind::Refused).next("see `hbase.snapshot.enabled` in hbase-site.xml"),
         "IllegalArgumentException" | "DoNotRetryIOException" => trouble(TroubleKind::Refused),
