@@ -51,6 +51,8 @@ pub enum CaptureState {
     Done(CaptureReport),
     /// To be released; what could not be is tried again when the service is armed next.
     Leftover,
+    /// Likewise, because taking it failed for this: whoever asks again hears the same.
+    Failed(Trouble),
 }
 
 impl Ledger {
