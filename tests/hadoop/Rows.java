@@ -178,17 +178,23 @@ public class Rows {
         return Arrays.stream(tables).map(TableName::getNameWithNamespaceInclAsString).sorted().toList();
     }
 
-    // Files below a directory of HDFS: path and length, one after the other.
+    // Files below a directory of HDFS: path and length, one after the other. HBase's cleaner may take directories away meanwhile: then anew.
     static List<String> files(String root) throws Exception {
-        List<String> all = new ArrayList<>();
         FileSystem fs = FileSystem.get(conf);
-        if (fs.exists(new Path(root)))
-            for (var found = fs.listFiles(new Path(root), true); found.hasNext(); ) {
-                var status = found.next();
-                all.add(status.getPath().toUri().getPath());
-                all.add(String.valueOf(status.getLen()));
+        for (int tries = 0; tries < 20 && fs.exists(new Path(root)); tries++) {
+            List<String> all = new ArrayList<>();
+            try {
+                for (var found = fs.listFiles(new Path(root), true); found.hasNext(); ) {
+                    var status = found.next();
+                    all.add(status.getPath().toUri().getPath());
+                    all.add(String.valueOf(status.getLen()));
+                }
+                return all;
+            } catch (java.io.FileNotFoundException gone) {
+                Thread.sleep(50);
             }
-        return all;
+        }
+        return List.of();
     }
 
     // Names of a table's snapshots, oldest first.
