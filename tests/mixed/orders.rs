@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
@@ -35,6 +36,8 @@ pub struct Orders {
 }
 
 const FIRST: usize = 1_000_000;
+/// Between two orders.
+const BREATH: Duration = Duration::from_millis(40);
 
 impl Orders {
     pub fn new() -> Orders {
@@ -47,21 +50,21 @@ impl Orders {
         written.iter().enumerate().map(|(place, parts)| (FIRST + place, *parts)).collect()
     }
 
-    /// Writes orders, two at a time, until it is dropped or a write fails for good.
+    /// Writes orders, one after the other with a breath between, until it is ended: a partition an order is more than any metastore is
+    /// asked for, and Hive's capture needs an instant in which nothing of it changes.
     pub fn flow(&self, mixed: &Mixed) -> Flow {
         let stop = CancellationToken::new();
-        let lanes = (0..2).map(|lane| tokio::spawn(self.clone().lane(lane, mixed, stop.clone()))).collect();
-        Flow { stop, lanes }
+        let lane = tokio::spawn(self.clone().lane(mixed, stop.clone()));
+        Flow { stop, lane }
     }
 
     /// Takes the next number, writes its three parts at once, notes how that went.
-    fn lane(self, lane: usize, mixed: &Mixed, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+    fn lane(self, mixed: &Mixed, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
         let client = hdfs::client(&mixed.primary.hdfs.fs, &mixed.primary.hdfs.user);
         let (directory, table, database) = (mixed.directory.clone(), mixed.table.clone(), mixed.database.clone());
         async move {
-            // The lanes begin apart, so that their writes interleave.
-            tokio::time::sleep(std::time::Duration::from_millis(15 * lane as u64)).await;
             while !stop.is_cancelled() {
+                tokio::time::sleep(BREATH).await;
                 let place = self.begin();
                 let number = FIRST + place;
                 let file = {
@@ -114,16 +117,14 @@ async fn put_file(client: &hdfs_native::Client, path: &str, number: usize) -> Re
 /// Orders that keep coming.
 pub struct Flow {
     stop: CancellationToken,
-    lanes: Vec<JoinHandle<()>>,
+    lane: JoinHandle<()>,
 }
 
 impl Flow {
     /// Lets the orders under way end, and no further one begin.
     pub async fn end(self) {
         self.stop.cancel();
-        for lane in self.lanes {
-            lane.await.expect("the orders end");
-        }
+        self.lane.await.expect("the orders end");
     }
 }
 
