@@ -288,7 +288,7 @@ impl App {
             (Screen::Activity, _) => screens::activity::ui::show(ui, scene, &mut forms.activity),
             (Screen::Settings, _) => screens::settings::ui::show(ui, scene, self.preference, &self.spec.state_dir, acts),
             (Screen::Lab, _) => lab_screen(ui, scene, acts),
-            (_, None) if self.inside_lab => screens::lab::ui::unpaired(ui, self.screen.title(), acts),
+            (_, None) if self.inside_lab => screens::welcome::ui::unpaired_lab(ui, self.screen.title(), acts),
             (_, None) => screens::welcome::ui::show(ui, scene, acts),
             (Screen::Overview, Some(pair)) => screens::overview::ui::show(ui, scene, pair, acts),
             (Screen::Clusters, Some(pair)) => screens::clusters::ui::show(ui, scene, pair, &mut forms.leftovers, acts),

@@ -12,18 +12,6 @@ use crate::lab::view::{LabCommand, LabSnapshot};
 
 const CHART_HEIGHT: f32 = 200.0;
 
-/// Any other screen, before a scenario has paired the lab's sites.
-pub fn unpaired(ui: &mut Ui, title: &str, acts: &mut Vec<Act>) {
-    widgets::page_head(ui, title, |_| {}, |_| {});
-    widgets::card(ui, Surface::Plain, |ui| {
-        widgets::wrapped(ui, &[Said::muted("The lab's two sites are not paired yet: a scenario does that when it begins.")]);
-        ui.add_space(space::SMALL);
-        if widgets::button(ui, Look::Primary, &UiCommand::OpenLab.title(), true).clicked() {
-            acts.push(Act::Do(UiCommand::OpenLab));
-        }
-    });
-}
-
 /// Draws it.
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, lab: &LabSnapshot, acts: &mut Vec<Act>) {
     widgets::page_head(

@@ -3,7 +3,7 @@
 use egui::{Margin, Ui};
 
 use super::data::{Way, ways};
-use crate::console::command::Act;
+use crate::console::command::{Act, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::{Type, space};
@@ -32,6 +32,18 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
                 cell.card(ui, surface, |ui| way(ui, &ways[place], place == 0, acts));
             });
         });
+    });
+}
+
+/// In the training lab, before a scenario has paired its sites.
+pub fn unpaired_lab(ui: &mut Ui, title: &str, acts: &mut Vec<Act>) {
+    widgets::page_head(ui, title, |_| {}, |_| {});
+    widgets::card(ui, Surface::Plain, |ui| {
+        widgets::wrapped(ui, &[Said::muted("The lab's two sites are not paired yet: a scenario does that when it begins.")]);
+        ui.add_space(space::SMALL);
+        if widgets::button(ui, Look::Primary, &UiCommand::OpenLab.title(), true).clicked() {
+            acts.push(Act::Do(UiCommand::OpenLab));
+        }
     });
 }
 
