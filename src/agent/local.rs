@@ -40,7 +40,7 @@ pub async fn watch(site: Arc<Site>, own: Arc<OwnKey>, views: Arc<Views>, stop: C
 
 async fn watch_component(component: Arc<dyn Component>, views: &Views) {
     // Known to be there, though it may be down.
-    views.set_component(undescribed(component.as_ref()));
+    views.set_component(ComponentInfo::undescribed(component.name().clone(), component.kind()));
     let mut described = None;
     loop {
         let started = tokio::time::Instant::now();
@@ -66,21 +66,6 @@ async fn watch_component(component: Arc<dyn Component>, views: &Views) {
             }
         }
         tokio::time::sleep_until(started + PROBE_EVERY).await;
-    }
-}
-
-fn undescribed(component: &dyn Component) -> ComponentInfo {
-    ComponentInfo {
-        name: component.name().clone(),
-        kind: component.kind(),
-        version: String::new(),
-        address: String::new(),
-        probe_addresses: Vec::new(),
-        free_bytes: None,
-        used_bytes: None,
-        described: false,
-        kerberos: false,
-        missing_rights: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::domain::versions::{Fit, fit};
 
 use super::command::{Check, CheckState, ComponentMatch, PairChecks, PairRequest};
 use super::engine::Engine;
-use super::pairing::{Found, is_loopback, shares_host};
+use super::pairing::{Found, is_loopback, is_member, shares_host};
 use crate::domain::clock::{ClockTrack, Offset};
 
 /// The version of the protocol that we speak.
@@ -123,7 +123,7 @@ fn each<'a>(primary: &'a Found, secondary: &'a Found) -> impl Iterator<Item = (&
 /// A component that does not answer cannot be checked: nothing new is built on it, though a pair that stands stays as it is.
 fn described(request: &PairRequest, primary: &Found, secondary: &Found) -> Check {
     let silent: Vec<String> = each(primary, secondary).filter(|(_, c)| !c.described).map(|(f, c)| why_silent(f, c)).collect();
-    let known = [primary, secondary].iter().all(|f| f.status.pairs.iter().any(|p| p.pair == request.name));
+    let known = [primary, secondary].iter().all(|f| is_member(&f.status, &request.name));
     let evidence = if silent.is_empty() { "each told its version and what the agent may do".to_owned() } else { silent.join("; ") };
     let state = ok_or(if known { CheckState::Warning } else { CheckState::Failed }, silent.is_empty());
     line("components answer", state, evidence, "start them, or take them out of agent.toml, and check again")

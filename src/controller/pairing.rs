@@ -149,7 +149,8 @@ pub(super) async fn pair(engine: &Arc<Engine>, request: &PairRequest) -> Result<
     Ok(Reply::PairChecks(checks))
 }
 
-fn is_member(status: &AgentStatus, pair: &PairName) -> bool {
+/// Whether an agent is in the pair.
+pub(super) fn is_member(status: &AgentStatus, pair: &PairName) -> bool {
     status.pairs.iter().any(|p| &p.pair == pair)
 }
 

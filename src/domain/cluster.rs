@@ -136,3 +136,21 @@ pub struct ComponentInfo {
     #[serde(default)]
     pub missing_rights: Vec<String>,
 }
+
+impl ComponentInfo {
+    /// One of which only name and kind are known.
+    pub fn undescribed(name: ComponentName, kind: ComponentKind) -> ComponentInfo {
+        ComponentInfo {
+            name,
+            kind,
+            version: String::new(),
+            address: String::new(),
+            probe_addresses: Vec::new(),
+            free_bytes: None,
+            used_bytes: None,
+            described: false,
+            kerberos: false,
+            missing_rights: Vec::new(),
+        }
+    }
+}

@@ -108,10 +108,7 @@ async fn no_recovery_point_is_wrong_about_its_moment() {
         assert_eq!(last["outcome"], "sealed", "{last:#}");
         let id = last["recovery_point"].as_str().unwrap();
         let at = &mixed.secondary;
-        let snapshots = at.hbase.rows.tell(&["snapshots", &mixed.table]).await;
-        let snapshot = snapshots.iter().find(|name| name.contains(id)).unwrap_or_else(|| panic!("no snapshot of {id}: {snapshots:?}"));
-        let clone = format!("{}_judged", mixed.table);
-        at.hbase.rows.tell(&["clone", &clone, snapshot]).await;
+        let clone = at.clone_of(&mixed.table, id).await;
         let held = held(at, &mixed, &clone).await;
         at.hbase.rows.tell(&["drop", &clone]).await;
         let verdict = judge_report(&last, &orders.so_far(), &held);

@@ -58,6 +58,16 @@ impl At {
         hdfs::fault(&[self.cluster(), daemon, "kill"]);
     }
 
+    /// A table made from HBase's snapshot of a recovery point, by HBase's own client. Whoever asks drops it.
+    pub async fn clone_of(&self, table: &str, point: &str) -> String {
+        let snapshots = self.hbase.rows.tell(&["snapshots", table]).await;
+        let snapshot =
+            snapshots.iter().find(|name| name.contains(point)).unwrap_or_else(|| panic!("no snapshot of {point}: {snapshots:?}"));
+        let clone = format!("{table}_looked_at");
+        self.hbase.rows.tell(&["clone", &clone, snapshot]).await;
+        clone
+    }
+
     /// Starts it again, and lets the clients of this test notice.
     pub async fn start(&self, daemon: &str) {
         hdfs::fault(&[self.cluster(), daemon, "start"]);

@@ -135,10 +135,7 @@ impl Shop {
         let at = &self.pair.primary;
         let mut rows = BTreeMap::new();
         for table in &self.tables {
-            let snapshots = at.hbase.rows.tell(&["snapshots", table]).await;
-            let snapshot = snapshots.iter().find(|name| name.contains(point)).unwrap_or_else(|| panic!("{table}: {snapshots:?}"));
-            let clone = format!("{table}_then");
-            at.hbase.rows.tell(&["clone", &clone, snapshot]).await;
+            let clone = at.clone_of(table, point).await;
             rows.insert(table.clone(), self.table(at, &clone).await);
             at.hbase.rows.tell(&["drop", &clone]).await;
         }

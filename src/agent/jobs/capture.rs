@@ -49,7 +49,12 @@ pub async fn run(job: &Job, order: CaptureOrder) -> Result<Outcome, Trouble> {
     if let Some(known) = ledger.capture(order.point)? {
         return match known.state {
             CaptureState::Done(report) => Ok(Outcome::Captured(report)),
-            CaptureState::Taking | CaptureState::Leftover | CaptureState::Failed(_) => Err(drop_halves(&job.site, &known).await),
+            // What failed the first time is what to tell, and asking again does not mend it.
+            CaptureState::Failed(ref first) => {
+                release(&job.site, &known).await?;
+                Err(Trouble { kind: TroubleKind::Failed, ..first.clone() })
+            }
+            CaptureState::Taking | CaptureState::Leftover => Err(drop_halves(&job.site, &known).await),
         };
     }
     let data_sets: Vec<DataSetName> = order.service.data_sets.iter().map(|set| set.from.clone()).collect();
@@ -219,13 +224,7 @@ async fn drop_halves(site: &Site, row: &CaptureRow) -> Trouble {
         Err(trouble) => trouble,
         Ok(leftovers) => {
             let left = if leftovers.is_empty() { String::new() } else { format!("; not removed: {}", leftovers.join("; ")) };
-            let why = match &row.state {
-                // What failed the first time is what to tell, and asking again does not mend it.
-                CaptureState::Failed(first) => return Trouble { kind: TroubleKind::Failed, ..first.clone() },
-                CaptureState::Leftover => "its run was dropped",
-                CaptureState::Taking | CaptureState::Done(_) => "the agent stopped in the middle of the capture",
-            };
-            let reason = format!("{why}; what was captured was released{left}");
+            let reason = format!("the agent stopped in the middle of the capture; what was captured was released{left}");
             Trouble::new(TroubleKind::Refused, format!("point {}", row.point), reason).next("start a new run")
         }
     }
@@ -246,8 +245,10 @@ pub(super) async fn release(site: &Site, row: &CaptureRow) -> Result<Vec<String>
     if leftovers.is_empty() {
         site.ledger.forget_capture(row.point)?;
     } else {
-        let failed = matches!(row.state, CaptureState::Failed(_));
-        let state = if failed { row.state.clone() } else { CaptureState::Leftover };
+        let state = match &row.state {
+            failed @ CaptureState::Failed(_) => failed.clone(),
+            CaptureState::Taking | CaptureState::Done(_) | CaptureState::Leftover => CaptureState::Leftover,
+        };
         site.ledger.note_capture(&CaptureRow { state, ..row.clone() })?;
     }
     Ok(leftovers)

@@ -19,29 +19,39 @@ pub async fn run(job: &Job, order: LeftoversOrder) -> Result<Outcome, Trouble> {
     let wanted: BTreeSet<PointId> = order.wanted.iter().copied().collect();
     let search = Search { pair: &job.pair, wanted: &wanted, before: order.before };
     let places = places(&job.site)?;
-    for (name, component) in &job.site.components {
-        let snapshots = match component.snapshots().await {
-            Ok(snapshots) => snapshots,
-            Err(trouble) => {
-                report.failed.push(format!("snapshots in {name} could not be listed: {trouble}"));
-                continue;
-            }
-        };
-        for snapshot in snapshots {
-            let place = places.get(&(snapshot.component.to_string(), snapshot.path.clone()));
-            let Some(owner) = owner(&search, snapshot.point, &trace(&job.site, snapshot.point)?, place) else { continue };
-            if report.found.len() == MOST {
-                report.failed.push(format!("there are more than {MOST}; the others are told once these are removed"));
-                break;
-            }
-            let made_at = snapshot.point.made_at();
-            report.found.push(Leftover { snapshot, service: owner.service, made_here: owner.made_here, made_at });
+    for snapshot in listed(&job.site, &mut report.failed).await {
+        let place = places.get(&(snapshot.component.to_string(), snapshot.path.clone()));
+        let Some(owner) = owner(&search, snapshot.point, &trace(&job.site, snapshot.point)?, place) else { continue };
+        if report.found.len() == MOST {
+            report.failed.push(format!("there are more than {MOST}; the others are told once these are removed"));
+            break;
         }
+        let made_at = snapshot.point.made_at();
+        report.found.push(Leftover { snapshot, service: owner.service, made_here: owner.made_here, made_at });
     }
     if order.remove {
         remove(&job.site, order.unknown, &mut report).await?;
     }
     Ok(Outcome::Leftovers(report))
+}
+
+/// Every snapshot of ours on this cluster; what could not be listed is told in `failed`.
+pub(super) async fn listed(site: &Site, failed: &mut Vec<String>) -> Vec<OwnSnapshot> {
+    let mut all = Vec::new();
+    for (name, component) in &site.components {
+        match component.snapshots().await {
+            Ok(snapshots) => all.extend(snapshots),
+            Err(trouble) => failed.push(format!("snapshots in {name} could not be listed: {trouble}")),
+        }
+    }
+    all
+}
+
+/// Removes one, or says in words why not. One of a component that is gone is not ours to remove any more.
+pub(super) async fn release(site: &Site, snapshot: &OwnSnapshot) -> Result<(), String> {
+    let OwnSnapshot { component: name, path, point, .. } = snapshot;
+    let Some(component) = site.components.get(name) else { return Ok(()) };
+    component.release(path, *point).await.map_err(|trouble| format!("snapshot {point} of {name}:{path}: {trouble}"))
 }
 
 /// The data sets of all pairs as they are called here, with their services.
@@ -80,13 +90,9 @@ async fn remove(site: &Site, unknown: bool, report: &mut LeftoversReport) -> Res
         let alone = gate.lock.write().await;
         let mut left = Vec::new();
         for snapshot in &snapshots {
-            let released = match site.components.get(&snapshot.component) {
-                Some(component) => component.release(&snapshot.path, point).await,
-                None => Ok(()),
-            };
-            match released {
+            match release(site, snapshot).await {
                 Ok(()) => report.removed += 1,
-                Err(trouble) => left.push(format!("snapshot {point} of {}:{}: {trouble}", snapshot.component, snapshot.path)),
+                Err(why) => left.push(why),
             }
         }
         if left.is_empty()

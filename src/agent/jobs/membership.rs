@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Job, Site, drop, fence};
+use super::{Job, Site, drop, fence, leftovers};
 use crate::agent::guard;
 use crate::domain::{DataSetName, Identity, PointId, ServiceName, Trouble};
 use crate::protocol::{JoinOrder, LeaveReport, Outcome, OwnSnapshot, StorePoliciesOrder};
@@ -45,19 +45,11 @@ pub async fn leave(job: &Job) -> Result<Outcome, Trouble> {
         }
     }
     let ours = Belongings::of(&job.site, &job.pair)?;
-    for (name, component) in &job.site.components {
-        let snapshots = match component.snapshots().await {
-            Ok(snapshots) => snapshots,
-            Err(trouble) => {
-                report.leftovers.push(format!("snapshots in {name} could not be listed: {trouble}"));
-                continue;
-            }
-        };
-        for snapshot in snapshots.into_iter().filter(|snapshot| ours.hold(snapshot)) {
-            match component.release(&snapshot.path, snapshot.point).await {
-                Ok(()) => report.removed += 1,
-                Err(trouble) => report.leftovers.push(format!("snapshot {} of {name}:{}: {trouble}", snapshot.point, snapshot.path)),
-            }
+    let all = leftovers::listed(&job.site, &mut report.leftovers).await;
+    for snapshot in all.iter().filter(|snapshot| ours.hold(snapshot)) {
+        match leftovers::release(&job.site, snapshot).await {
+            Ok(()) => report.removed += 1,
+            Err(why) => report.leftovers.push(why),
         }
     }
     job.site.ledger.forget_pair(&job.pair)?;

@@ -25,16 +25,11 @@ impl Hdfs {
         if self.kerberos {
             // Named from its configuration: nobody need be asked, and nobody would answer us.
             return Ok(ComponentInfo {
-                name: self.name.clone(),
-                kind: ComponentKind::Hdfs,
-                version: String::new(),
                 address: self.fs.clone(),
                 probe_addresses: self.web.addresses().to_vec(),
-                free_bytes: None,
-                used_bytes: None,
                 described: true,
                 kerberos: true,
-                missing_rights: Vec::new(),
+                ..ComponentInfo::undescribed(self.name.clone(), ComponentKind::Hdfs)
             });
         }
         let page = self.web.page("/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo", self.web.limits().call).await;

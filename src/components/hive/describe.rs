@@ -7,6 +7,7 @@ use chrono::Utc;
 use super::Hive;
 use super::metastore::Limits;
 use super::model::{Metadata, Table, table};
+use crate::domain::versions::is_untested_hive;
 use crate::domain::{ComponentInfo, ComponentKind, Health, ProbeReport, Trouble, TroubleKind};
 use crate::protocol::CatalogueItem;
 
@@ -14,8 +15,6 @@ use crate::protocol::CatalogueItem;
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 /// Tables of a database whose sizes are told; of more only the names.
 const SIZED: usize = 500;
-/// The version that all of this was tested with.
-const TESTED: &str = "3.";
 
 impl Hive {
     pub(super) async fn info(&self) -> Result<ComponentInfo, Trouble> {
@@ -27,7 +26,7 @@ impl Hive {
         {
             under.missing_rights.push(format!("{} ({})", trouble.reason, trouble.next_step));
         }
-        let untested = if version.starts_with(TESTED) || version.is_empty() { "" } else { " (untested: Hive 3.1 is what was tested)" };
+        let untested = if is_untested_hive(&version) { " (untested: Hive 3.1 is what was tested)" } else { "" };
         Ok(ComponentInfo {
             name: self.name.clone(),
             kind: ComponentKind::Hive,

@@ -15,18 +15,7 @@ fn good() -> Service {
 }
 
 fn info(name: &str, kind: ComponentKind) -> ComponentInfo {
-    ComponentInfo {
-        name: name.parse().expect("a good name"),
-        kind,
-        version: String::new(),
-        address: String::new(),
-        probe_addresses: Vec::new(),
-        free_bytes: None,
-        used_bytes: None,
-        described: true,
-        kerberos: false,
-        missing_rights: Vec::new(),
-    }
+    ComponentInfo { described: true, ..ComponentInfo::undescribed(name.parse().expect("a good name"), kind) }
 }
 
 fn all_components() -> Vec<ComponentInfo> {
