@@ -138,6 +138,20 @@ fn the_domain_knows_no_effects() {
 }
 
 #[test]
+fn the_engine_asks_its_host_for_time_ids_and_threads() {
+    let banned = ["Utc::now", "SystemTime::now", "std::time::Instant", "now_v7", "new_v4", "spawn_blocking", "thread_rng"];
+    let mut broken = Vec::new();
+    for source in
+        sources().iter().filter(|s| s.room == "controller" && !["controller/host.rs", "controller/connect.rs"].contains(&&*s.path))
+    {
+        for (line, text) in code(source) {
+            broken.extend(banned.iter().filter(|b| text.contains(**b)).map(|b| format!("src/{}:{line}: {b}", source.path)));
+        }
+    }
+    report(broken, "An engine repeats itself under one seed (tests/sim): ask controller::host, and tokio for timers.");
+}
+
+#[test]
 fn every_module_says_what_flows_through_it() {
     let quiet =
         sources().into_iter().filter(|s| !s.text.starts_with("//!") && !s.text.starts_with("#![doc")).map(|s| format!("src/{}", s.path));

@@ -3,15 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::Utc;
-use uuid::Uuid;
-
 use crate::domain::switchover::machine::{Decision, DecisionOutcome, Event, PairPhase};
 use crate::domain::{ClusterName, DecisionId, Grade, PairName, PointId, ServiceName, Trouble, TroubleKind};
 
 use super::command::{AdjustOutcome, AdjustReport, ServiceResumed};
 use super::engine::Engine;
-use super::instruct::fresh;
 use super::model::{Model, PairModel};
 use super::snapshot::Level;
 use super::{Reply, exchange, identity, points, prompt, runs, view, watch};
@@ -82,18 +78,18 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
         .read(|m| m.pairs.get(&ask.pair).map(|p| (p.epoch().next(), p.other_than(&ask.to), prompt::shown(m, p))))
         .ok_or_else(|| super::pairing::unknown_pair(&ask.pair))?;
     let decision = Box::new(Decision {
-        id: DecisionId(Uuid::now_v7()),
+        id: DecisionId(engine.id()),
         epoch,
         by: ask.by.clone(),
-        at: Utc::now(),
+        at: engine.now(),
         to: ask.to.clone(),
         from,
         planned: ask.planned,
         points,
         shown,
-        promote: fresh(),
-        demote: fresh(),
-        unfence: fresh(),
+        promote: engine.fresh(),
+        demote: engine.fresh(),
+        unfence: engine.fresh(),
     });
     Ok(if contended { Event::ConflictEnded { decision } } else { Event::Decided { decision } })
 }

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::Utc;
-
 use crate::domain::{Identity, PairName, PointId, Service, Trouble, TroubleKind};
 use crate::protocol::PairRecord;
 use crate::store::controller::{Enrolled, PairedAgent, PairedClusters};
@@ -113,17 +111,17 @@ async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result
         .iter()
         .max_by_key(|t| t.record.claim.epoch)
         .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {name}"), "no agent told of it"))?;
-    let paired = PairedClusters { name: name.clone(), agents: agents(told, newest), paired_at: Utc::now() };
+    let paired = PairedClusters { name: name.clone(), agents: agents(told, newest), paired_at: engine.now() };
     let decisions = told.iter().flat_map(|t| &t.record.decisions);
     let events = exchange::history(&newest.agent.cluster, &newest.record, decisions);
     watch::end(engine, name);
     pairing::adopt_pair(engine, paired, events).await?;
     let services: Vec<Service> = newest.record.services.clone();
     let points: Vec<_> = told.iter().flat_map(|t| t.record.points.clone()).filter(|p| p.sealed_at.is_some()).collect();
-    let (kept, cached) = (services.clone(), points.clone());
+    let (kept, cached, now) = (services.clone(), points.clone(), engine.now());
     engine
         .store(move |s| {
-            kept.iter().try_for_each(|service| s.save_service(service, Utc::now()).map(drop))?;
+            kept.iter().try_for_each(|service| s.save_service(service, now).map(drop))?;
             cached.iter().try_for_each(|point| s.save_point(point))
         })
         .await?;

@@ -109,7 +109,7 @@ impl Engine {
         if self.alerts.command.is_none() && self.alerts.url.is_none() {
             return;
         }
-        let told = Alert { alert, at: Utc::now(), about: about.to_owned(), text: text.to_owned() };
+        let told = Alert { alert, at: self.now(), about: about.to_owned(), text: text.to_owned() };
         let engine = self.clone();
         self.spawn(async move { engine.tell(&told).await });
     }

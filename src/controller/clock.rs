@@ -1,8 +1,5 @@
 //! One clock source for controller, primary and secondary: measured here, decided in `domain::clock`, shown, and a gate on captures.
 
-use std::sync::OnceLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
-
 use crate::domain::clock::{Offset, Sample};
 use crate::domain::{PairName, Trouble, TroubleKind};
 use crate::store::controller::Enrolled;
@@ -17,23 +14,17 @@ const LIMIT_MS: f64 = 1_000.0;
 /// Samples taken at a time before a capture.
 const SAMPLES: usize = 3;
 
-/// Nanoseconds of our monotonic clock since the first time anybody asked.
-fn monotonic_ns() -> i64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    i64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn wall_ns() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+/// A wall clock's nanoseconds since 1970.
+fn wall_ns(engine: &Engine) -> i64 {
+    engine.now().timestamp_nanos_opt().unwrap_or(i64::MAX)
 }
 
 /// Takes one sample of an agent's clock.
 pub(super) async fn sample(engine: &Engine, agent: &Enrolled) -> Result<Sample, Trouble> {
     let link = engine.link(agent)?;
-    let t1 = wall_ns();
+    let t1 = wall_ns(engine);
     let reply = within(engine.settings.time_limit, agent, link.clock()).await?;
-    Ok(Sample { t1, t2: reply.received_ns, t3: reply.sent_ns, t4: wall_ns(), taken_ns: monotonic_ns() })
+    Ok(Sample { t1, t2: reply.received_ns, t3: reply.sent_ns, t4: wall_ns(engine), taken_ns: engine.monotonic_ns() })
 }
 
 /// Samples both clocks of a pair afresh and refuses when they are, or may be, too far apart.
@@ -51,7 +42,7 @@ pub(super) async fn gate(engine: &Engine, pair: &PairName) -> Result<(), Trouble
                         watch.clock.add(sample);
                     }
                 }
-                pair.clock = view(pair);
+                pair.clock = view(pair, engine.monotonic_ns());
             }
         });
     }
@@ -64,10 +55,9 @@ pub(super) async fn gate(engine: &Engine, pair: &PairName) -> Result<(), Trouble
     }
 }
 
-/// What the clocks' samples amount to.
-pub(super) fn view(pair: &PairModel) -> ClockView {
-    let now = monotonic_ns();
-    let offsets = pair.watch.each_ref().map(|w| w.clock.offset(now));
+/// What the clocks' samples amount to, at an instant of our monotonic clock.
+pub(super) fn view(pair: &PairModel, now_ns: i64) -> ClockView {
+    let offsets = pair.watch.each_ref().map(|w| w.clock.offset(now_ns));
     let names = pair.paired.agents.each_ref().map(|a| a.enrolled.cluster.clone());
     let shown = names.iter().zip(offsets).filter_map(|(name, o)| o.map(|o| (name.clone(), o.middle_ms(), o.bound_ms()))).collect();
     let [Some(first), Some(second)] = offsets else {

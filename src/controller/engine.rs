@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +20,7 @@ use crate::store::controller::{Enrolled, Store};
 
 use super::connect::Connector;
 use super::exchange::{self, Meeting};
+use super::host::{Host, on_disk};
 use super::limits::Limits;
 use super::model::Model;
 use super::runs::CancelAsk;
@@ -33,6 +34,9 @@ const REFRESH_EVERY: Duration = Duration::from_secs(1);
 
 /// What the engine's tasks share.
 pub(super) struct Engine {
+    /// Its clock, ids and disk.
+    pub(super) host: Arc<dyn Host>,
+    begun: Instant,
     /// Durable memory.
     store: Arc<Store>,
     /// How agents are reached.
@@ -82,6 +86,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What an engine is made of.
 pub(super) struct Parts {
+    pub host: Arc<dyn Host>,
     pub store: Arc<Store>,
     pub connector: Arc<dyn Connector>,
     pub settings: WatchSettings,
@@ -96,6 +101,8 @@ pub(super) struct Parts {
 impl Engine {
     pub fn new(parts: Parts) -> Arc<Engine> {
         Arc::new(Engine {
+            host: parts.host,
+            begun: Instant::now(),
             store: parts.store,
             connector: parts.connector,
             settings: parts.settings,
@@ -133,24 +140,28 @@ impl Engine {
         result
     }
 
-    /// Uses the store on a thread where waiting for the disk hurts nobody.
+    /// Nanoseconds of the monotonic clock since the engine's start.
+    pub fn monotonic_ns(&self) -> i64 {
+        i64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    /// Uses the store where waiting for the disk hurts nobody.
     pub async fn store<T: Send + 'static>(&self, work: impl FnOnce(&Store) -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
         let store = self.store.clone();
-        let done = tokio::task::spawn_blocking(move || work(&store)).await;
-        done.unwrap_or_else(|e| Err(Trouble::new(TroubleKind::Failed, "engine's store", e)))
+        on_disk(&*self.host, move || work(&store)).await
     }
 
     /// Starts a task that ends with the engine.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
-            tokio::select! { () = stop.cancelled() => {}, () = task => {} }
+            tokio::select! { biased; () = stop.cancelled() => {}, () = task => {} }
         });
     }
 
     /// Notes what happened, durably and on the screen. A full disk must not hide it, so that the store's trouble is only logged.
     pub async fn note(&self, level: Level, about: impl Into<String>, text: impl Into<String>) {
-        let line = ActivityLine { at: Utc::now(), level, text: text.into(), about: about.into() };
+        let line = ActivityLine { at: self.now(), level, text: text.into(), about: about.into() };
         match level {
             Level::Info => tracing::info!(about = %line.about, "{}", line.text),
             _ => tracing::warn!(about = %line.about, "{}", line.text),
@@ -222,7 +233,7 @@ impl Engine {
 
     /// The newest snapshot of what is known.
     pub fn picture(&self) -> Snapshot {
-        self.read(|m| view::snapshot(m, Utc::now()))
+        self.read(|m| view::snapshot(m, self.now()))
     }
 
     /// Wakes a pair's identity driver.
@@ -253,7 +264,7 @@ fn ousted(who: &str, term: Term) -> Trouble {
 /// Publishes a snapshot after every change, at most 10 a second, and at least one a second because ages are shown.
 pub(super) async fn publish(engine: Arc<Engine>, to: Arc<watch::Sender<Arc<Snapshot>>>) {
     loop {
-        tokio::select! { () = engine.news.notified() => {}, () = tokio::time::sleep(REFRESH_EVERY) => {} }
+        tokio::select! { biased; () = engine.news.notified() => {}, () = tokio::time::sleep(REFRESH_EVERY) => {} }
         to.send_replace(Arc::new(engine.picture()));
         engine.waker.wake();
         tokio::time::sleep(PUBLISH_EVERY).await;

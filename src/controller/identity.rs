@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
-
 use crate::domain::backup::machine::{Phase, StartedBy};
 use crate::domain::switchover::machine::{self, Decision, Effect, Event, PairPhase, PairState};
 use crate::domain::{ClusterName, PairName, RunId, ServiceName, Trouble, TroubleKind};
@@ -106,7 +104,7 @@ pub(super) async fn drive(engine: Arc<Engine>, pair: PairName) {
             }
         }
         if waits {
-            tokio::select! { () = wake.notified() => {}, () = tokio::time::sleep(AGAIN) => {} }
+            tokio::select! { biased; () = wake.notified() => {}, () = tokio::time::sleep(AGAIN) => {} }
         }
     }
 }
@@ -160,11 +158,11 @@ async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effec
         (Effect::Demote(decision), Outcome::Fenced(evidence)) if fencing => {
             engine.note(Level::Info, pair.as_str(), format!("fence of {to} read back: {}", evidence.join("; "))).await;
             let final_runs = start_final_runs(engine, pair, decision).await?;
-            Ok(Some(Event::Fenced { at: Utc::now(), final_runs }))
+            Ok(Some(Event::Fenced { at: engine.now(), final_runs }))
         }
-        (Effect::Demote(_), Outcome::Fenced(_) | Outcome::Done) if !fencing => Ok(Some(Event::OldPrimaryFenced { at: Utc::now() })),
-        (Effect::Unfence(_), _) => Ok(Some(Event::Unfenced { at: Utc::now() })),
-        (Effect::Promote(_), Outcome::Promoted(report)) => Ok(Some(Event::Promoted { at: Utc::now(), failed: report.failed })),
+        (Effect::Demote(_), Outcome::Fenced(_) | Outcome::Done) if !fencing => Ok(Some(Event::OldPrimaryFenced { at: engine.now() })),
+        (Effect::Unfence(_), _) => Ok(Some(Event::Unfenced { at: engine.now() })),
+        (Effect::Promote(_), Outcome::Promoted(report)) => Ok(Some(Event::Promoted { at: engine.now(), failed: report.failed })),
         (_, other) => Err(unexpected(&engine.agent(pair, &to)?, &other)),
     }
 }
@@ -220,7 +218,7 @@ fn watch_final_runs(engine: &Engine, waiting: &BTreeMap<ServiceName, RunId>) -> 
 /// What the watch found is fed to the machine; what does not fit the present phase is left out.
 pub(super) async fn observe(engine: &Arc<Engine>, pair: &PairName, faulty: bool, suspect: bool) {
     let Some(state) = engine.read(|m| m.pairs.get(pair).map(|p| p.state.clone())) else { return };
-    let now = Utc::now();
+    let now = engine.now();
     let event = match (&state.phase, faulty, suspect) {
         (PairPhase::Replicating | PairPhase::Suspect { .. }, true, _) => Event::FaultDeclared { at: now },
         (PairPhase::Replicating, false, true) => Event::Suspected { at: now },

@@ -1,7 +1,9 @@
 //! One instruction, from sending it to its end: retries, long polls, time limits, and what an outdated answer means.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::domain::{ClusterName, Epoch, InstructionId, PairName, Trouble, TroubleKind};
 use crate::protocol::{AgentApi, AgentStatus, Answer, AnswerState, Instruction, Order, Outcome, Progress};
@@ -23,11 +25,6 @@ pub(super) struct Errand<'a> {
     pub order: Order,
     /// How long it may go on failing in ways worth retrying; `None`: for ever.
     pub patience: Option<Duration>,
-}
-
-/// A fresh instruction id.
-pub(super) fn fresh() -> InstructionId {
-    InstructionId(uuid::Uuid::now_v7())
 }
 
 impl Engine {

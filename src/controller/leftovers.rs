@@ -1,13 +1,11 @@
 //! Leftovers: snapshots of ours on either cluster of a pair that nobody counts on, listed and, when a person says so, removed.
 
-use chrono::Utc;
-
 use crate::domain::{ClusterName, PairName, PointId, Trouble, TroubleKind};
 use crate::protocol::{LeftoversOrder, LeftoversReport, Order, Outcome};
 
 use super::command::{ClusterLeftovers, Leftovers};
 use super::engine::Engine;
-use super::instruct::{Errand, fresh, unexpected};
+use super::instruct::{Errand, unexpected};
 use super::model::Model;
 use super::snapshot::Level;
 use super::{Reply, pairing};
@@ -15,7 +13,7 @@ use super::{Reply, pairing};
 /// Asks both agents; one that does not answer is told as such.
 pub(super) async fn look(engine: &Engine, pair: &PairName, remove: bool, unknown: bool) -> Result<Reply, Trouble> {
     engine.check_in_command()?;
-    let before = Utc::now() - engine.limits.noted;
+    let before = engine.now() - engine.limits.noted;
     let (clusters, running, wanted) = engine
         .read(|m| {
             let both = m.pairs.get(pair)?.paired.agents.each_ref().map(|agent| agent.enrolled.cluster.clone());
@@ -61,7 +59,7 @@ async fn told(engine: &Engine, pair: &PairName, cluster: &ClusterName, order: Le
     let claimed = engine.read(|m| m.pairs.get(pair)?.claims().find(|(claimant, _)| *claimant == cluster).map(|(_, claim)| claim.epoch));
     let epoch = claimed.unwrap_or_else(|| engine.epoch(pair));
     let patience = Some(engine.limits.abort_patience);
-    let errand = Errand { id: fresh(), pair, epoch, agent: &agent, order: Order::Leftovers(order), patience };
+    let errand = Errand { id: engine.fresh(), pair, epoch, agent: &agent, order: Order::Leftovers(order), patience };
     match engine.carry_out(errand, |_| ()).await? {
         Outcome::Leftovers(report) => Ok(report),
         other => Err(unexpected(&agent, &other)),

@@ -2,9 +2,9 @@
 
 use std::net::ToSocketAddrs;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chrono::Utc;
+use tokio::time::Instant;
 
 use crate::domain::switchover::machine::Event;
 use crate::domain::{ClusterName, Epoch, Identity, PairName, Trouble, TroubleKind};
@@ -13,7 +13,7 @@ use crate::store::controller::{Enrolled, PairedAgent, PairedClusters};
 
 use super::command::{AgentFound, AgentRequest, CheckState, PairChecks, PairRequest};
 use super::engine::Engine;
-use super::instruct::{Errand, fresh};
+use super::instruct::Errand;
 use super::model::PairModel;
 use super::snapshot::Level;
 use super::{Reply, adopt, identity, pair_checks, watch};
@@ -166,14 +166,14 @@ async fn join(engine: &Engine, pair: &PairName, epoch: Epoch, agent: &Found, pee
     };
     let order = Order::Join(JoinOrder { identity, peer });
     let patience = Some(engine.limits.abort_patience);
-    let errand = Errand { id: fresh(), pair, epoch, agent: &agent.enrolled, order, patience };
+    let errand = Errand { id: engine.fresh(), pair, epoch, agent: &agent.enrolled, order, patience };
     engine.carry_out(errand, |_| ()).await.map(drop)
 }
 
 async fn keep(engine: &Arc<Engine>, name: &PairName, epoch: Epoch, found: [Found; 2]) -> Result<(), Trouble> {
     let names: [ClusterName; 2] = found.each_ref().map(|f| f.enrolled.cluster.clone());
     let agents = found.map(|f| PairedAgent { components: f.status.components.clone(), enrolled: f.enrolled });
-    let paired = PairedClusters { name: name.clone(), agents, paired_at: Utc::now() };
+    let paired = PairedClusters { name: name.clone(), agents, paired_at: engine.now() };
     let [primary, secondary] = names;
     adopt_pair(engine, paired, vec![Event::Paired { primary, secondary, epoch }]).await
 }
@@ -214,7 +214,7 @@ pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName) -> Result<Repl
     let mut leftovers = Vec::new();
     for agent in &agents {
         let patience = Some(engine.limits.abort_patience);
-        let errand = Errand { id: fresh(), pair, epoch, agent: &agent.enrolled, order: Order::Leave, patience };
+        let errand = Errand { id: engine.fresh(), pair, epoch, agent: &agent.enrolled, order: Order::Leave, patience };
         match engine.carry_out(errand, |_| ()).await {
             Ok(Outcome::Left(report)) => leftovers.extend(report.leftovers),
             Ok(_) => {}

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::domain::retention::{Kept, to_drop};
 use crate::domain::{PointId, Service, Trouble};
 use crate::protocol::{Order, Outcome, PruneOrder};
 
 use super::engine::Engine;
-use super::instruct::{Errand, fresh};
+use super::instruct::Errand;
 use super::model::Model;
 use super::snapshot::Level;
 
 /// Drops what the policy no longer keeps. Its trouble is noted; the next seal tries again.
 pub(super) async fn after_run(engine: &Engine, service: &Service) {
-    let points = engine.read(|m| due(m, service));
+    let points = engine.read(|m| due(m, service, engine.now()));
     if points.is_empty() {
         return;
     }
@@ -28,7 +28,7 @@ pub(super) async fn after_run(engine: &Engine, service: &Service) {
 }
 
 /// The points to drop now. None while the pair is suspended: the common point of both clusters must stay.
-fn due(model: &Model, service: &Service) -> Vec<PointId> {
+fn due(model: &Model, service: &Service, now: DateTime<Utc>) -> Vec<PointId> {
     let Some(pair) = model.pairs.get(&service.pair) else { return Vec::new() };
     if pair.is_suspended() {
         return Vec::new();
@@ -36,7 +36,7 @@ fn due(model: &Model, service: &Service) -> Vec<PointId> {
     let held = model.points.get(&service.name).map(Vec::as_slice).unwrap_or_default();
     let kept: Vec<Kept> = held.iter().filter(|p| p.to == pair.state.secondary).map(|p| Kept { point: p.id, moment: p.moment }).collect();
     let needed: BTreeSet<PointId> = model.runs.values().filter(|r| !r.has_ended()).filter_map(|r| r.state.base).collect();
-    to_drop(&kept, service.keep, service.timezone.unwrap_or(chrono_tz::Tz::UTC), Utc::now(), &needed)
+    to_drop(&kept, service.keep, service.timezone.unwrap_or(chrono_tz::Tz::UTC), now, &needed)
 }
 
 /// The primary first: while one of the two still holds a point it stays listed, and the next prune asks both again.
@@ -49,7 +49,7 @@ async fn prune(engine: &Engine, service: &Service, points: &[PointId]) -> Result
             Order::Prune(PruneOrder { service: service.name.clone(), data_sets: service.data_sets.clone(), points: points.to_vec() });
         let epoch = engine.epoch(&service.pair);
         let patience = Some(engine.limits.abort_patience);
-        let errand = Errand { id: fresh(), pair: &service.pair, epoch, agent: &agent, order, patience };
+        let errand = Errand { id: engine.fresh(), pair: &service.pair, epoch, agent: &agent, order, patience };
         if let Outcome::Dropped(left) = engine.carry_out(errand, |_| ()).await? {
             leftovers.extend(left);
         }

@@ -7,13 +7,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
 use crate::domain::backup::machine::{self, Effect, Event, Phase, RunSpec, RunState, StartedBy, Step, StepIds};
 use crate::domain::{PointId, RunId, Service, ServiceName, Trouble, TroubleKind};
 
 use super::engine::{Engine, lock};
-use super::instruct::fresh;
 use super::model::{PairModel, RUN_LOG, RunModel};
 use super::snapshot::{ActivityLine, Level};
 use super::{retention, steps, users};
@@ -36,7 +34,7 @@ pub(super) async fn start(
     engine.check_in_command()?;
     // Two starts at one instant: the second must see the first.
     let _one_at_a_time = engine.starting.lock().await;
-    let now = Utc::now();
+    let now = engine.now();
     let spec = engine.read(|m| {
         let policy = m.services.get(service).ok_or_else(|| unknown_service(m.services.keys(), service))?;
         let pair = m.pairs.get(&policy.pair).ok_or_else(|| {
@@ -51,7 +49,7 @@ pub(super) async fn start(
             .next("wait for it, or cancel it"));
         }
         check_pair(pair, started_by)?;
-        Ok(make_spec(policy.clone(), pair, at.unwrap_or(now), started_by))
+        Ok(make_spec(engine, policy.clone(), pair, at.unwrap_or(now), started_by))
     })?;
     let (run, event) = (spec.run, Event::Started { spec: Box::new(spec), at: now });
     let state = machine::apply(None, &event).map_err(|e| illegal(run, &e))?;
@@ -86,24 +84,24 @@ fn check_pair(pair: &PairModel, started_by: StartedBy) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn make_spec(service: Service, pair: &PairModel, moment: DateTime<Utc>, started_by: StartedBy) -> RunSpec {
+fn make_spec(engine: &Engine, service: Service, pair: &PairModel, moment: DateTime<Utc>, started_by: StartedBy) -> RunSpec {
     RunSpec {
-        run: RunId(Uuid::now_v7()),
-        point: PointId(Uuid::now_v7()),
+        run: RunId(engine.id()),
+        point: PointId(engine.id()),
         service,
         moment,
         epoch: pair.epoch(),
         from: pair.state.primary.clone(),
         to: pair.state.secondary.clone(),
         ids: StepIds {
-            arm_primary: fresh(),
-            arm_secondary: fresh(),
-            capture: fresh(),
-            transfer: fresh(),
-            verify: fresh(),
-            commit: fresh(),
-            abort_primary: fresh(),
-            abort_secondary: fresh(),
+            arm_primary: engine.fresh(),
+            arm_secondary: engine.fresh(),
+            capture: engine.fresh(),
+            transfer: engine.fresh(),
+            verify: engine.fresh(),
+            commit: engine.fresh(),
+            abort_primary: engine.fresh(),
+            abort_secondary: engine.fresh(),
         },
         started_by,
     }
@@ -162,7 +160,7 @@ pub(super) fn log(engine: &Engine, run: RunId, level: Level, text: String) {
     engine.change(|m| {
         if let Some(model) = m.runs.get_mut(&run) {
             let about = model.state.spec.service.name.to_string();
-            model.log.push_back(ActivityLine { at: Utc::now(), level, text, about });
+            model.log.push_back(ActivityLine { at: engine.now(), level, text, about });
             while model.log.len() > RUN_LOG {
                 model.log.pop_front();
             }
@@ -180,7 +178,7 @@ struct Executor {
 impl Executor {
     async fn drive(mut self) {
         let run = self.state.spec.run;
-        while let Some(Effect::Do(step)) = machine::next(&self.state, Utc::now()).first().copied() {
+        while let Some(Effect::Do(step)) = machine::next(&self.state, self.engine.now()).first().copied() {
             let (event, asker) = self.one(step).await;
             let appended = match event {
                 Ok(event) => self.append(event).await,
@@ -204,14 +202,16 @@ impl Executor {
         tokio::pin!(performing);
         loop {
             tokio::select! {
-                event = &mut performing => return (event, None),
+                // What a person wants counts before what goes by itself.
+                biased;
                 Some(ask) = self.asks.recv() => {
                     let phase = self.state.phase;
                     if phase.can_cancel() {
-                        return (Ok(Event::CancelRequested { at: Utc::now(), by: ask.by }), Some(ask.reply));
+                        return (Ok(Event::CancelRequested { at: self.engine.now(), by: ask.by }), Some(ask.reply));
                     }
                     drop(ask.reply.send(Err(refuse_cancel(self.state.spec.run, phase))));
                 }
+                event = &mut performing => return (event, None),
             }
         }
     }

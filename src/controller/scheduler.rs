@@ -35,7 +35,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
     let mut seen = BTreeMap::new();
     let mut behind = BTreeMap::new();
     loop {
-        let now = Utc::now();
+        let now = engine.now();
         let services: Vec<Service> = engine.read(|m| m.services.values().cloned().collect());
         for service in &services {
             if engine.check_in_command().is_ok() {

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::Utc;
-
 use crate::domain::validate::{self, Finding, PairFacts, PairKnown, Severity};
 use crate::domain::{ClusterName, ComponentInfo, DataSet, PairName, Service, ServiceName, Trouble, TroubleKind};
 use crate::protocol::{Order, StorePoliciesOrder};
@@ -12,7 +10,7 @@ use crate::store::controller::Enrolled;
 
 use super::command::{Check, CheckState, ServiceCheck};
 use super::engine::Engine;
-use super::instruct::{Errand, fresh, within};
+use super::instruct::{Errand, within};
 use super::model::PairModel;
 use super::snapshot::Level;
 use super::{Reply, scheduler};
@@ -39,7 +37,7 @@ pub(super) fn check(engine: &Engine, service: &Service) -> ServiceCheck {
 
 /// Likewise, for a policy that comes in a plan.
 pub(super) fn check_planned(engine: &Engine, service: &Service, planned: &Planned) -> ServiceCheck {
-    let now = Utc::now();
+    let now = engine.now();
     let (mut services, paired) = engine.read(|m| {
         let sides = m.pairs.get(&service.pair).map(|p| [&p.state.primary, &p.state.secondary].map(|c| (c.clone(), components(p, c))));
         (m.services.clone(), sides)
@@ -102,8 +100,8 @@ pub(super) async fn save(engine: &Arc<Engine>, service: &Service) -> Result<Repl
     if check.checks.iter().any(|c| c.state == CheckState::Failed) {
         return Ok(Reply::ServiceChecked(check));
     }
-    let stored = service.clone();
-    let version = engine.store(move |s| s.save_service(&stored, Utc::now())).await?;
+    let (stored, now) = (service.clone(), engine.now());
+    let version = engine.store(move |s| s.save_service(&stored, now)).await?;
     let known = engine.change(|m| m.services.insert(service.name.clone(), service.clone()));
     if known.as_ref() != Some(service) {
         engine.note(Level::Info, service.name.as_str(), format!("policy saved (version {version})")).await;
@@ -154,5 +152,5 @@ pub(super) async fn tell_agent(engine: &Engine, pair: &PairName, agent: &Enrolle
     let services = engine.read(|m| m.services_of(pair).cloned().collect());
     let order = Order::StorePolicies(StorePoliciesOrder { services });
     let patience = Some(engine.limits.abort_patience);
-    engine.carry_out(Errand { id: fresh(), pair, epoch: engine.epoch(pair), agent, order, patience }, |_| ()).await.map(drop)
+    engine.carry_out(Errand { id: engine.fresh(), pair, epoch: engine.epoch(pair), agent, order, patience }, |_| ()).await.map(drop)
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::Utc;
 use tokio::sync::{mpsc, watch};
 
 use crate::domain::{Term, Trouble};
@@ -11,6 +10,7 @@ use crate::store::controller::Store;
 
 use super::connect::{Connector, HttpsConnector};
 use super::engine::{Engine, Parts, publish};
+use super::host::{Host, RealHost, on_disk};
 use super::limits::Limits;
 use super::lock::StateLock;
 use super::model::{ACTIVITY, ENDED_RUNS, Model, PairModel, RunModel};
@@ -24,19 +24,25 @@ const COMMANDS: usize = 64;
 /// start. A state directory that another engine holds is refused: [`attach`](super::attach) to that one.
 pub async fn start(spec: EngineSpec) -> Result<EngineHandle, Trouble> {
     let state = spec.state.clone();
-    let connector = on_thread(move || {
+    let host = Arc::new(RealHost);
+    let connector = on_disk(&*host, move || {
         prepare(&state)?;
         HttpsConnector::open(&state)
     })
     .await?;
-    start_with(spec, Arc::new(connector), Limits::default()).await
+    start_with(spec, Arc::new(connector), Limits::default(), host).await
 }
 
-/// Starts an engine that reaches agents in another way, with other time limits.
-pub async fn start_with(spec: EngineSpec, connector: Arc<dyn Connector>, limits: Limits) -> Result<EngineHandle, Trouble> {
+/// Starts an engine that reaches agents in another way, with other time limits, on another machine.
+pub async fn start_with(
+    spec: EngineSpec,
+    connector: Arc<dyn Connector>,
+    limits: Limits,
+    host: Arc<dyn Host>,
+) -> Result<EngineHandle, Trouble> {
     let state = spec.state.clone();
     let watch = spec.watch;
-    let (held, store, model, term, settings) = on_thread(move || {
+    let (held, store, model, term, settings) = on_disk(&*host, move || {
         prepare(&state)?;
         let held = StateLock::take(&state)?;
         let settings = Settings::read(&state, watch, limits)?;
@@ -52,8 +58,9 @@ pub async fn start_with(spec: EngineSpec, connector: Arc<dyn Connector>, limits:
         Some(address) => Some(route::bind(address).await?),
         None => None,
     };
-    let first = Arc::new(view::snapshot(&model, Utc::now()));
+    let first = Arc::new(view::snapshot(&model, host.now()));
     let engine = Engine::new(Parts {
+        host,
         store: Arc::new(store),
         connector,
         settings: settings.watch,
@@ -76,11 +83,6 @@ pub async fn start_with(spec: EngineSpec, connector: Arc<dyn Connector>, limits:
     engine.spawn(scheduler::run(engine.clone()));
     tokio::spawn(serve(engine, asked, news, held));
     Ok(EngineHandle::new(commands, snapshots))
-}
-
-async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|e| Err(Trouble::new(crate::domain::TroubleKind::Failed, "engine", e)))
 }
 
 /// Makes the state directory, for us alone.

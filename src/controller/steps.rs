@@ -1,7 +1,5 @@
 //! One step of a backup run: which instruction goes to which agent, and which event its end is.
 
-use chrono::Utc;
-
 use crate::domain::backup::machine::{Event, Phase, RunState, Step};
 use crate::domain::{ClusterName, CopyMode, Epoch, InstructionId, PointDataSet, PointId, RecoveryPoint, Trouble, TroubleKind};
 use crate::protocol::{
@@ -35,7 +33,7 @@ pub(super) async fn perform(engine: &Engine, state: &RunState, step: Step) -> Re
         }
         Step::Abort => Ok(run.abort().await),
     };
-    Ok(done.unwrap_or_else(|trouble| Event::StepFailed { at: Utc::now(), step, trouble }))
+    Ok(done.unwrap_or_else(|trouble| Event::StepFailed { at: engine.now(), step, trouble }))
 }
 
 struct Run<'a> {
@@ -48,7 +46,7 @@ impl Run<'_> {
         let spec = &self.state.spec;
         let lead = chrono::TimeDelta::from_std(self.engine.limits.lead).unwrap_or_default();
         // A moment far away is waited for before anything is asked of the agents. A cancel ends the wait.
-        if let Ok(wait) = (spec.moment - lead - Utc::now()).to_std() {
+        if let Ok(wait) = (spec.moment - lead - self.engine.now()).to_std() {
             tokio::time::sleep(wait).await;
         }
         self.check_epoch()?;
@@ -64,7 +62,7 @@ impl Run<'_> {
         for line in &secondary.drift {
             runs::log(self.engine, spec.run, Level::Warning, format!("the target is not what the last point left: {line}"));
         }
-        Ok(Event::Armed { at: Utc::now(), base: base(&primary, &secondary) })
+        Ok(Event::Armed { at: self.engine.now(), base: base(&primary, &secondary) })
     }
 
     fn check_epoch(&self) -> Result<(), Trouble> {
@@ -94,7 +92,7 @@ impl Run<'_> {
         let order = CaptureOrder { run: spec.run, point: spec.point, service: spec.service.clone(), moment: spec.moment };
         match self.order(&spec.from, spec.ids.capture, Order::Capture(order)).await? {
             Outcome::Captured(report) if report.sets.len() == spec.service.data_sets.len() => {
-                Ok(Event::Captured { at: Utc::now(), report })
+                Ok(Event::Captured { at: self.engine.now(), report })
             }
             other => Err(self.unexpected(&spec.from, &other)),
         }
@@ -117,7 +115,7 @@ impl Run<'_> {
         match self.order(cluster, spec.ids.transfer, order).await? {
             Outcome::Transferred(report) if report.sets.len() == self.state.sets.len() => {
                 let sets = self.state.sets.iter().zip(&report.sets).map(|(set, counts)| counted(set, counts)).collect();
-                Ok(Event::Transferred { at: Utc::now(), sets })
+                Ok(Event::Transferred { at: self.engine.now(), sets })
             }
             other => Err(self.unexpected(cluster, &other)),
         }
@@ -127,7 +125,7 @@ impl Run<'_> {
         let spec = &self.state.spec;
         let order = VerifyOrder { run: spec.run, point: spec.point, service: spec.service.name.clone() };
         match self.order(&spec.to, spec.ids.verify, Order::Verify(order)).await? {
-            Outcome::Verified(_) => Ok(Event::Verified { at: Utc::now() }),
+            Outcome::Verified(_) => Ok(Event::Verified { at: self.engine.now() }),
             other => Err(self.unexpected(&spec.to, &other)),
         }
     }
@@ -155,10 +153,10 @@ impl Run<'_> {
         tokio::select! {
             biased;
             outcome = following => match outcome? {
-                Outcome::Sealed(point) => Ok(Event::Sealed { at: Utc::now(), point }),
+                Outcome::Sealed(point) => Ok(Event::Sealed { at: self.engine.now(), point }),
                 other => Err(unexpected(&agent, &other)),
             },
-            () = written.notified(), if self.state.phase == Phase::Commit => Ok(Event::Committed { at: Utc::now() }),
+            () = written.notified(), if self.state.phase == Phase::Commit => Ok(Event::Committed { at: self.engine.now() }),
         }
     }
 
@@ -190,7 +188,7 @@ impl Run<'_> {
         let (mut leftovers, more) =
             tokio::join!(self.abort_at(&spec.from, spec.ids.abort_primary), self.abort_at(&spec.to, spec.ids.abort_secondary));
         leftovers.extend(more);
-        Event::Dropped { at: Utc::now(), leftovers }
+        Event::Dropped { at: self.engine.now(), leftovers }
     }
 
     async fn abort_at(&self, cluster: &ClusterName, id: InstructionId) -> Vec<String> {
@@ -247,7 +245,7 @@ impl Run<'_> {
         let run = self.state.spec.run;
         self.engine.change(|m| {
             if let Some(model) = m.runs.get_mut(&run) {
-                model.seen.push_back((Utc::now(), progress.done_bytes.iter().sum()));
+                model.seen.push_back((self.engine.now(), progress.done_bytes.iter().sum()));
                 while model.seen.len() > RATE_SAMPLES {
                     model.seen.pop_front();
                 }

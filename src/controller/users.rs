@@ -1,7 +1,5 @@
 //! User data of a pair: compared and brought over, by the fourth instruction or by the controller itself.
 
-use chrono::Utc;
-
 use crate::domain::backup::machine::RunState;
 use crate::domain::user_data::{UserData, UserDataChange, UserDataKind, compare};
 use crate::domain::{ClusterName, PairName, Trouble, TroubleKind};
@@ -9,7 +7,7 @@ use crate::protocol::{AdjustUsersOrder, Order, Outcome, SyncUsersOrder, UsersRep
 use crate::store::controller::UsersRecord;
 
 use super::engine::Engine;
-use super::instruct::{Errand, fresh, unexpected};
+use super::instruct::{Errand, unexpected};
 use super::snapshot::Level;
 use super::{Reply, pairing, runs};
 
@@ -68,7 +66,7 @@ async fn adjust(
 async fn ask(engine: &Engine, pair: &PairName, cluster: &ClusterName, order: Order) -> Result<UsersReport, Trouble> {
     let agent = engine.agent(pair, cluster)?;
     let epoch = engine.epoch(pair);
-    let errand = Errand { id: fresh(), pair, epoch, agent: &agent, order, patience: Some(engine.limits.abort_patience) };
+    let errand = Errand { id: engine.fresh(), pair, epoch, agent: &agent, order, patience: Some(engine.limits.abort_patience) };
     match engine.carry_out(errand, |_| ()).await? {
         Outcome::Users(report) => Ok(report),
         other => Err(unexpected(&agent, &other)),
@@ -78,7 +76,7 @@ async fn ask(engine: &Engine, pair: &PairName, cluster: &ClusterName, order: Ord
 async fn keep(engine: &Engine, pair: &PairName, report: &UsersReport, dry_run: bool) -> Result<(), Trouble> {
     let left: Vec<UserDataChange> = if dry_run || !report.failed.is_empty() { report.changes.clone() } else { Vec::new() };
     let before = engine.read(|m| m.pairs.get(pair).and_then(|p| p.users.as_ref()).map(|u| u.counts)).unwrap_or_default();
-    let record = UsersRecord { at: Utc::now(), differences: left, counts: report.read.as_ref().map_or(before, counts) };
+    let record = UsersRecord { at: engine.now(), differences: left, counts: report.read.as_ref().map_or(before, counts) };
     let (name, stored) = (pair.clone(), record.clone());
     engine.store(move |s| s.save_users(&name, &stored)).await?;
     engine.change(|m| {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::domain::watch::Silence;
 use crate::domain::{Health, PairName, Trouble, TroubleKind};
@@ -56,11 +56,11 @@ async fn look(engine: &Arc<Engine>, pair: &PairName, index: usize, agent: &Enrol
     let answered = status.is_ok();
     engine.change(|m| {
         if let Some(pair) = m.pairs.get_mut(pair) {
-            note(&mut pair.watch[index], status);
+            note(&mut pair.watch[index], status, engine.now());
             if let Ok(sample) = sample {
                 pair.watch[index].clock.add(sample);
             }
-            pair.clock = clock::view(pair);
+            pair.clock = clock::view(pair, engine.monotonic_ns());
             pair.isolated = pairing::isolated(pair);
         }
         m.ready = m.pairs.values().all(|p| p.watch.iter().all(|w| w.looked.is_some()));
@@ -68,8 +68,7 @@ async fn look(engine: &Arc<Engine>, pair: &PairName, index: usize, agent: &Enrol
     answered
 }
 
-fn note(watch: &mut AgentWatch, status: Result<AgentStatus, Trouble>) {
-    let now = Utc::now();
+fn note(watch: &mut AgentWatch, status: Result<AgentStatus, Trouble>, now: DateTime<Utc>) {
     watch.looked = Some(now);
     watch.silent.note(status.is_err(), now);
     match status {
@@ -117,7 +116,7 @@ async fn weigh(engine: &Arc<Engine>, pair: &PairName) {
     let weighed = engine.change(|m| {
         let pair = m.pairs.get_mut(pair)?;
         let known = pair.is_contended();
-        pair.diagnosis = diagnose::findings(pair, settings, Utc::now());
+        pair.diagnosis = diagnose::findings(pair, settings, engine.now());
         let contended = (!known).then(|| pair.diagnosis.conflict.clone()).filter(|conflict| !conflict.is_empty());
         let suspect = pair.index(&pair.state.primary).and_then(|i| pair.diagnosis.clusters[i].as_ref()).map(|(health, _)| *health);
         Some((pair.diagnosis.verdict.offers_button(), suspect, contended))
@@ -141,12 +140,12 @@ pub(super) fn begin(engine: &Arc<Engine>, pair: &PairName) {
     for index in 0..2 {
         let (stop, task) = (driver.stop.clone(), watch(engine.clone(), pair.clone(), index));
         engine.spawn(async move {
-            tokio::select! { () = stop.cancelled() => {}, () = task => {} }
+            tokio::select! { biased; () = stop.cancelled() => {}, () = task => {} }
         });
     }
     let (stop, task) = (driver.stop.clone(), identity::drive(engine.clone(), pair.clone()));
     engine.spawn(async move {
-        tokio::select! { () = stop.cancelled() => {}, () = task => {} }
+        tokio::select! { biased; () = stop.cancelled() => {}, () = task => {} }
     });
 }
 

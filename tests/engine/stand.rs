@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use understudy::controller::command::{AgentRequest, CheckState, PairRequest};
 use understudy::controller::fn_waker::Waker;
-use understudy::controller::{Command, EngineHandle, EngineSpec, Limits, Reply, Snapshot, WatchSettings, start_with};
+use understudy::controller::{Command, EngineHandle, EngineSpec, Limits, RealHost, Reply, Snapshot, WatchSettings, start_with};
 use understudy::domain::{RunId, RunReport, Service, Trouble};
 
 use crate::sim::{PAIR, SimConnector, World};
@@ -57,7 +57,7 @@ fn limits() -> Limits {
 
 async fn engine(dir: &Path, world: &Arc<World>) -> Result<EngineHandle, Trouble> {
     let spec = EngineSpec { state: dir.to_owned(), watch: watch(), training: false, route: None, waker: Waker::default() };
-    start_with(spec, Arc::new(SimConnector(world.clone())), limits()).await
+    start_with(spec, Arc::new(SimConnector(world.clone())), limits(), Arc::new(RealHost)).await
 }
 
 fn pair_request() -> PairRequest {
