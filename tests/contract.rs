@@ -191,6 +191,24 @@ impl World for FilesWorld {
         kept_below(&self.store(side))
     }
 
+    async fn in_drill(&self, place: &str) -> BTreeMap<String, String> {
+        let sort = |line: String| match line.strip_prefix("directory") {
+            Some(rest) => format!("directory {}", rest.rsplit(' ').next().unwrap_or_default()),
+            None => line,
+        };
+        let mut all = tree(Path::new(place));
+        all.insert(String::new(), describe(Path::new(place), false));
+        all.into_iter().map(|(path, line)| (path, sort(line))).collect()
+    }
+
+    async fn write_in_drill(&self, place: &str, name: &str, content: &str) {
+        let place = match name {
+            "a" => Path::new(place).join("発票 %41/a"),
+            name => Path::new(place).join(name),
+        };
+        fs::write(place, content).expect("written");
+    }
+
     async fn ways_out(&self, side: Side) -> Vec<String> {
         // Lies beside the root, so that it is not part of the outside that must not change.
         let elsewhere = self.dir.path().join("elsewhere");
@@ -233,12 +251,18 @@ impl TablesWorld {
     }
 
     fn rows(&self, side: Side, query: &str) -> BTreeMap<String, String> {
-        let db = self.connection(side);
-        let Ok(mut query) = db.prepare(query) else { return BTreeMap::new() };
-        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("asked");
-        rows.map(|row| row.expect("a row")).collect()
+        rows_of(&self.connection(side), query)
     }
 }
+
+fn rows_of(db: &rusqlite::Connection, query: &str) -> BTreeMap<String, String> {
+    let Ok(mut query) = db.prepare(query) else { return BTreeMap::new() };
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("asked");
+    rows.map(|row| row.expect("a row")).collect()
+}
+
+const ROWS: &str = "SELECT name, id || ' ' || content FROM orders";
+const SCHEMA: &str = "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'orders' AND sql IS NOT NULL AND name NOT LIKE 'understudy%'";
 
 /// Far enough from each other that a component which keeps rows in portions has each in its own.
 fn row_id(name: &str) -> i64 {
@@ -281,10 +305,21 @@ impl World for TablesWorld {
     }
 
     async fn live(&self, side: Side) -> BTreeMap<String, String> {
-        let mut live = self.rows(side, "SELECT name, id || ' ' || content FROM orders");
-        let schema = "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'orders' AND sql IS NOT NULL AND name NOT LIKE 'understudy%'";
-        live.extend(self.rows(side, schema));
+        let mut live = self.rows(side, ROWS);
+        live.extend(self.rows(side, SCHEMA));
         live
+    }
+
+    async fn in_drill(&self, place: &str) -> BTreeMap<String, String> {
+        let db = rusqlite::Connection::open(place).expect("opened");
+        let mut held = rows_of(&db, ROWS);
+        held.extend(rows_of(&db, SCHEMA));
+        held
+    }
+
+    async fn write_in_drill(&self, place: &str, name: &str, content: &str) {
+        let db = rusqlite::Connection::open(place).expect("opened");
+        db.execute("INSERT OR REPLACE INTO orders VALUES (?1, ?2, ?3)", (row_id(name), name, content)).expect("written");
     }
 
     async fn exact(&self, side: Side) -> BTreeMap<String, String> {

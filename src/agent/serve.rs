@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::accept::PinAcceptor;
 use super::clock::Clock;
 use super::config::AgentConfig;
-use super::jobs::{Site, ThawGuard, commit, gate};
+use super::jobs::{Site, ThawGuard, commit, drill, gate};
 use super::links::Links;
 use super::manager::Manager;
 use super::server::{self, App};
@@ -102,10 +102,11 @@ pub async fn serve_guarded(config: AgentConfig, clock: Arc<dyn Clock>, thaw_guar
     ledger.begin_start()?;
     let interrupted = ledger.interrupt_running(clock.now())?;
     let components = open::components(&config)?;
-    let (cluster, ledger, gates) = (config.name.clone(), Arc::new(ledger), gate::Gates::default());
-    let site = Arc::new(Site { cluster, components, ledger, clock, gates, identity: tokio::sync::Mutex::default(), thaw_guard });
+    let (cluster, ledger, gates, drills) = (config.name.clone(), Arc::new(ledger), gate::Gates::default(), gate::Gates::default());
+    let site = Arc::new(Site { cluster, components, ledger, clock, gates, drills, identity: tokio::sync::Mutex::default(), thaw_guard });
     tracing::info!(cluster = %site.cluster, fingerprint = own.fingerprint(), interrupted, "starting; no identity is confirmed yet");
 
+    drill::tell_unfinished(&site)?;
     finish_committed(&site).await;
 
     let stop = CancellationToken::new();

@@ -16,7 +16,7 @@ pub mod tables;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,7 +25,9 @@ use futures_util::Stream;
 
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
-use crate::domain::{ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Manifest, PointId, ProbeReport, Trouble};
+use crate::domain::{
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
+};
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
 /// Bytes on their way; ends after the last, or with the trouble that stopped it.
@@ -151,6 +153,30 @@ pub trait Component: Send + Sync {
     async fn unfence(&self, set: &str, root: Option<&Entry>) -> Result<(), Trouble>;
     /// Whether it is fenced now, with the evidence in words.
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble>;
+
+    // ---- drills: a space of its own for each, beside production ----
+
+    /// Brings a sealed point's data set up in the drill's space as a copy of its own, writable: nothing done there changes the point or
+    /// the live data set. Begun anew when an earlier attempt left something. Returns the place.
+    async fn rehearse(&self, set: &str, _point: PointId, _manifest: &Manifest, _drill: DrillId) -> Result<String, Trouble> {
+        let reason = format!("data sets of {} cannot be brought up for a drill by this version", self.kind());
+        Err(Trouble::new(TroubleKind::Refused, format!("{}:{set}", self.name()), reason).next("drill the services that have none of it"))
+    }
+
+    /// Removes the space of a drill; well when there is none.
+    async fn clear_rehearsal(&self, _drill: DrillId) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    /// Every space of a drill that is here, with its place.
+    async fn rehearsals(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
+        Ok(Vec::new())
+    }
+
+    /// The first value of a query's first row, asked read-only of a drill's space, within `limit`.
+    async fn ask_rehearsal(&self, _drill: DrillId, _query: &str, _limit: Duration) -> Result<String, Trouble> {
+        Err(Trouble::new(TroubleKind::Refused, format!("component {}", self.name()), "it cannot be asked in SQL").next("use a command"))
+    }
 
     // ---- user data ----
 

@@ -126,6 +126,10 @@ id!(
     InstructionId
 );
 id!(
+    /// One drill: a recovery point brought up beside production and tried out; also names its space.
+    DrillId
+);
+id!(
     /// One decision of a person to change identities; breaks the tie that an equal epoch would be.
     DecisionId
 );

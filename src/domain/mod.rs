@@ -4,6 +4,7 @@ pub mod backup;
 pub mod clock;
 mod cluster;
 mod data_set;
+pub mod drill;
 mod error;
 pub mod grade;
 mod ids;
@@ -22,8 +23,11 @@ pub mod watch;
 
 pub use cluster::{Claim, ComponentInfo, ComponentKind, Health, Identity, ProbeReport};
 pub use data_set::{DataSet, DataSetName};
+pub use drill::check::DrillCheck;
 pub use error::{Trouble, TroubleKind};
-pub use ids::{BadName, ClusterName, ComponentName, DecisionId, Epoch, InstructionId, PairName, PointId, RunId, ServiceName, Term};
+pub use ids::{
+    BadName, ClusterName, ComponentName, DecisionId, DrillId, Epoch, InstructionId, PairName, PointId, RunId, ServiceName, Term,
+};
 pub use manifest::{Change, ChangeSet, Digest, Entry, Manifest, Metadata, Node, PIECE_BYTES, piece_count, piece_range};
 pub use path::{BadPath, RelPath};
 pub use point::{CapturedSpan, Grade, PointDataSet, RecoveryPoint, RunOutcome, RunReport, Timings, Window};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 
-use super::{DataSet, PairName, ServiceName};
+use super::{DataSet, DrillCheck, PairName, ServiceName};
 
 /// A plan: pairs and services, as `understudy apply` reads and the console's export writes it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -139,6 +139,12 @@ pub struct Service {
     /// The RPO promised, in minutes; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rpo_target_minutes: Option<u32>,
+    /// The RTO promised, in minutes: a drill is held against it; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto_target_minutes: Option<u32>,
+    /// What its owner tries out in a drill.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<DrillCheck>,
     /// Retention.
     #[serde(default)]
     pub keep: Keep,

@@ -5,6 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use super::drill::check::Kind;
 use super::schedule::{self, Timing};
 use super::versions::{Fit, fit};
 use super::{ClusterName, ComponentInfo, ComponentKind, Consistency, CopyMode, DataSet, DataSetName, Hook, Service};
@@ -79,6 +80,7 @@ pub fn problems(service: &Service, context: &Context<'_>) -> Vec<Finding> {
     timing(service, context.now, &mut found);
     limits(service, context.in_lab, &mut found);
     hooks(service, &mut found);
+    checks(service, context, &mut found);
     found.0.sort_by_key(|finding| finding.severity);
     found.0
 }
@@ -276,6 +278,39 @@ fn hook_fault(hook: &Hook) -> Option<&'static str> {
     }
 }
 
+/// The owner's checks: each of one sort, able to fail, and about what the service has.
+fn checks(service: &Service, context: &Context<'_>, found: &mut Findings) {
+    let kinds = match &context.pair {
+        PairKnown::Told(pair) => pair.to_components,
+        PairKnown::Absent | PairKnown::Planned => &[],
+    };
+    for (index, check) in service.checks.iter().enumerate() {
+        let object = format!("check {:?} of {}", check.name, service.name);
+        if service.checks[..index].iter().any(|earlier| earlier.name == check.name) {
+            found.failed(&object, "another check has that name", "give each check a name of its own");
+        }
+        let on = match check.kind() {
+            Ok(Kind::Sql { on, .. }) => on,
+            Ok(Kind::Command { .. } | Kind::Http { .. }) => continue,
+            Err(reason) => {
+                let fix = "give it `command = [\"/path/to/program\", …]`, `http = \"http…\"`, or `sql`, `on` and `expect`";
+                found.failed(object, reason, fix);
+                continue;
+            }
+        };
+        if !service.data_sets.iter().any(|set| set.to == *on) {
+            let sets: Vec<String> = service.data_sets.iter().map(|set| set.to.to_string()).collect();
+            found.failed(object, format!("it asks {on}, which is no data set of the service"), format!("name one of {}", sets.join(", ")));
+        } else if let Some(info) = kinds.iter().find(|info| info.name == on.component && info.kind != ComponentKind::Tables) {
+            let fix = "use a command for it; only data sets of a tables component can be asked in SQL";
+            found.failed(object, format!("it asks {on} in SQL, and that is {}", info.kind), fix);
+        }
+    }
+    if service.rto_target_minutes == Some(0) {
+        found.failed(format!("service {}", service.name), "its target RTO is 0 min", "promise at least one minute, or leave it out");
+    }
+}
+
 /// What a policy means, as a person would say it; `from` and `to` are the clusters' names.
 pub fn in_words(service: &Service, from: &str, to: &str) -> String {
     let zone = service.timezone.unwrap_or(Tz::UTC);
@@ -308,6 +343,22 @@ pub fn in_words(service: &Service, from: &str, to: &str) -> String {
             service.name,
             span(TimeDelta::minutes(i64::from(minutes)))
         ));
+    }
+    let checks = match service.checks.len() {
+        0 => None,
+        1 => Some("1 check".to_owned()),
+        count => Some(format!("{count} checks")),
+    };
+    match (checks, service.rto_target_minutes) {
+        (Some(checks), Some(minutes)) => text.push_str(&format!(
+            " A drill brings it up beside production and makes {checks}, to be done within {}.",
+            span(TimeDelta::minutes(i64::from(minutes)))
+        )),
+        (Some(checks), None) => text.push_str(&format!(" A drill brings it up beside production and makes {checks}.")),
+        (None, Some(minutes)) => {
+            text.push_str(&format!(" A drill is to bring it up within {}.", span(TimeDelta::minutes(i64::from(minutes)))));
+        }
+        (None, None) => {}
     }
     if service.sync_users {
         text.push_str(" Users, permissions and tenants follow with every run.");

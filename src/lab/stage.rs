@@ -152,6 +152,8 @@ impl Stage {
             ["files:invoices", "tables:orders"].map(|name| name.parse().map(|name: crate::domain::DataSetName| (name.clone(), name)));
         let sets = sets.into_iter().collect::<Result<Vec<_>, Trouble>>()?;
         Ok(Service {
+            rto_target_minutes: None,
+            checks: Vec::new(),
             name: names.service.clone(),
             pair: names.pair.clone(),
             owner: "training".into(),

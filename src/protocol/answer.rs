@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::backup::machine::CaptureReport;
+use crate::domain::drill::report::DrillRan;
 use crate::domain::{InstructionId, RecoveryPoint, Trouble};
 
-use super::{ArmReport, LeaveReport, LeftoversReport, Progress, PromoteReport, TransferReport, UsersReport, VerifyReport};
+use super::{ArmReport, DrillEnded, LeaveReport, LeftoversReport, Progress, PromoteReport, TransferReport, UsersReport, VerifyReport};
 
 /// Where an instruction is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,4 +58,8 @@ pub enum Outcome {
     Left(LeaveReport),
     /// Of `Leftovers`.
     Leftovers(LeftoversReport),
+    /// Of `Drill`.
+    Drilled(DrillRan),
+    /// Of `EndDrill`.
+    DrillEnded(DrillEnded),
 }

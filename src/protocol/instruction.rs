@@ -12,7 +12,7 @@ use crate::domain::{
     ServiceName, Term, Timings, Trouble,
 };
 
-use super::LeftoversOrder;
+use super::{DrillOrder, EndDrillOrder, LeftoversOrder};
 
 /// The largest body of an instruction; a larger one is refused unread.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -74,6 +74,10 @@ pub enum Order {
     Unfence(DemoteOrder),
     /// List the snapshots of ours that nobody counts on, and perhaps remove them.
     Leftovers(LeftoversOrder),
+    /// Bring a sealed point up beside production and make the owner's checks (secondary).
+    Drill(DrillOrder),
+    /// Remove the space of a drill.
+    EndDrill(EndDrillOrder),
 }
 
 impl Order {
@@ -98,6 +102,8 @@ impl Order {
             Order::Demote(_) => "demote",
             Order::Unfence(_) => "unfence",
             Order::Leftovers(_) => "leftovers",
+            Order::Drill(_) => "drill",
+            Order::EndDrill(_) => "end-drill",
         }
     }
 }

@@ -17,6 +17,7 @@
 mod answer;
 mod api;
 mod client;
+mod drill;
 pub mod enrol;
 pub mod host;
 pub mod http;
@@ -33,6 +34,7 @@ pub use self::enrol::{EnrolReply, EnrolRequest};
 pub use answer::{Answer, AnswerState, Outcome};
 pub use api::AgentApi;
 pub use client::{AgentClient, ConnectSpec, enrol, learn_key};
+pub use drill::{DrillEnded, DrillOrder, EndDrillOrder};
 pub use instruction::{
     AbortOrder, AdjustUsersOrder, ArmOrder, ArmReport, CaptureOrder, CommitOrder, DemoteOrder, Instruction, JoinOrder, LeaveReport,
     MAX_BODY_BYTES, Order, PeerSpec, Progress, PromoteOrder, PromoteReport, PruneOrder, SetCounts, StorePoliciesOrder, SyncUsersOrder,

@@ -5,6 +5,7 @@
 //! hold across a restart is in the ledger.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::RwLock;
@@ -21,20 +22,25 @@ pub struct Gate {
     pub closed: CancellationToken,
 }
 
-/// The gates of all points being worked on.
-#[derive(Default)]
-pub struct Gates {
-    open: Mutex<HashMap<PointId, Arc<Gate>>>,
+/// The gates of all points (or drills) being worked on.
+pub struct Gates<K = PointId> {
+    open: Mutex<HashMap<K, Arc<Gate>>>,
 }
 
-impl Gates {
+impl<K> Default for Gates<K> {
+    fn default() -> Self {
+        Gates { open: Mutex::default() }
+    }
+}
+
+impl<K: Eq + Hash> Gates<K> {
     /// The gate of a point.
-    pub fn of(&self, point: PointId) -> Arc<Gate> {
+    pub fn of(&self, point: K) -> Arc<Gate> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).entry(point).or_default().clone()
     }
 
     /// Forgets a point that is sealed or dropped; whoever holds its gate keeps it.
-    pub fn forget(&self, point: PointId) {
+    pub fn forget(&self, point: K) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&point);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use understudy::components::Component;
-use understudy::domain::{Change, TroubleKind};
+use understudy::domain::{Change, DrillId, TroubleKind};
 
 use super::ferry::{Journal, finish, point, run, stage};
 
@@ -41,6 +41,14 @@ pub trait World: Send + Sync {
     async fn outside(&self, side: Side) -> BTreeMap<String, String>;
     /// What we keep for ourselves at one side, apart from what holds no data.
     async fn kept(&self, side: Side) -> Vec<String>;
+    /// Whether its data sets can be brought up for a drill.
+    fn has_drills(&self) -> bool {
+        true
+    }
+    /// Everything in a drill's place of the data set, as [`live`](World::live) tells it.
+    async fn in_drill(&self, place: &str) -> BTreeMap<String, String>;
+    /// Writes an item there.
+    async fn write_in_drill(&self, place: &str, name: &str, content: &str);
     /// Names of data sets that lead out of the component, apart from those that no component takes.
     async fn ways_out(&self, side: Side) -> Vec<String>;
 }
@@ -320,6 +328,83 @@ pub async fn content_that_went_and_came_back_is_held_until_no_point_has_it(world
     same(world).await;
 }
 
+fn drill() -> DrillId {
+    DrillId(uuid::Uuid::now_v7())
+}
+
+/// A kind that has no drills yet says so by name, and nothing is there afterwards.
+async fn drills_are_refused(world: &dyn World) {
+    fill(world).await;
+    let target = world.open(Side::Target);
+    let staged = run(world.open(Side::Source).as_ref(), &target, &world.set(), None).await;
+    let trouble = target.rehearse(&world.set(), staged.point, &staged.manifest, drill()).await.expect_err("refused");
+    assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
+    assert!(trouble.object.contains(&world.set()) && !trouble.next_step.is_empty(), "{trouble}");
+    assert_eq!(target.rehearsals().await, Ok(Vec::new()));
+}
+
+pub async fn a_drill_has_a_copy_of_its_own_and_leaves_nothing(world: &dyn World) {
+    if !world.has_drills() {
+        return drills_are_refused(world).await;
+    }
+    fill(world).await;
+    let (source, target, set) = (world.open(Side::Source), world.open(Side::Target), world.set());
+    let first = run(source.as_ref(), &target, &set, None).await;
+    let then = world.live(Side::Source).await;
+    change(world).await;
+    let second = run(source.as_ref(), &target, &set, Some((first.point, &first.manifest))).await;
+    let now = world.live(Side::Target).await;
+    let before = [world.kept(Side::Target).await, world.outside(Side::Target).await.into_keys().collect()];
+    let (own, other) = (drill(), drill());
+    let mut place = target.rehearse(&set, first.point, &first.manifest, own).await.expect("brought up");
+    assert_eq!(world.in_drill(&place).await, then, "an older point, as it was");
+    world.write_in_drill(&place, "a", "scribbled").await;
+    world.write_in_drill(&place, "stray", "x").await;
+    assert_eq!(world.live(Side::Target).await, now, "the live data set does not notice");
+    assert!(target.fenced(&set).await.expect("looked").0);
+    let drift = target.drift(&set, Some((second.point, &second.manifest))).await.expect("compared");
+    assert!(drift.is_empty(), "{drift:?}");
+    drop(target);
+    // After a crash it begins anew, also over what somebody did there.
+    let target = world.open(Side::Target);
+    place = target.rehearse(&set, first.point, &first.manifest, own).await.expect("brought up again");
+    assert_eq!(world.in_drill(&place).await, then, "the sealed point does not notice either");
+    assert!(target.rehearsals().await.expect("listed").iter().any(|(found, _)| *found == own));
+    target.clear_rehearsal(other).await.expect("there is none");
+    assert_eq!(world.in_drill(&place).await, then, "only its own space goes");
+    for _ in 0..2 {
+        target.clear_rehearsal(own).await.expect("removed");
+    }
+    let left = target.rehearsals().await.expect("listed");
+    assert!(left.iter().all(|(found, _)| *found != own), "{left:?}");
+    assert_eq!([world.kept(Side::Target).await, world.outside(Side::Target).await.into_keys().collect()], before);
+    assert_eq!(world.live(Side::Target).await, now);
+    target.restore(&set, first.point, &first.manifest).await.expect("the point is whole");
+    assert_eq!(world.live(Side::Target).await, then);
+}
+
+pub async fn replication_goes_on_beside_a_drill(world: &dyn World) {
+    if !world.has_drills() {
+        return;
+    }
+    fill(world).await;
+    let (source, target, set) = (world.open(Side::Source), world.open(Side::Target), world.set());
+    let first = run(source.as_ref(), &target, &set, None).await;
+    let then = world.live(Side::Source).await;
+    let own = drill();
+    let place = target.rehearse(&set, first.point, &first.manifest, own).await.expect("brought up");
+    change(world).await;
+    let second = run(source.as_ref(), &target, &set, Some((first.point, &first.manifest))).await;
+    same(world).await;
+    assert_eq!(world.in_drill(&place).await, then, "the drill keeps its point");
+    // Even when its point goes.
+    target.release(&set, first.point).await.expect("released");
+    assert_eq!(world.in_drill(&place).await, then);
+    target.clear_rehearsal(own).await.expect("removed");
+    let drift = target.drift(&set, Some((second.point, &second.manifest))).await.expect("compared");
+    assert!(drift.is_empty(), "{drift:?}");
+}
+
 /// Makes one test of every promise for one kind of world; `$world` gives `None` where it cannot be had, and then says why.
 #[macro_export]
 macro_rules! component_contract {
@@ -343,6 +428,8 @@ macro_rules! component_contract {
                 a_capture_holds_what_was_there_then
                 a_base_that_is_no_longer_held_is_told
                 content_that_went_and_came_back_is_held_until_no_point_has_it
+                a_drill_has_a_copy_of_its_own_and_leaves_nothing
+                replication_goes_on_beside_a_drill
             );
         }
     };

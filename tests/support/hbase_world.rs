@@ -191,6 +191,16 @@ impl World for HbaseWorld {
         kept
     }
 
+    async fn in_drill(&self, place: &str) -> BTreeMap<String, String> {
+        let mut held = self.table(Side::Target, place).await;
+        held.retain(|line, _| !FENCE.iter().any(|own| line.strip_prefix("descriptor ").is_some_and(|line| line.starts_with(own))));
+        held
+    }
+
+    async fn write_in_drill(&self, place: &str, name: &str, content: &str) {
+        self.tell(Side::Target, &["put", place, name, "f", content]).await;
+    }
+
     async fn ways_out(&self, _: Side) -> Vec<String> {
         let inside = format!("{}:a/../../x", self.namespace);
         vec!["hbase:meta".into(), "default".into(), "orders".into(), inside, format!("{}:.tmp", self.namespace)]

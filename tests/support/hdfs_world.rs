@@ -79,6 +79,11 @@ impl HdfsWorld {
         }
     }
 
+    /// The path of a place, which a drill tells with its file system.
+    fn path_of(&self, place: &str) -> String {
+        place.strip_prefix(self.side(Side::Target)[1].trim_end_matches('/')).expect("on the secondary's file system").to_owned()
+    }
+
     fn item(&self, name: &str) -> String {
         match name {
             "a" | "b" => format!("{}/発票 %41+/{name}", self.set()),
@@ -166,6 +171,17 @@ impl World for HdfsWorld {
     async fn kept(&self, side: Side) -> Vec<String> {
         let own = Digest::of_bytes(self.set().as_bytes()).to_string();
         self.tree(side, HOME).await.into_keys().filter(|path| path.contains(&own[..16]) && path.contains('.')).collect()
+    }
+
+    async fn in_drill(&self, place: &str) -> BTreeMap<String, String> {
+        let place = self.path_of(place);
+        let held = self.tree(Side::Target, &place).await;
+        held.into_iter().map(|(path, what)| (path.replacen(&place, &self.set(), 1), what)).collect()
+    }
+
+    async fn write_in_drill(&self, place: &str, name: &str, content: &str) {
+        let path = self.item(name).replacen(&self.set(), &self.path_of(place), 1);
+        self.create(Side::Target, &self.side(Side::Target)[2], &path, content).await.expect("written");
     }
 
     async fn ways_out(&self, _: Side) -> Vec<String> {

@@ -207,6 +207,16 @@ impl World for HiveWorld {
         files_below(&self.store(side)).into_iter().chain(staged).collect()
     }
 
+    fn has_drills(&self) -> bool {
+        false
+    }
+
+    async fn in_drill(&self, _: &str) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    async fn write_in_drill(&self, _: &str, _: &str, _: &str) {}
+
     async fn ways_out(&self, _: Side) -> Vec<String> {
         let missing = format!("{}.nosuch", self.database);
         vec!["nosuch".into(), missing, format!("{}.items.x", self.database), "/warehouse/x.db".into(), "a*".into()]

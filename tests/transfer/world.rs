@@ -148,6 +148,7 @@ impl World {
             ledger: Arc::new(ledger),
             clock: Arc::new(HostClock),
             gates: Default::default(),
+            drills: Default::default(),
             identity: tokio::sync::Mutex::default(),
             thaw_guard: None,
         })

@@ -42,7 +42,7 @@ pub async fn bring_up(site: &Arc<Site>, service: &ServiceName, point: PointId) -
     Ok(record)
 }
 
-fn check(site: &Site, service: &ServiceName, record: &RecoveryPoint) -> Result<(), Trouble> {
+pub(super) fn check(site: &Site, service: &ServiceName, record: &RecoveryPoint) -> Result<(), Trouble> {
     let refused = |reason: String| {
         Err(Trouble::new(TroubleKind::Refused, format!("point {}", record.id), reason).next("choose another recovery point"))
     };

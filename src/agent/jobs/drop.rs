@@ -72,7 +72,7 @@ async fn discard_all(site: &Site, row: &StagingRow) -> Result<Vec<String>, Troub
 }
 
 /// Retention: drops points and their snapshots. Kept whatever is asked: at the source the newest capture, which the next
-/// difference needs; at the target the newest sealed point, the one that is live, and one that is not sealed yet.
+/// difference needs; at the target the newest sealed point, the one that is live, one that a drill has brought up, and one that is not sealed yet.
 pub async fn prune(job: &Job, order: PruneOrder) -> Result<Outcome, Trouble> {
     let ledger = &job.site.ledger;
     let mut leftovers = Vec::new();
@@ -84,7 +84,8 @@ pub async fn prune(job: &Job, order: PruneOrder) -> Result<Outcome, Trouble> {
     let points = ledger.points_of(&job.pair, &order.service)?;
     let newest = points.iter().rev().find(|row| row.sealed).map(|row| row.record.id);
     let live = ledger.applied_point(&job.pair, &order.service)?;
-    let keep = |id: PointId| Some(id) == newest || Some(id) == live;
+    let drilled: Vec<PointId> = ledger.drills()?.into_iter().filter_map(|row| row.point).collect();
+    let keep = |id: PointId| Some(id) == newest || Some(id) == live || drilled.contains(&id);
     for row in points.iter().filter(|row| row.sealed && order.points.contains(&row.record.id) && !keep(row.record.id)) {
         if ledger.any_held()? {
             // A run under way may count on content that only this point keeps.

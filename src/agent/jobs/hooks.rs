@@ -70,7 +70,7 @@ async fn run_command(command: &[String], call: &HookCall, object: &str) -> Resul
 }
 
 /// The first of what a command says; the rest is read too, so that it never waits for us.
-async fn first_of(mut output: impl AsyncRead + Unpin) -> String {
+pub(super) async fn first_of(mut output: impl AsyncRead + Unpin) -> String {
     let mut kept = Vec::new();
     let mut portion = [0; 1024];
     while let Ok(read @ 1..) = output.read(&mut portion).await {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Job, Site, drop, fence, leftovers};
+use super::{Job, Site, drill, drop, fence, leftovers};
 use crate::agent::guard;
 use crate::domain::{DataSetName, Identity, PointId, ServiceName, Trouble};
 use crate::protocol::{JoinOrder, LeaveReport, Outcome, OwnSnapshot, StorePoliciesOrder};
@@ -44,6 +44,7 @@ pub async fn leave(job: &Job) -> Result<Outcome, Trouble> {
             Err(trouble) => report.leftovers.push(format!("staging {}: {trouble}", row.point)),
         }
     }
+    report.leftovers.extend(drill::clear_pair(&job.site, &job.pair).await?);
     let ours = Belongings::of(&job.site, &job.pair)?;
     let all = leftovers::listed(&job.site, &mut report.leftovers).await;
     for snapshot in all.iter().filter(|snapshot| ours.hold(snapshot)) {

@@ -5,6 +5,7 @@ mod bring_up;
 pub mod capture;
 pub mod commit;
 pub mod dispatch;
+pub mod drill;
 pub mod drop;
 pub mod fence;
 mod freeze;
@@ -30,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::clock::Clock;
 use crate::components::Component;
-use crate::domain::{ClusterName, ComponentName, DataSetName, Epoch, PairName, Trouble, TroubleKind};
+use crate::domain::{ClusterName, ComponentName, DataSetName, DrillId, Epoch, PairName, Trouble, TroubleKind};
 use crate::protocol::Progress;
 use crate::store::agent::Ledger;
 use crate::transfer::DataPlane;
@@ -47,6 +48,8 @@ pub struct Site {
     pub clock: Arc<dyn Clock>,
     /// Who may touch a point's staging at the same time; starts as `Gates::default()`.
     pub gates: gate::Gates,
+    /// The drills being worked on; starts as `Gates::default()`.
+    pub drills: gate::Gates<DrillId>,
     /// Held by one change of identity at a time, and by whatever puts a fence on beside it.
     pub identity: tokio::sync::Mutex<()>,
     /// Lets held writers go should this process die; `None`: its next start does.

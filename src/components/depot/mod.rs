@@ -14,6 +14,7 @@
 //! Content is collected when no captured or sealed point names it.
 
 mod contents;
+mod rehearsals;
 mod staging;
 mod stream;
 

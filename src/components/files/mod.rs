@@ -11,6 +11,7 @@ mod catalogue;
 mod drift;
 mod fence;
 mod meta;
+mod rehearse;
 mod source;
 mod target;
 mod tree;
@@ -30,8 +31,8 @@ use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    Change, ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Health, Manifest, PointId, ProbeReport, RelPath,
-    Trouble, TroubleKind,
+    Change, ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, PointId, ProbeReport,
+    RelPath, Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
@@ -253,6 +254,23 @@ impl Component for Files {
         let (inner, set) = (self.inner.clone(), set.to_owned());
         let object = inner.depot.object(&set);
         limited(LOOK, &object, blocking(move || inner.fenced(&inner.data_set(&set)?, &set))).await
+    }
+
+    async fn rehearse(&self, set: &str, point: PointId, manifest: &Manifest, drill: DrillId) -> Result<String, Trouble> {
+        let (inner, owned, manifest) = (self.inner.clone(), set.to_owned(), manifest.clone());
+        let object = inner.depot.object(set);
+        // Not under the data set's lock: a backup run goes on meanwhile.
+        limited(WALK, &object, blocking(move || inner.rehearse(&inner.data_set(&owned)?, &owned, point, &manifest, drill))).await
+    }
+
+    async fn clear_rehearsal(&self, drill: DrillId) -> Result<(), Trouble> {
+        let inner = self.inner.clone();
+        limited(WALK, self.name().as_str(), blocking(move || inner.clear_rehearsal(drill))).await
+    }
+
+    async fn rehearsals(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
+        let inner = self.inner.clone();
+        limited(LOOK, self.name().as_str(), blocking(move || inner.depot.rehearsals())).await
     }
 
     async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {

@@ -14,7 +14,7 @@ use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::{Digest, Entry, Manifest, Node, PointId, RelPath, Trouble, TroubleKind};
 
 /// For work that is repeated from its beginning.
-struct NoJournal;
+pub(super) struct NoJournal;
 
 impl PhaseJournal for NoJournal {
     fn done(&self) -> Result<u32, Trouble> {
@@ -61,16 +61,7 @@ impl Inner {
     }
 
     pub(super) fn restore(&self, path: &RelPath, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
-        for digest in digests(manifest) {
-            if !self.depot.objects.holds(&digest, None) {
-                return Err(Trouble::new(
-                    TroubleKind::NotFound,
-                    self.depot.object(set),
-                    format!("content {digest} of point {point} is not held here"),
-                )
-                .next("choose another recovery point"));
-            }
-        }
+        self.refuse_missing(set, point, manifest)?;
         let tree = Tree::make(&self.root, path, 0o700)?;
         let (names, was) = (Names::load(), Fence::load(&self.depot, set)?);
         let fence = self.must(set, Fence::of_manifest(manifest))?;
@@ -84,6 +75,17 @@ impl Inner {
             None => fence::unset(&tree, &self.depot, set, manifest.entries.get(&RelPath::root()), &names),
         };
         restored.and(closed)
+    }
+
+    /// All content of a point must be held here.
+    pub(super) fn refuse_missing(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        match digests(manifest).into_iter().find(|digest| !self.depot.objects.holds(digest, None)) {
+            None => Ok(()),
+            Some(digest) => {
+                let reason = format!("content {digest} of point {point} is not held here");
+                Err(Trouble::new(TroubleKind::NotFound, self.depot.object(set), reason).next("choose another recovery point"))
+            }
+        }
     }
 
     pub(super) fn fence(&self, path: &RelPath, set: &str) -> Result<String, Trouble> {

@@ -208,6 +208,21 @@ impl Client {
         self.change("EnableTable", table, "TableNotDisabledException").await
     }
 
+    /// Deletes a disabled table; well when there is none.
+    pub async fn delete(&self, table: &Table) -> Result<(), RpcError> {
+        self.change("DeleteTable", table, "TableNotFoundException").await
+    }
+
+    /// Deletes an empty namespace; well when there is none.
+    pub async fn delete_namespace(&self, name: &str) -> Result<(), RpcError> {
+        let request = NamespaceTablesRequest { namespace: name.to_owned() };
+        match self.master::<Procedure>("DeleteNamespace", &request).await {
+            Ok(procedure) => self.wait(&procedure).await,
+            Err(error) if error.is("NamespaceNotFoundException") => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn change(&self, method: &str, table: &Table, already: &str) -> Result<(), RpcError> {
         let changed = async {
             let procedure: Procedure = self.master(method, &TableRequest { table_name: table.wire() }).await?;

@@ -16,6 +16,7 @@ mod live;
 mod manifest;
 mod names;
 pub mod probe;
+mod rehearse;
 mod rows;
 mod rpc;
 mod store;
@@ -31,7 +32,8 @@ use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Manifest, PointId, ProbeReport, RelPath, Trouble, TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, RelPath, Trouble,
+    TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 use client::Client;
@@ -246,6 +248,18 @@ impl Component for Hbase {
 
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
         self.read_fence(set, &self.table(set)?).await
+    }
+
+    async fn rehearse(&self, set: &str, point: PointId, manifest: &Manifest, drill: DrillId) -> Result<String, Trouble> {
+        self.rehearse_set(set, &self.table(set)?, point, manifest, drill).await
+    }
+
+    async fn clear_rehearsal(&self, drill: DrillId) -> Result<(), Trouble> {
+        self.clear_space(drill).await
+    }
+
+    async fn rehearsals(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
+        self.spaces().await
     }
 
     /// None: HBase's namespaces travel with their tables; its quotas and rights are not read yet.

@@ -76,6 +76,19 @@ impl Found {
 }
 
 impl Hdfs {
+    /// Gives what is at `want`'s path below `root` exactly `want`'s metadata, the root's as well: for a tree that no fence covers.
+    pub(super) async fn give_metadata(&self, root: &str, want: &Entry) -> Result<(), HdfsError> {
+        if matches!(want.node, Node::Link { .. }) {
+            return Ok(());
+        }
+        let path = full(root, &want.path);
+        let live = look(&self.web, &path, want.path.clone()).await?.live_meta()?;
+        for step in steps(&path, &live, &want.meta) {
+            self.web.run(step).await?;
+        }
+        Ok(())
+    }
+
     /// Gives what is at `want`'s path in the live tree `want`'s metadata. A fenced root keeps its mode, owner and ACL.
     pub(super) async fn set_metadata(&self, set: &str, want: &Entry) -> Result<(), HdfsError> {
         if matches!(want.node, Node::Link { .. }) {

@@ -19,6 +19,7 @@ mod metadata;
 mod open_files;
 pub mod probe;
 mod quota;
+mod rehearse;
 mod seal;
 pub(super) mod status;
 mod tree;
@@ -42,7 +43,8 @@ use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Manifest, PointId, ProbeReport, RelPath, Trouble, TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, RelPath, Trouble,
+    TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
@@ -253,6 +255,19 @@ impl Component for Hdfs {
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
         self.check_set(set)?;
         self.read_fence(set).await
+    }
+
+    async fn rehearse(&self, set: &str, point: PointId, manifest: &Manifest, drill: DrillId) -> Result<String, Trouble> {
+        self.check_set(set)?;
+        self.rehearse_set(set, point, manifest, drill).await
+    }
+
+    async fn clear_rehearsal(&self, drill: DrillId) -> Result<(), Trouble> {
+        self.clear_space(drill).await
+    }
+
+    async fn rehearsals(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
+        self.spaces().await
     }
 
     async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {

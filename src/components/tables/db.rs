@@ -21,20 +21,25 @@ impl Tables {
 
     /// For our own writing: neither the application's triggers nor our fence react to it.
     pub(super) fn writer(&self) -> Result<Connection, Trouble> {
-        let connection = self.ordinary()?;
-        let set_up = || {
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
-            connection.pragma_update(None, "journal_mode", "wal")?;
-            connection.pragma_update(None, "synchronous", "full")
-        };
-        set_up().map_err(|e| sql(&self.database.display().to_string(), "prepare it for writing", e))?;
-        Ok(connection)
+        writer_of(&self.database)
     }
 }
 
-/// Opens the database; a missing file is `NotFound` unless it may be created.
-fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Trouble> {
+/// Likewise of any database of ours.
+pub(super) fn writer_of(database: &Path) -> Result<Connection, Trouble> {
+    let connection = open(database, OpenFlags::default())?;
+    let set_up = || {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")
+    };
+    set_up().map_err(|e| sql(&database.display().to_string(), "prepare it for writing", e))?;
+    Ok(connection)
+}
+
+/// Opens a database; a missing file is `NotFound` unless it may be created.
+pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Trouble> {
     let object = path.display().to_string();
     if flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) && !path.exists() {
         return Err(Trouble::new(TroubleKind::NotFound, object, "there is no such database").next("check `database` in agent.toml"));

@@ -14,6 +14,7 @@ mod dump;
 mod fence;
 mod live;
 mod load;
+mod rehearse;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -31,7 +32,7 @@ use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::{self, ApplyPlan, Detach};
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Health, Manifest, Node, PointId, ProbeReport, Trouble,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, Node, PointId, ProbeReport, Trouble,
     TroubleKind, piece_range,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
@@ -109,9 +110,13 @@ impl Tables {
         Ok(seen(&manifest))
     }
 
-    fn load(&self, set: &str, work: &load::Work, manifest: &Manifest) -> Result<(), Trouble> {
+    fn load_into(&self, to: &mut rusqlite::Connection, set: &str, work: &load::Work, manifest: &Manifest) -> Result<(), Trouble> {
         let open = |digest: &Digest| Ok(Box::new(self.depot.objects.open(digest)?) as Box<dyn std::io::Read>);
-        load::load(&mut self.writer()?, set, work, manifest, &open)
+        load::load(to, set, work, manifest, &open)
+    }
+
+    fn load(&self, set: &str, work: &load::Work, manifest: &Manifest) -> Result<(), Trouble> {
+        self.load_into(&mut self.writer()?, set, work, manifest)
     }
 }
 
@@ -364,6 +369,23 @@ impl Component for Tables {
 
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
         self.work(LOOK + BUSY, set, |this, set| this.read_fence(set)).await
+    }
+
+    async fn rehearse(&self, set: &str, point: PointId, manifest: &Manifest, drill: DrillId) -> Result<String, Trouble> {
+        let manifest = manifest.clone();
+        self.work(WORK, set, move |this, set| this.rehearse_table(set, point, &manifest, drill)).await
+    }
+
+    async fn clear_rehearsal(&self, drill: DrillId) -> Result<(), Trouble> {
+        self.work(LOOK + BUSY, "", move |this, _| this.depot.clear_rehearsal(drill)).await
+    }
+
+    async fn rehearsals(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
+        self.work(LOOK, "", |this, _| this.depot.rehearsals()).await
+    }
+
+    async fn ask_rehearsal(&self, drill: DrillId, query: &str, limit: Duration) -> Result<String, Trouble> {
+        self.ask_tables(drill, query.to_owned(), limit).await
     }
 
     async fn read_users(&self, _sets: &[String], _sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {

@@ -74,6 +74,8 @@ fn service(text: &str, sets: &[&str], schedule: &str, rpo_minutes: u32) -> Servi
         DataSet { from: name.clone(), to: name }
     };
     Service {
+        rto_target_minutes: None,
+        checks: Vec::new(),
         name: name(text),
         pair: name("sz-gy"),
         owner: "retail-platform".to_owned(),

@@ -154,6 +154,24 @@ fn limits_and_hooks_are_checked() {
 }
 
 #[test]
+fn checks_of_a_drill_are_checked_before_the_night_they_are_needed() {
+    let with = |text: &str| policy(&format!("data_sets = [\"files:x\", \"tables:orders\"]\n{text}"));
+    let good = "rto_target_minutes = 10\nchecks = [{ name = \"a\", command = [\"/bin/true\"] }, { name = \"b\", http = \"http://x\" }, \
+                { name = \"c\", sql = \"select 1\", on = \"tables:orders\", expect = \"1\" }]";
+    assert_eq!(check(&with(good)), []);
+    assert!(in_words(&with(good), "a", "b").contains("makes 3 checks, to be done within 10 minutes"));
+    for (wrong, words) in [
+        ("checks = [{ name = \"a\" }]", ["check \"a\" of orders", "one of"]),
+        ("checks = [{ name = \"a\", http = \"http://x\" }, { name = \"a\", http = \"http://y\" }]", ["check \"a\"", "another check"]),
+        ("checks = [{ name = \"a\", sql = \"select 1\", on = \"tables:others\", expect = \"1\" }]", ["tables:others", "no data set"]),
+        ("checks = [{ name = \"a\", sql = \"select 1\", on = \"files:x\", expect = \"1\" }]", ["files:x", "in SQL"]),
+        ("rto_target_minutes = 0", ["service orders", "RTO is 0"]),
+    ] {
+        assert_found(&check(&with(wrong)), Severity::Failed, &words);
+    }
+}
+
+#[test]
 fn a_policy_reads_like_what_it_does() {
     assert_eq!(
         in_words(&good(), "shenzhen", "guiyang"),

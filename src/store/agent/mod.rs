@@ -5,6 +5,7 @@
 
 mod captures;
 mod codes;
+mod drills;
 mod identity;
 mod instructions;
 mod points;
@@ -26,6 +27,7 @@ use crate::domain::{Trouble, TroubleKind};
 
 pub use captures::{CaptureRow, CaptureState};
 pub use codes::{CodeCheck, CodePurpose, ControllerRecord, MAX_CODE_ATTEMPTS};
+pub use drills::DrillRow;
 pub use identity::{FenceState, PairFacts};
 pub use instructions::{Admission, AdmissionFacts, InstructionRecord, InstructionState};
 pub use points::{PointRow, StoredManifest};
@@ -40,6 +42,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("captures", captures::SCHEMA),
     ("staging", staging::SCHEMA),
     ("users", users::SCHEMA),
+    ("drills", drills::SCHEMA),
 ];
 
 /// How long a write waits for another process (`understudy-agent enrol` beside a serving agent).

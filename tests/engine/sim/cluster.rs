@@ -6,6 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use understudy::domain::backup::machine::{CaptureReport, CapturedSet};
+use understudy::domain::drill::check::{CheckEnd, CheckResult};
+use understudy::domain::drill::report::DrillRan;
 use understudy::domain::switchover::machine::Decision;
 use understudy::domain::user_data::UserData;
 use understudy::domain::*;
@@ -36,6 +38,8 @@ pub struct SimCluster {
     /// Points in staging (secondary).
     pub staging: BTreeSet<PointId>,
     pub decisions: Vec<Decision>,
+    /// Drills that have a space here.
+    pub drills: BTreeSet<DrillId>,
     /// Orders carried out, in order, by name.
     pub done: Vec<&'static str>,
     /// Orders answered with `Running` until they are let go.
@@ -65,6 +69,7 @@ impl SimCluster {
             captures: BTreeSet::new(),
             staging: BTreeSet::new(),
             decisions: Vec::new(),
+            drills: BTreeSet::new(),
             done: Vec::new(),
             held: BTreeSet::new(),
             failing: BTreeMap::new(),
@@ -181,6 +186,21 @@ impl SimCluster {
                 failed: Vec::new(),
             }),
             Order::Leftovers(asked) => self.leftovers(asked),
+            Order::Drill(drill) => {
+                assert!(self.points.iter().any(|p| p.id == drill.point), "a drill of a point that is not here");
+                self.drills.insert(drill.drill);
+                let ran = |check: &DrillCheck| CheckResult {
+                    name: check.name.clone(),
+                    state: if check.name.starts_with("bad") { CheckEnd::Failed } else { CheckEnd::Passed },
+                    evidence: "looked".into(),
+                    took_ms: 1,
+                };
+                Outcome::Drilled(DrillRan { places: Vec::new(), checks: drill.checks.iter().map(ran).collect(), bring_up_ms: 1 })
+            }
+            Order::EndDrill(end) => {
+                let removed = if self.drills.remove(&end.drill) { vec![format!("space of {}", end.drill)] } else { Vec::new() };
+                Outcome::DrillEnded(DrillEnded { removed, left: Vec::new() })
+            }
             Order::Promote(promote) => self.promote(&promote.decision),
             Order::Demote(demote) => {
                 self.fenced = true;

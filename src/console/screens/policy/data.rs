@@ -203,6 +203,8 @@ impl Form {
             consistency: self.kept.as_ref().map_or(Consistency::default(), |kept| kept.consistency),
             skew_limit_ms,
             rpo_target_minutes: rpo,
+            rto_target_minutes: self.kept.as_ref().and_then(|kept| kept.rto_target_minutes),
+            checks: self.kept.as_ref().map(|kept| kept.checks.clone()).unwrap_or_default(),
             keep: Keep { all_hours, daily_days },
             freeze,
             thaw,
