@@ -64,7 +64,7 @@ fn is_settled(snapshot: &Snapshot, pair: &PairName) -> bool {
 }
 
 /// Who decides, as the host knows them.
-fn person() -> String {
+pub(super) fn person() -> String {
     let name = ["USER", "LOGNAME"].iter().find_map(|key| std::env::var(key).ok()).filter(|name| !name.is_empty());
     name.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 
-use crate::domain::{ClusterName, PairName, RunId, ServiceName};
+use crate::domain::{ClusterName, DrillId, PairName, PointId, RunId, ServiceName};
 
 /// Keeps a second cluster ready to take a service over, all of it as it was at one moment.
 #[derive(Debug, Parser)]
@@ -105,6 +105,38 @@ pub(super) enum Command {
         /// Remove also those of the pair's data sets that its agents did not make; another installation may count on them.
         #[arg(long, requires = "remove")]
         unknown: bool,
+    },
+    /// Bring a recovery point up beside production, make the owner's checks on it, clean up; ends when nothing is left.
+    Drill {
+        /// Which service.
+        service: ServiceName,
+        /// This recovery point; otherwise the newest.
+        #[arg(long, value_name = "ID")]
+        point: Option<PointId>,
+        /// Write the report there too: JSON, or Markdown or HTML by the file's ending (.md, .html).
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
+    /// The drills, newest first.
+    Drills {
+        /// Of one service only.
+        service: Option<ServiceName>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Stop a drill that is being brought up or checked; its space is removed.
+    StopDrill {
+        /// Which drill.
+        drill: DrillId,
+    },
+    /// Say that you have looked at a drill that has ended.
+    SignOff {
+        /// Which drill.
+        drill: DrillId,
+        /// What you have to say.
+        #[arg(long)]
+        remark: String,
     },
     /// Dissolve a pair: what we made goes, on both sides.
     Unpair {

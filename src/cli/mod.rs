@@ -4,6 +4,7 @@
 
 mod adjust;
 mod args;
+mod drill;
 mod output;
 mod run;
 mod session;
@@ -83,6 +84,9 @@ async fn ask(command: Command, session: &Session, json: bool) -> Result<u8, Trou
     match command {
         Command::Run { service, at } => run::run(session, service, at, json).await,
         Command::AdjustIdentity { pair, to, confirm, planned } => adjust::adjust(session, pair, to, confirm, planned, json).await,
+        Command::Drill { service, point, report } => drill::drill(session, drill::Ask { service, point, report, json }).await,
+        Command::Drills { service, limit } => drill::list(session, service, limit, json).await,
+        Command::SignOff { drill, remark } => drill::sign_off(session, drill, remark, json).await,
         other => simple::ask(session, other, json).await,
     }
 }

@@ -10,6 +10,7 @@ use crate::controller::command::{AgentRequest, Leftovers, StatusReport};
 use crate::controller::{Command as Ask, Reply};
 use crate::domain::{Plan, RecoveryPoint, RunReport, Trouble, TroubleKind};
 
+use super::adjust::person;
 use super::args::Command;
 use super::session::{Session, own_engine, unexpected};
 use super::{DONE, FAILED, output};
@@ -31,6 +32,14 @@ pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Resu
         Command::Cancel { run } => {
             session.ask(Ask::CancelRun { run }).await?;
             say(json, &serde_json::json!({ "run": run, "cancelled": true }), &[format!("run {run} is being dropped")])
+        }
+        Command::StopDrill { drill } => {
+            session.ask(Ask::StopDrill { drill, by: person() }).await?;
+            say(
+                json,
+                &serde_json::json!({ "drill": drill, "stopped": true }),
+                &[format!("drill {drill} is stopped; its space is being removed")],
+            )
         }
         Command::SyncUsers { pair, dry_run, by_controller } => {
             sync_users(session, Ask::SyncUsers { pair, dry_run, by_controller }, json).await

@@ -3,14 +3,19 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::drill::report::DrillReport;
 use crate::domain::user_data::UserDataChange;
 use crate::domain::{
-    ClusterName, ComponentInfo, ComponentName, Epoch, PairName, Plan, PointId, RecoveryPoint, RunId, RunReport, Service, ServiceName,
-    Trouble,
+    ClusterName, ComponentInfo, ComponentName, DrillId, Epoch, PairName, Plan, PointId, RecoveryPoint, RunId, RunReport, Service,
+    ServiceName, Trouble,
 };
-use crate::protocol::{CatalogueItem, Leftover, LeftoversReport};
+use crate::protocol::CatalogueItem;
+
+mod reports;
 
 use super::snapshot::PairView;
+
+pub use reports::{ClusterLeftovers, DrillChecks, Leftovers};
 
 /// A command. Those that change identities carry the generation of the snapshot the person saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,6 +102,45 @@ pub enum Command {
         /// Also those of the pair's data sets that the agents do not know to have made.
         unknown: bool,
     },
+    /// The pre-flight lines of a drill; nothing is begun.
+    CheckDrill {
+        /// Which service.
+        service: ServiceName,
+        /// Which recovery point; `None` is the newest.
+        point: Option<PointId>,
+    },
+    /// Start a drill: bring a recovery point up beside production, make the owner's checks, clean up.
+    Drill {
+        /// Which service.
+        service: ServiceName,
+        /// Which recovery point; `None` is the newest.
+        point: Option<PointId>,
+        /// Who.
+        by: String,
+    },
+    /// Stop a drill that is being brought up or checked.
+    StopDrill {
+        /// Which.
+        drill: DrillId,
+        /// Who.
+        by: String,
+    },
+    /// Note that a person has looked at a drill that has ended.
+    SignOffDrill {
+        /// Which.
+        drill: DrillId,
+        /// Who.
+        by: String,
+        /// What they have to say.
+        remark: String,
+    },
+    /// The drills, newest first.
+    Drills {
+        /// Of one service only.
+        service: Option<ServiceName>,
+        /// At most so many.
+        limit: u32,
+    },
     /// Compare (and, unless dry, bring over) users, permissions and tenants.
     SyncUsers {
         /// The pair.
@@ -181,6 +225,12 @@ pub enum Reply {
     },
     /// Of `Leftovers`.
     Leftovers(Leftovers),
+    /// Of `CheckDrill`.
+    DrillChecked(DrillChecks),
+    /// Of `Drill`.
+    DrillStarted(DrillId),
+    /// Of `SignOffDrill` (that one) and `Drills`.
+    Drills(Vec<DrillReport>),
     /// Of `Points`.
     Points(Vec<RecoveryPoint>),
     /// Of `Runs`.
@@ -311,42 +361,6 @@ pub struct AdjustReport {
     /// Why it was refused or aborted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Trouble>,
-}
-
-/// `leftovers --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leftovers {
-    /// The pair.
-    pub pair: PairName,
-    /// The primary as it was when the pair was made, then the other.
-    pub clusters: Vec<ClusterLeftovers>,
-}
-
-/// The leftovers of one cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClusterLeftovers {
-    /// The cluster.
-    pub cluster: ClusterName,
-    /// What its agent told.
-    #[serde(flatten)]
-    pub report: LeftoversReport,
-}
-
-impl Leftovers {
-    /// All that were found, with their cluster.
-    pub fn found(&self) -> impl Iterator<Item = (&ClusterName, &Leftover)> {
-        self.clusters.iter().flat_map(|cluster| cluster.report.found.iter().map(|found| (&cluster.cluster, found)))
-    }
-
-    /// How many were removed.
-    pub fn removed(&self) -> u64 {
-        self.clusters.iter().map(|cluster| cluster.report.removed).sum()
-    }
-
-    /// What could not be listed or removed.
-    pub fn failed(&self) -> impl Iterator<Item = &String> {
-        self.clusters.iter().flat_map(|cluster| &cluster.report.failed)
-    }
 }
 
 /// How an identity change ended.

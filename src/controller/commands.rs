@@ -9,7 +9,7 @@ use crate::protocol::CatalogueItem;
 use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
-use super::{Command, Reply, adopt, leftovers, pairing, plan, runs, services, users};
+use super::{Command, Reply, adopt, drills, leftovers, pairing, plan, runs, services, users};
 
 /// The longest list of runs given at once.
 const RUNS: u32 = 1_000;
@@ -45,6 +45,16 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
         }
         Command::SyncUsers { pair, dry_run, by_controller } => users::sync(engine, &pair, dry_run, by_controller).await,
         Command::Leftovers { pair, remove, unknown } => leftovers::look(engine, &pair, remove, unknown).await,
+        Command::CheckDrill { service, point } => drills::check(engine, &service, point).map(Reply::DrillChecked),
+        Command::Drill { service, point, by } => drills::start(engine, &service, point, &by).await.map(Reply::DrillStarted),
+        Command::StopDrill { drill, by } => drills::stop(engine, drill, &by).await.map(|()| Reply::Done),
+        Command::SignOffDrill { drill, by, remark } => {
+            drills::sign_off(engine, drill, &by, &remark).await.map(|report| Reply::Drills(vec![report]))
+        }
+        Command::Drills { service, limit } => {
+            service.iter().try_for_each(|service| known(engine, service))?;
+            Ok(Reply::Drills(drills::reports(engine, service.as_ref(), limit)))
+        }
         Command::Points { service } => {
             known(engine, &service)?;
             Ok(Reply::Points(engine.read(|m| m.points.get(&service).cloned()).unwrap_or_default()))

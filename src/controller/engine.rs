@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::{PairName, RunId, Term, Trouble, TroubleKind};
+use crate::domain::{DrillId, PairName, RunId, Term, Trouble, TroubleKind};
 use crate::protocol::AgentApi;
 use crate::store::controller::{Enrolled, Store};
 
@@ -60,11 +60,15 @@ pub(super) struct Engine {
     greeted: Mutex<HashSet<String>>,
     /// Where a run under way takes cancels.
     pub cancels: Mutex<HashMap<RunId, mpsc::Sender<CancelAsk>>>,
+    /// Where a drill under way is stopped.
+    pub drill_stops: Mutex<HashMap<DrillId, CancellationToken>>,
     /// Wakes a pair's identity driver.
     pub drivers: Mutex<HashMap<PairName, Driver>>,
     /// One identity event is appended at a time.
     pub appending: tokio::sync::Mutex<()>,
-    /// One run starts at a time.
+    /// One event of a drill is appended at a time.
+    pub appending_drill: tokio::sync::Mutex<()>,
+    /// One run or drill starts at a time.
     pub starting: tokio::sync::Mutex<()>,
     /// One pairing, policy change or adoption at a time.
     pub configuring: tokio::sync::Mutex<()>,
@@ -118,8 +122,10 @@ impl Engine {
             links: Mutex::default(),
             greeted: Mutex::default(),
             cancels: Mutex::default(),
+            drill_stops: Mutex::default(),
             drivers: Mutex::default(),
             appending: tokio::sync::Mutex::default(),
+            appending_drill: tokio::sync::Mutex::default(),
             starting: tokio::sync::Mutex::default(),
             configuring: tokio::sync::Mutex::default(),
         })

@@ -11,6 +11,7 @@ pub mod command;
 mod commands;
 mod connect;
 mod diagnose;
+mod drills;
 mod engine;
 pub mod exchange;
 mod handle;

@@ -10,9 +10,10 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::backup::machine::RunState;
 use crate::domain::clock::ClockTrack;
+use crate::domain::drill::machine::DrillState;
 use crate::domain::switchover::machine::{Event, PairPhase, PairState};
 use crate::domain::watch::{Silence, Streak, Verdict};
-use crate::domain::{ClusterName, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble};
+use crate::domain::{ClusterName, DrillId, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble};
 use crate::protocol::{AgentStatus, Progress};
 use crate::store::controller::{PairedAgent, PairedClusters, UsersRecord};
 
@@ -22,6 +23,8 @@ use super::snapshot::{ActivityLine, ClockView, Observation};
 pub(super) const ACTIVITY: usize = 500;
 /// Ended runs kept in memory.
 pub(super) const ENDED_RUNS: usize = 200;
+/// Ended drills kept in memory.
+pub(super) const ENDED_DRILLS: usize = 200;
 /// Log lines kept a run.
 pub(super) const RUN_LOG: usize = 200;
 
@@ -39,6 +42,8 @@ pub(super) struct Model {
     pub services: BTreeMap<ServiceName, Service>,
     /// Runs under way and the newest ended ones.
     pub runs: BTreeMap<RunId, RunModel>,
+    /// Drills under way and the newest ended ones.
+    pub drills: BTreeMap<DrillId, DrillModel>,
     /// Sealed points, newest first.
     pub points: BTreeMap<ServiceName, Vec<RecoveryPoint>>,
     /// Missed and overlapped moments, newest first.
@@ -129,6 +134,17 @@ pub(super) struct RunModel {
     pub log: VecDeque<ActivityLine>,
     /// What follows its end (user data, retention) is over too.
     pub settled: bool,
+}
+
+/// One drill.
+#[derive(Debug)]
+pub(super) struct DrillModel {
+    /// The machine's state.
+    pub state: DrillState,
+    /// How many events it was folded from.
+    pub events: usize,
+    /// What is being done, in words.
+    pub doing: String,
 }
 
 impl PairModel {
@@ -261,6 +277,14 @@ impl Model {
         let ended: Vec<RunId> = self.runs.iter().filter(|(_, run)| run.has_ended()).map(|(id, _)| *id).collect();
         for run in ended.iter().rev().skip(ENDED_RUNS) {
             self.runs.remove(run);
+        }
+    }
+
+    /// Drops the oldest ended drills beyond the bound.
+    pub fn trim_drills(&mut self) {
+        let ended: Vec<DrillId> = self.drills.iter().filter(|(_, drill)| !drill.state.is_under_way()).map(|(id, _)| *id).collect();
+        for drill in ended.iter().rev().skip(ENDED_DRILLS) {
+            self.drills.remove(drill);
         }
     }
 

@@ -210,6 +210,12 @@ pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName) -> Result<Repl
         return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("run {run} is under way"))
             .next("cancel it or wait for its end"));
     }
+    let drilling =
+        engine.read(|m| m.drills.values().find(|d| d.state.is_under_way() && d.state.spec.pair == *pair).map(|d| d.state.spec.drill));
+    if let Some(drill) = drilling {
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("drill {drill} is under way"))
+            .next("stop it or wait for its end"));
+    }
     let epoch = engine.epoch(pair);
     let mut leftovers = Vec::new();
     for agent in &agents {

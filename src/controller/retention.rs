@@ -35,7 +35,9 @@ fn due(model: &Model, service: &Service, now: DateTime<Utc>) -> Vec<PointId> {
     }
     let held = model.points.get(&service.name).map(Vec::as_slice).unwrap_or_default();
     let kept: Vec<Kept> = held.iter().filter(|p| p.to == pair.state.secondary).map(|p| Kept { point: p.id, moment: p.moment }).collect();
-    let needed: BTreeSet<PointId> = model.runs.values().filter(|r| !r.has_ended()).filter_map(|r| r.state.base).collect();
+    let needed = model.runs.values().filter(|r| !r.has_ended()).filter_map(|r| r.state.base);
+    let drilled = model.drills.values().filter(|d| d.state.is_under_way()).map(|d| d.state.spec.point);
+    let needed: BTreeSet<PointId> = needed.chain(drilled).collect();
     to_drop(&kept, service.keep, service.timezone.unwrap_or(chrono_tz::Tz::UTC), now, &needed)
 }
 

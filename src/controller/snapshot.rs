@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::backup::machine::{Phase, StartedBy};
+use crate::domain::drill::report::DrillReport;
 use crate::domain::user_data::UserDataChange;
 use crate::domain::watch::Verdict;
 use crate::domain::{
@@ -29,8 +30,20 @@ pub struct Snapshot {
     pub runs: Vec<RunView>,
     /// Sealed points, newest first (at most 500 a service).
     pub points: Vec<RecoveryPoint>,
+    /// Drills under way, and the newest ended ones (at most 200), newest first.
+    #[serde(default)]
+    pub drills: Vec<DrillView>,
     /// What happened, newest first (at most 500).
     pub activity: Vec<ActivityLine>,
+}
+
+/// A drill.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DrillView {
+    /// All of it that is known.
+    pub report: DrillReport,
+    /// What is being done, in words; empty when nothing is.
+    pub doing: String,
 }
 
 /// A pair.

@@ -13,9 +13,11 @@ use super::engine::{Engine, Parts, publish};
 use super::host::{Host, RealHost, on_disk};
 use super::limits::Limits;
 use super::lock::StateLock;
-use super::model::{ACTIVITY, ENDED_RUNS, Model, PairModel, RunModel};
+use super::model::{ACTIVITY, DrillModel, ENDED_DRILLS, ENDED_RUNS, Model, PairModel, RunModel};
 use super::settings::Settings;
-use super::{Asked, EngineHandle, EngineSpec, Snapshot, commands, identity, route, runs, scheduler, socket, view, watch as clients};
+use super::{
+    Asked, EngineHandle, EngineSpec, Snapshot, commands, drills, identity, route, runs, scheduler, socket, view, watch as clients,
+};
 
 /// Commands that may wait.
 const COMMANDS: usize = 64;
@@ -117,6 +119,10 @@ fn load(store: &Store) -> Result<Model, Trouble> {
         known.events = events.len();
         model.runs.insert(run, known);
     }
+    for (drill, events) in store.drill_events(u32::try_from(ENDED_DRILLS).unwrap_or(u32::MAX))? {
+        let state = drills::fold(drill, &events)?;
+        model.drills.insert(drill, DrillModel { state, events: events.len(), doing: String::new() });
+    }
     model.activity = store.activity(u32::try_from(ACTIVITY).unwrap_or(u32::MAX))?.into();
     model.ready = model.pairs.is_empty();
     model.settle();
@@ -131,6 +137,9 @@ fn take_up(engine: &Arc<Engine>) {
     });
     for pair in &pairs {
         clients::begin(engine, pair);
+    }
+    for drill in engine.read(|m| m.drills.iter().filter(|(_, d)| d.state.is_under_way()).map(|(id, _)| *id).collect::<Vec<_>>()) {
+        drills::resume(engine, drill);
     }
     for (state, events) in unfinished {
         runs::resume(engine, state, events);

@@ -6,8 +6,8 @@ use crate::domain::backup::machine::Phase;
 use crate::domain::switchover::machine::PairPhase;
 use crate::domain::{Health, Identity, Service};
 
-use super::model::{AgentWatch, Model, PairModel, RunModel};
-use super::snapshot::{ClusterView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
+use super::model::{AgentWatch, DrillModel, Model, PairModel, RunModel};
+use super::snapshot::{ClusterView, DrillView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
 use super::{prompt, scheduler};
 
 /// Points shown a service.
@@ -26,8 +26,13 @@ pub(super) fn snapshot(model: &Model, now: DateTime<Utc>) -> Snapshot {
         pairs: model.pairs.values().map(|pair| pair_view(model, pair, now)).collect(),
         runs: model.runs.values().rev().map(run_view).collect(),
         points: model.points.values().flat_map(|points| points.iter().take(POINTS)).cloned().collect(),
+        drills: model.drills.values().rev().map(drill_view).collect(),
         activity: model.activity.iter().cloned().collect(),
     }
+}
+
+fn drill_view(drill: &DrillModel) -> DrillView {
+    DrillView { report: drill.state.report(), doing: drill.doing.clone() }
 }
 
 fn pair_view(model: &Model, pair: &PairModel, now: DateTime<Utc>) -> PairView {

@@ -6,6 +6,7 @@
 mod adopt;
 mod cli;
 mod conflict;
+mod drill;
 mod freeze;
 mod hooks;
 mod hung;

@@ -9,7 +9,7 @@ use understudy::domain::{Epoch, Identity, RunOutcome};
 const CALLS: usize = 80;
 
 /// Does `work`, killing the engine at the n-th call for every n, restarts it, and lets `check` look at the end.
-fn killed_at_every_call(begin: impl Fn(&Site), is_over: impl Fn(&Site) -> bool, check: impl Fn(&Site, usize)) {
+pub fn killed_at_every_call(begin: impl Fn(&Site), is_over: impl Fn(&Site) -> bool, check: impl Fn(&Site, usize)) {
     for call in 0..CALLS {
         let world = World::new();
         let site = Site::paired(world);

@@ -2,6 +2,7 @@
 
 mod adopting;
 mod crash;
+mod drills;
 mod leftovers;
 mod sim;
 mod stand;

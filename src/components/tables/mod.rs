@@ -110,11 +110,6 @@ impl Tables {
         Ok(seen(&manifest))
     }
 
-    fn load_into(&self, to: &mut rusqlite::Connection, set: &str, work: &load::Work, manifest: &Manifest) -> Result<(), Trouble> {
-        let open = |digest: &Digest| Ok(Box::new(self.depot.objects.open(digest)?) as Box<dyn std::io::Read>);
-        load::load(to, set, work, manifest, &open)
-    }
-
     fn load(&self, set: &str, work: &load::Work, manifest: &Manifest) -> Result<(), Trouble> {
         self.load_into(&mut self.writer()?, set, work, manifest)
     }

@@ -10,12 +10,24 @@ use super::db::{open, writer_of};
 use super::{LOOK, Tables, fence, load, sql};
 use crate::components::depot::blocking;
 use crate::components::objects::make_dir;
-use crate::domain::{DrillId, Manifest, PointId, Trouble, TroubleKind};
+use crate::domain::{Digest, DrillId, Manifest, PointId, Trouble, TroubleKind};
 
 /// Characters told of a query's answer.
 const TOLD: usize = 1_000;
 
 impl Tables {
+    /// Brings a table into a database out of the store.
+    pub(super) fn load_into(
+        &self,
+        to: &mut rusqlite::Connection,
+        set: &str,
+        work: &load::Work,
+        manifest: &Manifest,
+    ) -> Result<(), Trouble> {
+        let open = |digest: &Digest| Ok(Box::new(self.depot.objects.open(digest)?) as Box<dyn std::io::Read>);
+        load::load(to, set, work, manifest, &open)
+    }
+
     fn rehearsal_database(&self, drill: DrillId) -> PathBuf {
         self.depot.rehearsal_dir(drill).join("data.db")
     }

@@ -50,12 +50,30 @@ fn id(number: u128) -> Uuid {
 
 /// A healthy pair with four services, one of them behind its target, one being run.
 pub fn snapshot() -> Snapshot {
-    Snapshot { generation: 71, at: now(), ready: true, pairs: vec![pair::pair()], runs: runs(), points: points(), activity: activity() }
+    Snapshot {
+        generation: 71,
+        at: now(),
+        ready: true,
+        pairs: vec![pair::pair()],
+        runs: runs(),
+        points: points(),
+        drills: Vec::new(),
+        activity: activity(),
+    }
 }
 
 /// The same with nothing paired.
 pub fn empty() -> Snapshot {
-    Snapshot { generation: 1, at: now(), ready: true, pairs: Vec::new(), runs: Vec::new(), points: Vec::new(), activity: Vec::new() }
+    Snapshot {
+        generation: 1,
+        at: now(),
+        ready: true,
+        pairs: Vec::new(),
+        runs: Vec::new(),
+        points: Vec::new(),
+        drills: Vec::new(),
+        activity: Vec::new(),
+    }
 }
 
 /// The same with the primary faulty.

@@ -3,6 +3,7 @@
 //! Events are appended before their effects start and are never changed. Points, agents' records and user data are caches: the
 //! agents' ledgers are the truth, and `adopt` rebuilds from them.
 
+mod drills;
 mod events;
 mod facts;
 mod pairs;

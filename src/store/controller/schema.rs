@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 /// Each element brings the schema from its index to the next version.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE enrolled(address TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE pair(name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
@@ -22,7 +23,15 @@ const STEPS: &[&str] = &["
     CREATE TABLE users(pair TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
     CREATE TRIGGER run_event_stays BEFORE UPDATE ON run_event BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
     CREATE TRIGGER pair_event_stays BEFORE UPDATE ON pair_event BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
-"];
+",
+    "
+    CREATE TABLE drill(id TEXT PRIMARY KEY, service TEXT NOT NULL, ended INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX drill_by_end ON drill(ended, id);
+    CREATE TABLE drill_event(drill TEXT NOT NULL REFERENCES drill(id), seq INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY(drill, seq)) WITHOUT ROWID;
+    CREATE TRIGGER drill_event_stays BEFORE UPDATE ON drill_event BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
+",
+];
 
 /// Brings the schema up to date, one transaction a step. A newer schema than ours is left alone.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {

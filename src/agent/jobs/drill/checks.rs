@@ -108,10 +108,10 @@ struct Group(Option<u32>);
 impl Drop for Group {
     fn drop(&mut self) {
         let leader = self.0.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-        if let Some(leader) = leader {
-            if let Err(error) = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL) {
-                tracing::debug!(%error, "usually there is nobody left");
-            }
+        if let Some(leader) = leader
+            && let Err(error) = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL)
+        {
+            tracing::debug!(%error, "usually there is nobody left");
         }
     }
 }

@@ -1,0 +1,56 @@
+//! What a look at clusters told: leftovers, and the pre-flight lines of a drill.
+
+use serde::{Deserialize, Serialize};
+
+use super::Check;
+use crate::domain::{ClusterName, PairName, PointId, ServiceName};
+use crate::protocol::{Leftover, LeftoversReport};
+
+/// `leftovers --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftovers {
+    /// The pair.
+    pub pair: PairName,
+    /// The primary as it was when the pair was made, then the other.
+    pub clusters: Vec<ClusterLeftovers>,
+}
+
+/// The leftovers of one cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterLeftovers {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// What its agent told.
+    #[serde(flatten)]
+    pub report: LeftoversReport,
+}
+
+impl Leftovers {
+    /// All that were found, with their cluster.
+    pub fn found(&self) -> impl Iterator<Item = (&ClusterName, &Leftover)> {
+        self.clusters.iter().flat_map(|cluster| cluster.report.found.iter().map(|found| (&cluster.cluster, found)))
+    }
+
+    /// How many were removed.
+    pub fn removed(&self) -> u64 {
+        self.clusters.iter().map(|cluster| cluster.report.removed).sum()
+    }
+
+    /// What could not be listed or removed.
+    pub fn failed(&self) -> impl Iterator<Item = &String> {
+        self.clusters.iter().flat_map(|cluster| &cluster.report.failed)
+    }
+}
+
+/// The pre-flight lines of a drill; it is refused while one failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrillChecks {
+    /// The service.
+    pub service: ServiceName,
+    /// Where it would be brought up.
+    pub cluster: ClusterName,
+    /// The recovery point; `None`: there is none.
+    pub point: Option<PointId>,
+    /// The lines.
+    pub checks: Vec<Check>,
+}
