@@ -221,7 +221,7 @@ impl Manager {
     /// An abort cancels its run's other jobs; a change of identity the pair's unfinished ones. Commits finish in any case.
     async fn clear_the_way(&self, order: &Order, job: &Job, own: InstructionId) {
         let aborted = if let Order::Abort(abort) = order { Some(abort.run) } else { None };
-        let all = matches!(order, Order::Promote(_) | Order::Demote(_) | Order::Leave);
+        let all = matches!(order, Order::Promote(_) | Order::Demote(_) | Order::Reverse(_) | Order::Leave);
         if aborted.is_none() && !all {
             return;
         }
@@ -269,7 +269,16 @@ fn run_of(order: &Order) -> Option<RunId> {
 }
 
 fn changes_identity(order: &Order) -> bool {
-    matches!(order, Order::Join(_) | Order::Leave | Order::StorePolicies(_) | Order::Promote(_) | Order::Demote(_) | Order::Unfence(_))
+    matches!(
+        order,
+        Order::Join(_)
+            | Order::Leave
+            | Order::StorePolicies(_)
+            | Order::Promote(_)
+            | Order::Demote(_)
+            | Order::Unfence(_)
+            | Order::Reverse(_)
+    )
 }
 
 fn broken(id: InstructionId, e: &dyn std::fmt::Display) -> Trouble {

@@ -73,6 +73,7 @@ pub fn records(site: &Site, controller: &str) -> Result<Records, Trouble> {
             points: site.ledger.points_of_pair(&pair.pair)?.into_iter().map(|row| row.record).collect(),
             user_data: site.ledger.applied_users(&pair.pair)?,
             decisions: site.ledger.decisions(&pair.pair)?,
+            kept: site.ledger.kept(&pair.pair)?,
             claim: pair.claim,
             peer: pair.peer,
             pair: pair.pair,

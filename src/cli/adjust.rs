@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::controller::command::AdjustOutcome;
+use crate::controller::command::{AdjustOutcome, ReversalOutcome};
 use crate::controller::snapshot::Snapshot;
 use crate::controller::{Command, Reply};
 use crate::domain::{ClusterName, Health, PairName, Trouble};
@@ -40,6 +40,40 @@ pub(super) async fn adjust(
         AdjustOutcome::Aborted => FAILED,
         AdjustOutcome::Refused => REFUSED,
     })
+}
+
+/// Asks the engine to reverse the replication, and reports step by step.
+pub(super) async fn reverse(session: &Session, pair: PairName, confirm: String, json: bool) -> Result<u8, Trouble> {
+    wait_until_seen(session, &pair).await;
+    let command = Command::ReverseReplication { pair, confirm, generation: None, by: person() };
+    let report = match session.ask(command).await? {
+        Reply::Reversed(report) => report,
+        other => return Err(unexpected(&other)),
+    };
+    if json {
+        output::json(&report)?;
+    } else {
+        output::reversal_lines(&report).iter().try_for_each(|line| output::line(line))?;
+    }
+    if let Some(trouble) = &report.error {
+        fail(trouble);
+    }
+    Ok(match report.outcome {
+        ReversalOutcome::Reversed => DONE,
+        ReversalOutcome::Failed => FAILED,
+        ReversalOutcome::Refused => REFUSED,
+    })
+}
+
+/// An engine that was just started has to hear from the old primary that it is fenced. Whatever is known at the limit decides.
+async fn wait_until_seen(session: &Session, pair: &PairName) {
+    let seen = |snapshot: &Snapshot| {
+        let view = snapshot.pairs.iter().find(|p| &p.name == pair);
+        snapshot.ready && view.is_none_or(|view| view.clusters.iter().all(|cluster| cluster.agent_answers))
+    };
+    let mut snapshots = session.handle.snapshots();
+    let settled = snapshots.wait_for(|snapshot| seen(snapshot));
+    drop(tokio::time::timeout((session.watch.interval + session.watch.time_limit) * 2, settled).await);
 }
 
 /// An engine that was just started has to watch for a while before silence counts as a fault; a healthy primary is known at once.

@@ -84,6 +84,14 @@ pub(super) enum Command {
         #[arg(long)]
         planned: bool,
     },
+    /// Make the old primary, fenced, the target of the new one: it keeps what it had written, and only differences are copied.
+    ReverseReplication {
+        /// The pair.
+        pair: PairName,
+        /// The name of the cluster that is to stand by.
+        #[arg(long)]
+        confirm: String,
+    },
     /// Compare users, permissions and tenants, and bring them over.
     SyncUsers {
         /// The pair.
@@ -137,6 +145,14 @@ pub(super) enum Command {
         /// What you have to say.
         #[arg(long)]
         remark: String,
+    },
+    /// List what an old primary had written after the common points, kept there before it became the target.
+    Kept {
+        /// The pair.
+        pair: PairName,
+        /// Remove this one for good.
+        #[arg(long, value_name = "ID")]
+        remove: Option<PointId>,
     },
     /// Dissolve a pair: what we made goes, on both sides.
     Unpair {

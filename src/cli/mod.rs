@@ -87,6 +87,7 @@ async fn ask(command: Command, session: &Session, json: bool) -> Result<u8, Trou
         Command::Drill { service, point, report } => drill::drill(session, drill::Ask { service, point, report, json }).await,
         Command::Drills { service, limit } => drill::list(session, service, limit, json).await,
         Command::SignOff { drill, remark } => drill::sign_off(session, drill, remark, json).await,
+        Command::ReverseReplication { pair, confirm } => adjust::reverse(session, pair, confirm, json).await,
         other => simple::ask(session, other, json).await,
     }
 }

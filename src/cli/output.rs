@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::controller::command::{AdjustReport, Leftovers};
+use crate::controller::command::{AdjustReport, Kept, Leftovers, ReversalOutcome, ReversalReport, StepReport};
 use crate::controller::snapshot::{ClusterView, PairView, ServiceView};
 use crate::domain::{ClusterName, RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
 use crate::protocol::Leftover;
@@ -130,10 +130,7 @@ fn leftover_line(cluster: &ClusterName, found: &Leftover, now: DateTime<Utc>) ->
 pub(super) fn adjust_lines(report: &AdjustReport) -> Vec<String> {
     let mut lines =
         vec![format!("pair {}: {}; {} is primary at epoch {}", report.pair, word(&report.outcome), report.primary, report.epoch)];
-    for step in &report.steps {
-        let detail = if step.detail.is_empty() { String::new() } else { format!(" ({})", step.detail) };
-        lines.push(format!("  {:12}  {}{detail}", step.state, step.step));
-    }
+    lines.extend(report.steps.iter().map(step_line));
     for service in &report.services {
         let from = service.recovery_point.map_or("nothing".to_owned(), |p| p.to_string());
         let lost = service.lost_secs.map_or("unknown".to_owned(), |s| format!("{s} s"));
@@ -141,4 +138,46 @@ pub(super) fn adjust_lines(report: &AdjustReport) -> Vec<String> {
         lines.push(format!("  service {} resumed from {from}, lost {lost}{error}", service.name));
     }
     lines
+}
+
+/// A reversal, step by step.
+pub(super) fn reversal_lines(report: &ReversalReport) -> Vec<String> {
+    let stands = match report.outcome {
+        ReversalOutcome::Reversed => "stands by for",
+        ReversalOutcome::Failed | ReversalOutcome::Refused => "does not stand by yet for",
+    };
+    let mut lines = vec![format!("pair {}: {} {stands} {}", report.pair, report.secondary, report.primary)];
+    lines.extend(report.steps.iter().map(step_line));
+    for service in &report.services {
+        let from = service.recovery_point.map_or("everything is copied".to_owned(), |p| format!("changes are copied from {p} on"));
+        let kept = service.kept.map_or(String::new(), |id| format!("; what {} had written after it is kept as {id}", report.secondary));
+        lines.push(format!("  service {}: {from}{kept}", service.name));
+    }
+    lines
+}
+
+fn step_line(step: &StepReport) -> String {
+    let detail = if step.detail.is_empty() { String::new() } else { format!(" ({})", step.detail) };
+    format!("  {:12}  {}{detail}", step.state, step.step)
+}
+
+/// What is kept, one line each.
+pub(super) fn kept_lines(kept: &[Kept]) -> Vec<String> {
+    if kept.is_empty() {
+        return vec!["nothing is kept".to_owned()];
+    }
+    let line = |kept: &Kept| {
+        let writes = &kept.writes;
+        let changed: Vec<String> = writes.changed.iter().map(|(set, count)| format!("{set} {count} differences")).collect();
+        let at = writes.at.format("%Y-%m-%d %H:%M:%S UTC");
+        format!(
+            "{}  {}  service {}, written after point {}, kept {at}: {}",
+            writes.id,
+            kept.cluster,
+            writes.service,
+            writes.after,
+            changed.join(", ")
+        )
+    };
+    kept.iter().map(line).collect()
 }

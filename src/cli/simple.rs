@@ -62,6 +62,10 @@ pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Resu
             Reply::Leftovers(found) => leftovers(&found, json),
             other => Err(unexpected(&other)),
         },
+        Command::Kept { pair, remove } => match session.ask(Ask::Kept { pair, remove }).await? {
+            Reply::Kept(kept) => say(json, &kept, &output::kept_lines(&kept)),
+            other => Err(unexpected(&other)),
+        },
         Command::Adopt { agent, code } => match session.ask(Ask::Adopt(AgentRequest { address: agent, code: Some(code) })).await? {
             Reply::Changes(lines) => say(json, &serde_json::json!({ "adopted": lines }), &lines),
             other => Err(unexpected(&other)),

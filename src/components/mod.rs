@@ -145,6 +145,13 @@ pub trait Component: Send + Sync {
         Ok(())
     }
 
+    /// For a source that becomes a target: brings the live data set, fenced, back to a point that was captured here, and from then on
+    /// that point is as if it had been sealed here. `manifest` is the other cluster's of the same point. Repeatable.
+    async fn rebase(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        self.restore(set, point, manifest).await?;
+        self.seal(set, point, manifest).await
+    }
+
     // ---- fence ----
 
     /// Keeps ordinary users from writing, and reads that back; returns the evidence in words. Well when already fenced.

@@ -190,38 +190,58 @@ async fn settle_runs(engine: &Arc<Engine>, ask: &Ask) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Waits until a decision has ended, one way or the other.
+/// Waits until a decision has ended, one way or the other. What follows a planned promotion (the old primary stands by) is waited for
+/// as well, but not for ever: it goes on by itself.
 async fn ended(engine: &Arc<Engine>, pair: &PairName, decision: DecisionId) -> AdjustReport {
+    let mut promoted = None;
     loop {
-        if let Some(report) = engine.read(|m| m.pairs.get(pair).and_then(|p| outcome(m, p, decision))) {
-            return report;
+        let found = engine.read(|m| m.pairs.get(pair).and_then(|p| Some((outcome(m, p, decision)?, is_over(p)))));
+        if let Some((report, over)) = found {
+            let since = *promoted.get_or_insert_with(tokio::time::Instant::now);
+            if over || since.elapsed() > engine.limits.patience {
+                return report;
+            }
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
 
-fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustReport> {
-    match (&pair.state.phase, &pair.state.last_outcome) {
-        (PairPhase::ActiveAlone { decision, failed, .. }, _) if decision.id == id => {
-            Some(report(model, pair, decision, AdjustOutcome::Promoted, failed, None))
-        }
-        (
-            PairPhase::Replicating | PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. },
-            Some(DecisionOutcome::Aborted { trouble }),
-        ) => {
-            let steps = prompt::steps(true, pair, AdjustOutcome::Aborted);
-            Some(AdjustReport {
-                pair: pair.paired.name.clone(),
-                epoch: pair.epoch(),
-                primary: pair.state.primary.clone(),
-                services: Vec::new(),
-                outcome: AdjustOutcome::Aborted,
-                steps,
-                error: Some(trouble.clone()),
-            })
-        }
-        _ => None,
+/// Whether nothing more follows by itself, as far as the agents that answer are concerned.
+fn is_over(pair: &PairModel) -> bool {
+    let planned = matches!(pair.trail.first(), Some(Event::Decided { decision }) if decision.planned);
+    let old = &pair.state.secondary;
+    let waits_for_old = pair.watch_of(old).is_none_or(|w| w.trouble.is_none());
+    match &pair.state.phase {
+        PairPhase::ActiveAlone { failed, unreversed, .. } => !planned || !failed.is_empty() || unreversed.is_some() || !waits_for_old,
+        PairPhase::Reversing { .. } => !planned,
+        _ => true,
     }
+}
+
+fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustReport> {
+    if let Some(DecisionOutcome::Aborted { trouble }) = &pair.state.last_outcome
+        && !pair.is_suspended()
+    {
+        let steps = prompt::steps(true, pair, AdjustOutcome::Aborted);
+        return Some(AdjustReport {
+            pair: pair.paired.name.clone(),
+            epoch: pair.epoch(),
+            primary: pair.state.primary.clone(),
+            services: Vec::new(),
+            outcome: AdjustOutcome::Aborted,
+            steps,
+            error: Some(trouble.clone()),
+        });
+    }
+    let (Event::Decided { decision } | Event::ConflictEnded { decision }) = pair.trail.first()? else { return None };
+    let failed = pair.trail.iter().find_map(|e| if let Event::Promoted { failed, .. } = e { Some(failed) } else { None })?;
+    let mut decision = decision.clone();
+    for event in &pair.trail {
+        if let Event::FinalRunSealed { service, point } = event {
+            decision.points.insert(service.clone(), *point);
+        }
+    }
+    (decision.id == id).then(|| report(model, pair, &decision, AdjustOutcome::Promoted, failed, None))
 }
 
 fn report(

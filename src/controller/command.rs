@@ -6,16 +6,18 @@ use serde::{Deserialize, Serialize};
 use crate::domain::drill::report::DrillReport;
 use crate::domain::user_data::UserDataChange;
 use crate::domain::{
-    ClusterName, ComponentInfo, ComponentName, DrillId, Epoch, PairName, Plan, PointId, RecoveryPoint, RunId, RunReport, Service,
-    ServiceName, Trouble,
+    ClusterName, ComponentInfo, ComponentName, DrillId, PairName, Plan, PointId, RecoveryPoint, RunId, RunReport, Service, ServiceName,
+    Trouble,
 };
 use crate::protocol::CatalogueItem;
 
-mod reports;
-
 use super::snapshot::PairView;
 
-pub use reports::{ClusterLeftovers, DrillChecks, Leftovers};
+mod identity;
+mod reports;
+
+pub use identity::{AdjustOutcome, AdjustReport, ReversalOutcome, ReversalReport, ServiceResumed, ServiceTurned, StepReport};
+pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers};
 
 /// A command. Those that change identities carry the generation of the snapshot the person saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,6 +95,17 @@ pub enum Command {
         /// Who.
         by: String,
     },
+    /// Make the old primary, fenced, the target of the new one.
+    ReverseReplication {
+        /// The pair.
+        pair: PairName,
+        /// The name of the cluster that is to stand by, as the person typed it.
+        confirm: String,
+        /// The snapshot the person saw; refused when the facts have changed since. `None` from the command line.
+        generation: Option<u64>,
+        /// Who.
+        by: String,
+    },
     /// List the snapshots of ours on both clusters that nobody counts on, and perhaps remove them.
     Leftovers {
         /// The pair.
@@ -140,6 +153,13 @@ pub enum Command {
         service: Option<ServiceName>,
         /// At most so many.
         limit: u32,
+    },
+    /// List what old primaries wrote after the common points and keep, and perhaps remove one.
+    Kept {
+        /// The pair.
+        pair: PairName,
+        /// Remove this one.
+        remove: Option<PointId>,
     },
     /// Compare (and, unless dry, bring over) users, permissions and tenants.
     SyncUsers {
@@ -214,6 +234,8 @@ pub enum Reply {
     Started(RunId),
     /// Of `AdjustIdentity`, when it ended.
     Adjusted(AdjustReport),
+    /// Of `ReverseReplication`, when it ended.
+    Reversed(ReversalReport),
     /// Of `SyncUsers`.
     Users {
         /// The differences found.
@@ -231,6 +253,8 @@ pub enum Reply {
     DrillStarted(DrillId),
     /// Of `SignOffDrill` (that one) and `Drills`.
     Drills(Vec<DrillReport>),
+    /// Of `Kept`: what is kept now, oldest first.
+    Kept(Vec<Kept>),
     /// Of `Points`.
     Points(Vec<RecoveryPoint>),
     /// Of `Runs`.
@@ -316,63 +340,6 @@ pub struct ServiceCheck {
     pub next_moments: Vec<DateTime<Utc>>,
     /// Problems (`Failed`) and remarks (`Warning`); saving is refused while one failed.
     pub checks: Vec<Check>,
-}
-
-/// What one service resumed from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServiceResumed {
-    /// The service.
-    pub name: ServiceName,
-    /// Its point; `None`: it had none, or could not be brought up.
-    pub recovery_point: Option<PointId>,
-    /// Seconds of writes that are lost, counted from the point's R to the last sign of life of the primary.
-    pub lost_secs: Option<u64>,
-    /// Why it could not be brought up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Trouble>,
-}
-
-/// One step of an identity change, also those not carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepReport {
-    /// What.
-    pub step: String,
-    /// `done`, `failed`, `not executed`.
-    pub state: String,
-    /// Evidence or reason.
-    pub detail: String,
-}
-
-/// `adjust-identity --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdjustReport {
-    /// The pair.
-    pub pair: PairName,
-    /// The epoch now.
-    pub epoch: Epoch,
-    /// The primary now.
-    pub primary: ClusterName,
-    /// Service by service.
-    pub services: Vec<ServiceResumed>,
-    /// How it ended.
-    pub outcome: AdjustOutcome,
-    /// Step by step.
-    pub steps: Vec<StepReport>,
-    /// Why it was refused or aborted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Trouble>,
-}
-
-/// How an identity change ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AdjustOutcome {
-    /// The new primary serves.
-    Promoted,
-    /// Planned, and undone before the promotion.
-    Aborted,
-    /// Not begun.
-    Refused,
 }
 
 /// `status --json`.

@@ -9,7 +9,7 @@ use crate::protocol::CatalogueItem;
 use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
-use super::{Command, Reply, adopt, drills, leftovers, pairing, plan, runs, services, users};
+use super::{Command, Reply, adopt, drills, kept, leftovers, pairing, plan, reverse, runs, services, users};
 
 /// The longest list of runs given at once.
 const RUNS: u32 = 1_000;
@@ -43,6 +43,9 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
         Command::AdjustIdentity { pair, to, confirm, planned, generation, by } => {
             adjust(engine, Ask { pair, to, confirm, planned, generation, by }).await
         }
+        Command::ReverseReplication { pair, confirm, generation, by } => {
+            reverse::reverse(engine, reverse::Ask { pair, confirm, generation, by }).await
+        }
         Command::SyncUsers { pair, dry_run, by_controller } => users::sync(engine, &pair, dry_run, by_controller).await,
         Command::Leftovers { pair, remove, unknown } => leftovers::look(engine, &pair, remove, unknown).await,
         Command::CheckDrill { service, point } => drills::check(engine, &service, point).map(Reply::DrillChecked),
@@ -55,6 +58,7 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
             service.iter().try_for_each(|service| known(engine, service))?;
             Ok(Reply::Drills(drills::reports(engine, service.as_ref(), limit)))
         }
+        Command::Kept { pair, remove } => kept::look(engine, &pair, remove).await,
         Command::Points { service } => {
             known(engine, &service)?;
             Ok(Reply::Points(engine.read(|m| m.points.get(&service).cloned()).unwrap_or_default()))

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::domain::switchover::machine::{Decision, Effect, Event, PairPhase, PairState, next};
 use crate::domain::{Claim, ClusterName, Epoch, Identity, InstructionId, Term, Trouble, TroubleKind};
-use crate::protocol::{DemoteOrder, Order, PairRecord, PromoteOrder};
+use crate::protocol::{DemoteOrder, Order, PairRecord, PromoteOrder, ReverseOrder};
 
 /// An instruction to be given, without the term of who gives it.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,11 @@ pub fn letter(state: &PairState, effect: &Effect) -> Option<Letter> {
             let order = Order::Promote(PromoteOrder { decision: (**decision).clone() });
             Some(Letter { to: decision.to.clone(), id: decision.promote, epoch: decision.epoch, order })
         }
-        Effect::WatchFinalRuns(_) => None,
+        Effect::Reverse(decision, reversal) => {
+            let order = Order::Reverse(ReverseOrder { reversal: (**reversal).clone() });
+            Some(Letter { to: decision.from.clone(), id: reversal.id, epoch: state.epoch, order })
+        }
+        Effect::WatchFinalRuns(_) | Effect::BeginReversal(_) => None,
     }
 }
 
@@ -60,7 +64,15 @@ fn demote_id(decision: &Decision) -> InstructionId {
     if decision.planned { InstructionId(Uuid::from_u128(decision.demote.0.as_u128() ^ 1)) } else { decision.demote }
 }
 
-/// Whether an effect that failed undoes its planned switchover.
+/// The event by which an effect that failed is given up.
+pub fn given_up(effect: &Effect, trouble: &Trouble) -> Event {
+    match effect {
+        Effect::Reverse(..) => Event::ReversalFailed { trouble: trouble.clone() },
+        _ => Event::PlannedFailed { trouble: trouble.clone() },
+    }
+}
+
+/// Whether an effect that failed undoes its planned switchover, or ends an attempt to reverse the replication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WayBack {
     /// No: it is tried until it succeeds.
@@ -78,7 +90,9 @@ pub fn way_back(state: &PairState, effect: &Effect, trouble: &Trouble) -> WayBac
         Effect::Demote(_) if matches!(state.phase, PairPhase::Fencing { .. }) => WayBack::Now,
         Effect::WatchFinalRuns(_) => WayBack::Now,
         Effect::Promote(decision) if decision.planned && is_for_good(trouble) => WayBack::IfNotTaken,
-        Effect::Demote(_) | Effect::Promote(_) | Effect::Unfence(_) => WayBack::None,
+        // The new primary stays alone until somebody tries again; what is done at the old one is done again from where it is.
+        Effect::Reverse(..) => WayBack::Now,
+        Effect::Demote(_) | Effect::Promote(_) | Effect::Unfence(_) | Effect::BeginReversal(_) => WayBack::None,
     }
 }
 

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use crate::domain::backup::machine::{Phase, StartedBy};
 use crate::domain::switchover::machine::{self, Decision, Effect, Event, PairPhase, PairState};
-use crate::domain::{ClusterName, PairName, RunId, ServiceName, Trouble, TroubleKind};
+use crate::domain::{ClusterName, PairName, RunId, Service, ServiceName, Trouble, TroubleKind};
 use crate::protocol::Outcome;
 
 use super::engine::{Engine, lock};
 use super::exchange::{self, Letter, WayBack};
 use super::instruct::{Errand, unexpected};
-use super::runs;
 use super::snapshot::Level;
+use super::{reverse, runs};
 
 /// Between two attempts at an effect that did not succeed yet.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -42,9 +42,16 @@ pub(super) async fn append(engine: &Arc<Engine>, pair: &PairName, event: Event) 
     let unknown = || Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "it is not paired any more");
     let (state, seq) = engine.read(|m| m.pairs.get(pair).map(|p| (p.state.clone(), p.events))).ok_or_else(unknown)?;
     let next = machine::apply(Some(&state), &event).map_err(|e| illegal(pair, &e))?;
-    let (name, stored) = (pair.clone(), event.clone());
-    engine.store(move |s| s.append_pair_event(&name, seq, &stored)).await?;
+    // The policies turn round together with the event, or not at all.
+    let turned: Vec<Service> = match event {
+        Event::Reversed { .. } => engine.read(|m| m.services_of(pair).map(Service::reversed).collect()),
+        _ => Vec::new(),
+    };
+    let (name, stored, policies) = (pair.clone(), event.clone(), turned.clone());
+    let now = engine.now();
+    engine.store(move |s| s.append_with_policies(&name, seq, &stored, &policies, now)).await?;
     engine.change(|m| {
+        m.services.extend(turned.into_iter().map(|service| (service.name.clone(), service)));
         if let Some(pair) = m.pairs.get_mut(pair) {
             pair.state = next.clone();
             pair.follow(&event);
@@ -77,6 +84,19 @@ async fn tell(engine: &Engine, pair: &PairName, before: &PairState, event: &Even
         Event::Unfenced { .. } => (Level::Info, format!("the fence of {} is lifted", before.primary)),
         Event::Promoted { failed, .. } => (Level::Warning, format!("promoted; {} services could not be brought up", failed.len())),
         Event::OldPrimaryFenced { .. } => (Level::Info, "the old primary answered and is fenced".to_owned()),
+        Event::ReversalBegan { reversal } => {
+            (Level::Warning, format!("{} wants {} to stand by for {}", reversal.by, before.secondary, before.primary))
+        }
+        Event::Reversed { kept, .. } if kept.is_empty() => {
+            (Level::Info, format!("{} stands by for {}; nothing had been written there since", before.secondary, before.primary))
+        }
+        Event::Reversed { kept, .. } => {
+            let kept: Vec<String> = kept.iter().map(|(service, id)| format!("{service} as {id}")).collect();
+            let text =
+                format!("{} stands by for {}; what it had written since is kept: {}", before.secondary, before.primary, kept.join(", "));
+            (Level::Warning, text)
+        }
+        Event::ReversalFailed { trouble } => (Level::Fault, format!("{} does not stand by yet: {trouble}", before.secondary)),
     };
     engine.note(level, pair.as_str(), text).await;
 }
@@ -109,14 +129,14 @@ pub(super) async fn drive(engine: Arc<Engine>, pair: PairName) {
     }
 }
 
-/// A failure undoes a planned switchover where there is a way back; otherwise the effect is tried until it succeeds.
+/// A failure undoes a planned switchover, or ends a reversal, where there is a way back; otherwise the effect is tried until it succeeds.
 async fn failed(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect: &Effect, trouble: Trouble) {
     let undone = match (exchange::way_back(state, effect, &trouble), effect) {
         (WayBack::Now, _) => true,
         (WayBack::IfNotTaken, Effect::Promote(decision)) => holds_no_new_epoch(engine, pair, decision).await,
         _ => false,
     };
-    let event = Event::PlannedFailed { trouble: trouble.clone() };
+    let event = exchange::given_up(effect, &trouble);
     if undone && machine::apply(Some(state), &event).is_ok() {
         if let Err(trouble) = append(engine, pair, event).await {
             engine.note(Level::Fault, pair.as_str(), trouble.to_string()).await;
@@ -145,8 +165,11 @@ async fn holds_no_new_epoch(engine: &Arc<Engine>, pair: &PairName, decision: &De
 async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect: &Effect) -> Result<Option<Event>, Trouble> {
     engine.check_in_command()?;
     let Some(letter) = exchange::letter(state, effect) else {
-        let Effect::WatchFinalRuns(waiting) = effect else { return Ok(None) };
-        return watch_final_runs(engine, waiting);
+        return match effect {
+            Effect::WatchFinalRuns(waiting) => watch_final_runs(engine, waiting),
+            Effect::BeginReversal(decision) => Ok(Some(reverse::begin(engine, decision, &decision.by))),
+            _ => Ok(None),
+        };
     };
     let fencing = matches!(state.phase, PairPhase::Fencing { .. });
     if matches!(effect, Effect::Demote(_)) && !fencing && !answers(engine, pair, &letter.to) {
@@ -162,6 +185,7 @@ async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effec
         }
         (Effect::Demote(_), Outcome::Fenced(_) | Outcome::Done) if !fencing => Ok(Some(Event::OldPrimaryFenced { at: engine.now() })),
         (Effect::Unfence(_), _) => Ok(Some(Event::Unfenced { at: engine.now() })),
+        (Effect::Reverse(..), Outcome::Reversed(report)) => reverse::done(engine, pair, report).await.map(Some),
         (Effect::Promote(_), Outcome::Promoted(report)) => Ok(Some(Event::Promoted { at: engine.now(), failed: report.failed })),
         (_, other) => Err(unexpected(&engine.agent(pair, &to)?, &other)),
     }

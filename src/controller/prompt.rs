@@ -1,9 +1,9 @@
 //! The fault prompt and the steps of an identity change, in words: pure.
 
-use crate::domain::PointId;
 use crate::domain::switchover::machine::{Event, PairPhase};
+use crate::domain::{PointId, Trouble};
 
-use super::command::{AdjustOutcome, StepReport};
+use super::command::{AdjustOutcome, ReversalOutcome, StepReport};
 use super::model::{Model, PairModel};
 use super::snapshot::{FaultPrompt, ResumeView};
 
@@ -95,6 +95,9 @@ fn plan(planned: bool, pair: &PairModel) -> Vec<String> {
     steps.push(format!("bring every service at {to} to its recovery point"));
     steps.push(format!("point applications to {to}"));
     steps.push(format!("{from} takes the secondary identity, fenced, as soon as it answers"));
+    if planned {
+        steps.push(format!("replication is reversed: {from} stands by for {to}"));
+    }
     steps
 }
 
@@ -114,7 +117,13 @@ pub(super) fn steps(planned: bool, pair: &PairModel, outcome: AdjustOutcome) -> 
         done.push((all, format!("{} final runs sealed", sealed.len())));
     }
     done.extend([(promoted, String::new()), (promoted, String::new()), (promoted, String::new()), (fenced_old, String::new())]);
-    let trouble = trail.iter().find_map(|e| if let Event::PlannedFailed { trouble } = e { Some(trouble) } else { None });
+    if planned {
+        done.push((has(|e| matches!(e, Event::Reversed { .. })), String::new()));
+    }
+    let trouble = trail.iter().find_map(|e| match e {
+        Event::PlannedFailed { trouble } | Event::ReversalFailed { trouble } => Some(trouble),
+        _ => None,
+    });
     let mut failure = trouble.or(pair.held_by.as_ref().filter(|_| outcome != AdjustOutcome::Refused)).map(ToString::to_string);
     let mut reports: Vec<StepReport> = plan
         .into_iter()
@@ -131,4 +140,24 @@ pub(super) fn steps(planned: bool, pair: &PairModel, outcome: AdjustOutcome) -> 
         reports.push(StepReport { step: format!("lift the fence of {}", pair.state.primary), state: state.into(), detail: String::new() });
     }
     reports
+}
+
+/// The steps of a reversal, with what became of each as far as the engine was told.
+pub(super) fn reversal_steps(pair: &PairModel, outcome: ReversalOutcome, error: Option<&Trouble>) -> Vec<StepReport> {
+    let (primary, secondary) = (&pair.state.primary, &pair.state.secondary);
+    let plan = [
+        format!("read back that {secondary} is fenced"),
+        format!("keep what {secondary} wrote after the common points"),
+        format!("bring {secondary} back to the common points and prove it"),
+        "turn the policies round at both clusters".to_owned(),
+        format!("backups go on, from {primary} to {secondary}"),
+    ];
+    let detail = error.map(ToString::to_string).unwrap_or_default();
+    let step = |(number, step): (usize, String)| match outcome {
+        ReversalOutcome::Reversed => StepReport { step, state: "done".into(), detail: String::new() },
+        // Which of its steps failed the old primary tells in words.
+        ReversalOutcome::Failed if number == 0 => StepReport { step, state: "failed".into(), detail: detail.clone() },
+        ReversalOutcome::Failed | ReversalOutcome::Refused => StepReport { step, state: "not executed".into(), detail: String::new() },
+    };
+    plan.into_iter().enumerate().map(step).collect()
 }

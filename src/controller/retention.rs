@@ -38,7 +38,10 @@ fn due(model: &Model, service: &Service, now: DateTime<Utc>) -> Vec<PointId> {
     let needed = model.runs.values().filter(|r| !r.has_ended()).filter_map(|r| r.state.base);
     let drilled = model.drills.values().filter(|d| d.state.is_under_way()).map(|d| d.state.spec.point);
     let needed: BTreeSet<PointId> = needed.chain(drilled).collect();
-    to_drop(&kept, service.keep, service.timezone.unwrap_or(chrono_tz::Tz::UTC), now, &needed)
+    let mut drop = to_drop(&kept, service.keep, service.timezone.unwrap_or(chrono_tz::Tz::UTC), now, &needed);
+    // Of the other direction, from before the replication was reversed: the present secondary can resume from none of them.
+    drop.extend(held.iter().filter(|p| p.to == pair.state.primary && !needed.contains(&p.id)).map(|p| p.id));
+    drop
 }
 
 /// The primary first: while one of the two still holds a point it stays listed, and the next prune asks both again.

@@ -147,9 +147,21 @@ async fn tell_agents(engine: &Engine, pair: &PairName) -> Vec<String> {
     untold
 }
 
+/// Gives both agents these policies, or fails.
+pub(super) async fn tell_both(engine: &Engine, pair: &PairName, services: &[Service]) -> Result<(), Trouble> {
+    let agents = engine.read(|m| m.pairs.get(pair).map(|p| p.paired.agents.clone()));
+    for agent in agents.into_iter().flatten() {
+        tell(engine, pair, &agent.enrolled, services.to_vec()).await?;
+    }
+    Ok(())
+}
+
 /// Gives one agent the pair's policies.
 pub(super) async fn tell_agent(engine: &Engine, pair: &PairName, agent: &Enrolled) -> Result<(), Trouble> {
-    let services = engine.read(|m| m.services_of(pair).cloned().collect());
+    tell(engine, pair, agent, engine.read(|m| m.services_of(pair).cloned().collect())).await
+}
+
+async fn tell(engine: &Engine, pair: &PairName, agent: &Enrolled, services: Vec<Service>) -> Result<(), Trouble> {
     let order = Order::StorePolicies(StorePoliciesOrder { services });
     let patience = Some(engine.limits.abort_patience);
     engine.carry_out(Errand { id: engine.fresh(), pair, epoch: engine.epoch(pair), agent, order, patience }, |_| ()).await.map(drop)

@@ -129,6 +129,7 @@ fn phase_words(pair: &PairModel) -> String {
             decision.from,
             if *old_primary_fenced { "is fenced" } else { "is fenced as soon as it answers" }
         ),
+        PairPhase::Reversing { decision, .. } => format!("reversing: {} is made the target of {}", decision.from, decision.to),
     }
 }
 
@@ -149,14 +150,14 @@ fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTim
         rpo_history: rpo_history(model, service, now),
         missed: model.missed.get(&service.name).map(|m| m.iter().take(MISSED).cloned().collect()).unwrap_or_default(),
         unprotected_since: match &pair.state.phase {
-            PairPhase::ActiveAlone { since, .. } => Some(*since),
+            PairPhase::ActiveAlone { since, .. } | PairPhase::Reversing { since, .. } => Some(*since),
             _ => None,
         },
     }
 }
 
 fn service_state(model: &Model, pair: &PairModel, service: &Service, rpo_secs: Option<u64>) -> ServiceState {
-    if matches!(pair.state.phase, PairPhase::ActiveAlone { .. }) {
+    if matches!(pair.state.phase, PairPhase::ActiveAlone { .. } | PairPhase::Reversing { .. }) {
         return ServiceState::Unprotected;
     }
     if model.active_run(&service.name).is_some() {

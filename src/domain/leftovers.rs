@@ -13,6 +13,8 @@ pub enum Trace {
     Point,
     /// Captured here, for this pair and service.
     Captured(PairName, ServiceName),
+    /// A cluster's own writes, kept for its owners.
+    Kept,
     /// Its run was dropped here.
     Dropped,
     /// Nothing: another agent made it, or this one when it had another state directory.
@@ -49,7 +51,7 @@ pub fn owner(search: &Search<'_>, point: PointId, trace: &Trace, place: Option<&
         place => Some(Owner { service: place.map(|(_, service)| service.clone()), made_here }),
     };
     match trace {
-        Trace::Point => None,
+        Trace::Point | Trace::Kept => None,
         Trace::Captured(pair, service) => (pair == search.pair).then(|| Owner { service: Some(service.clone()), made_here: true }),
         Trace::Dropped => of_place(true),
         Trace::Nothing => of_place(false),

@@ -176,6 +176,28 @@ pub struct RecoveryPoint {
 }
 
 impl RecoveryPoint {
+    /// The same state at the cluster it was captured on, under the epoch in which that one becomes the target. What was copied to the
+    /// other cluster then is not told again.
+    pub fn reversed(&self, epoch: Epoch) -> RecoveryPoint {
+        let turned = |set: &PointDataSet| PointDataSet {
+            name: set.to.clone(),
+            to: set.name.clone(),
+            copied_files: 0,
+            copied_bytes: 0,
+            renamed: 0,
+            deleted: 0,
+            ..set.clone()
+        };
+        RecoveryPoint {
+            epoch,
+            from: self.to.clone(),
+            to: self.from.clone(),
+            data_sets: self.data_sets.iter().map(turned).collect(),
+            base: None,
+            ..self.clone()
+        }
+    }
+
     /// As the run that sealed it reports it.
     pub fn report(&self) -> RunReport {
         RunReport {

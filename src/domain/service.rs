@@ -105,6 +105,14 @@ fn default_hook_limit_secs() -> u32 {
     10
 }
 
+impl Service {
+    /// The policy for the other direction: every data set the other way round.
+    pub fn reversed(&self) -> Service {
+        let turned = |set: &DataSet| DataSet { from: set.to.clone(), to: set.from.clone() };
+        Service { data_sets: self.data_sets.iter().map(turned).collect(), ..self.clone() }
+    }
+}
+
 /// A service: its data sets and the policy under which they are backed up, all at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,9 @@ use crate::domain::backup::machine::CaptureReport;
 use crate::domain::drill::report::DrillRan;
 use crate::domain::{InstructionId, RecoveryPoint, Trouble};
 
-use super::{ArmReport, DrillEnded, LeaveReport, LeftoversReport, Progress, PromoteReport, TransferReport, UsersReport, VerifyReport};
+use super::{
+    ArmReport, DrillEnded, LeaveReport, LeftoversReport, Progress, PromoteReport, ReverseReport, TransferReport, UsersReport, VerifyReport,
+};
 
 /// Where an instruction is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +58,8 @@ pub enum Outcome {
     Fenced(Vec<String>),
     /// Of `Leave`.
     Left(LeaveReport),
+    /// Of `Reverse`.
+    Reversed(ReverseReport),
     /// Of `Leftovers`.
     Leftovers(LeftoversReport),
     /// Of `Drill`.

@@ -12,7 +12,7 @@ use crate::domain::{
     ServiceName, Term, Timings, Trouble,
 };
 
-use super::{DrillOrder, EndDrillOrder, LeftoversOrder};
+use super::{DrillOrder, EndDrillOrder, LeftoversOrder, ReverseOrder};
 
 /// The largest body of an instruction; a larger one is refused unread.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -72,6 +72,8 @@ pub enum Order {
     Demote(DemoteOrder),
     /// Lift the fence of a planned switchover that failed before its promotion.
     Unfence(DemoteOrder),
+    /// (To the old primary) become the target of the other direction.
+    Reverse(ReverseOrder),
     /// List the snapshots of ours that nobody counts on, and perhaps remove them.
     Leftovers(LeftoversOrder),
     /// Bring a sealed point up beside production and make the owner's checks (secondary).
@@ -101,6 +103,7 @@ impl Order {
             Order::Promote(_) => "promote",
             Order::Demote(_) => "demote",
             Order::Unfence(_) => "unfence",
+            Order::Reverse(_) => "reverse",
             Order::Leftovers(_) => "leftovers",
             Order::Drill(_) => "drill",
             Order::EndDrill(_) => "end-drill",

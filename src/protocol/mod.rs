@@ -23,6 +23,7 @@ pub mod host;
 pub mod http;
 mod instruction;
 mod leftovers;
+mod reversal;
 pub mod route;
 mod status;
 pub mod tls;
@@ -41,4 +42,5 @@ pub use instruction::{
     TransferOrder, TransferReport, UsersReport, VerifyOrder, VerifyReport,
 };
 pub use leftovers::{Leftover, LeftoversOrder, LeftoversReport};
+pub use reversal::{HeldPoint, KeptWrites, ReverseOrder, ReverseReport, ServiceReversed};
 pub use status::{AgentStatus, CatalogueItem, ClockReply, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};

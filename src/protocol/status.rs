@@ -9,7 +9,7 @@ use crate::domain::{
     Claim, ClusterName, ComponentInfo, ComponentName, PairName, PointId, ProbeReport, RecoveryPoint, Service, ServiceName, Term,
 };
 
-use super::PeerSpec;
+use super::{KeptWrites, PeerSpec};
 
 /// An agent's status: identity + health, with evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -170,4 +170,7 @@ pub struct PairRecord {
     pub user_data: Option<UserData>,
     /// Decisions of persons carried out here.
     pub decisions: Vec<Decision>,
+    /// What this cluster wrote while it was no longer meant to be primary, kept for its owners.
+    #[serde(default)]
+    pub kept: Vec<KeptWrites>,
 }

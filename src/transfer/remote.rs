@@ -11,15 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use super::beat::Told;
 use super::changes::{self, ChangesDecoder};
-use super::limits::Meter;
+use super::limits::{Limits, Meter};
 use super::stream::Framed;
 use crate::components::Slot;
 use crate::domain::{ChangeSet, ClusterName, DataSetName, PointId, RunId, Trouble, TroubleKind};
-use crate::protocol::SetCounts;
 use crate::protocol::http::{call_failed, told_trouble};
+use crate::protocol::{HeldPoint, SetCounts};
 
 /// The longest answer to a short question: a list of wanted pieces.
 const MAX_REPLY_BYTES: usize = 512 << 20;
+/// The longest record of a point, with its policy.
+const MAX_POINT_BYTES: usize = 8 << 20;
 /// The longest error.
 const MAX_TROUBLE_BYTES: usize = 64 << 10;
 
@@ -98,6 +100,24 @@ impl Remote {
         self.answer(self.http.post(self.url("staging", point, set, "done")), meter).await
     }
 
+    /// A point that is sealed there.
+    pub async fn point(&self, point: PointId) -> Result<HeldPoint, Trouble> {
+        let body = self.whole(self.http.get(format!("{}/v1/points/{point}", self.base)), MAX_POINT_BYTES).await?;
+        serde_json::from_slice(&body).map_err(|e| self.unreadable(&e))
+    }
+
+    /// A data set's manifest in it, as the other agent keeps it.
+    pub async fn manifest(&self, point: PointId, set: &DataSetName) -> Result<Vec<u8>, Trouble> {
+        self.whole(self.http.get(self.url("points", point, set, "manifest")), MAX_REPLY_BYTES).await.map(|body| body.to_vec())
+    }
+
+    /// The whole body of an answer that is there when it is asked for.
+    async fn whole(&self, request: RequestBuilder, limit: usize) -> Result<Bytes, Trouble> {
+        let meter = Meter::default();
+        let asked = async { self.body(self.send(request).await?, limit, &meter).await };
+        meter.ask(&Limits::default(), &self.name(), asked).await
+    }
+
     fn url(&self, room: &str, point: PointId, set: &DataSetName, what: &str) -> String {
         format!("{}/v1/{room}/{point}/{}/{what}", self.base, utf8_percent_encode(&set.to_string(), NON_ALPHANUMERIC))
     }
@@ -105,8 +125,11 @@ impl Remote {
     async fn answer<T: serde::de::DeserializeOwned>(&self, request: RequestBuilder, meter: &Meter) -> Result<T, Trouble> {
         let response = self.send(request).await?;
         let body = self.body(response, MAX_REPLY_BYTES, meter).await?;
-        let unreadable = |e| Trouble::new(TroubleKind::Failed, self.name(), format!("its answer cannot be read: {e}"));
-        serde_json::from_slice::<Told<T>>(&body).map_err(unreadable)?.result()
+        serde_json::from_slice::<Told<T>>(&body).map_err(|e| self.unreadable(&e))?.result()
+    }
+
+    fn unreadable(&self, error: &serde_json::Error) -> Trouble {
+        Trouble::new(TroubleKind::Failed, self.name(), format!("its answer cannot be read: {error}"))
     }
 
     /// Sends; an answer that is no success is the trouble it tells.

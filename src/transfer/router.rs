@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use axum::{Json, Router};
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 
@@ -20,6 +20,7 @@ use super::stream::Framed;
 use super::{DataPlane, Sink, Source};
 use crate::components::Slot;
 use crate::domain::{ClusterName, DataSetName, PairName, PointId, RunId, Trouble, TroubleKind};
+use crate::protocol::HeldPoint;
 use crate::protocol::http::Refusal;
 
 /// Plans kept in memory between requests; more are read from the ledger again.
@@ -54,6 +55,8 @@ pub fn router_within(plane: Arc<dyn DataPlane>, limits: Limits) -> Router {
     Router::new()
         .route("/v1/captures/{point}/{set}/changes", get(get_changes))
         .route("/v1/captures/{point}/{set}/piece", get(get_piece))
+        .route("/v1/points/{point}", get(get_point))
+        .route("/v1/points/{point}/{set}/manifest", get(get_manifest))
         .route("/v1/staging/{point}/{set}/changes", put(put_changes))
         .route("/v1/staging/{point}/{set}/wanted", get(get_wanted))
         .route("/v1/staging/{point}/{set}/piece", put(put_piece))
@@ -126,6 +129,26 @@ async fn get_piece(
     source.check(plane)?;
     let framed = source.piece(Slot { file: query.file, piece: query.piece }, Arc::default()).await?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], Body::from_stream(framed)).into_response())
+}
+
+/// A sealed point, for the peer that becomes the target of the other direction.
+async fn get_point(State(exchange): State<Arc<Exchange>>, Path(point): Path<PointId>, caller: Caller) -> Result<Json<HeldPoint>, Refusal> {
+    let row = exchange.plane.ledger().point(point)?.filter(|row| row.sealed);
+    check_caller(&caller, row.as_ref().map(|row| &row.record.pair), point)?;
+    let gone = || Trouble::new(TroubleKind::NotFound, format!("point {point}"), "it is not sealed here");
+    let row = row.ok_or_else(gone)?;
+    Ok(Json(HeldPoint { point: row.record, policy: row.policy }))
+}
+
+/// The manifest of one of its data sets, in JSON lines.
+async fn get_manifest(State(exchange): State<Arc<Exchange>>, Path((point, set)): Place, caller: Caller) -> Result<Response, Refusal> {
+    let ledger = exchange.plane.ledger().clone();
+    let pair = ledger.point(point)?.map(|row| row.record.pair);
+    check_caller(&caller, pair.as_ref(), point)?;
+    let name = set.clone();
+    let kept = super::blocking(move || ledger.manifest(point, &name)).await?;
+    let kept = kept.ok_or_else(|| Trouble::new(TroubleKind::NotFound, &set, format!("it is no data set of point {point}")))?;
+    Ok(([(header::CONTENT_TYPE, changes::MEDIA_TYPE)], kept.body).into_response())
 }
 
 async fn put_changes(

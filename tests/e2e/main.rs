@@ -15,6 +15,7 @@ mod kill_switch;
 mod lab;
 mod pairing;
 mod plans;
+mod reverse;
 mod route;
 mod schedule;
 mod silent;

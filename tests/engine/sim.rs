@@ -201,6 +201,7 @@ impl AgentApi for SimAgent {
             points: site.points.clone(),
             user_data: None,
             decisions: site.decisions.clone(),
+            kept: Vec::new(),
         };
         Ok(Records { cluster: site.name.clone(), pairs: site.claim.map(record).into_iter().collect() })
     }

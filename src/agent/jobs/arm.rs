@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Job, capture, commit, drop, roles};
-use crate::domain::{DataSet, DataSetName, Identity, PointId, RecoveryPoint, Trouble, TroubleKind};
+use crate::domain::{DataSet, DataSetName, Identity, PointId, RecoveryPoint, RunId, ServiceName, Trouble, TroubleKind};
 use crate::protocol::{ArmOrder, ArmReport, Outcome};
 use crate::store::agent::{ArmedRow, CaptureState};
 use crate::transfer::{blocking, load_manifest};
@@ -33,7 +33,9 @@ async fn source(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
         warnings.extend(job.site.component(&set.from)?.arm(&set.from.path).await?);
     }
     warnings.extend(sweep(job, order).await?);
-    let held_points = held_points(job, order).await?;
+    let names: Vec<&DataSetName> = order.data_sets.iter().map(|set| &set.from).collect();
+    let held_points = held_points(job, &order.service, &names).await?.into_iter().filter(|held| held.run != order.run);
+    let held_points = held_points.map(|held| held.point).collect();
     Ok(ArmReport { last_point: None, held_points, drift: Vec::new(), warnings })
 }
 
@@ -41,16 +43,21 @@ async fn source(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
 async fn sweep(job: &Job, order: &ArmOrder) -> Result<Vec<String>, Trouble> {
     let mut leftovers = Vec::new();
     for row in job.site.ledger.captures_of(&job.pair, &order.service)? {
-        if row.run != order.run && !matches!(row.state, CaptureState::Done(_)) {
+        if row.run != order.run && !matches!(row.state, CaptureState::Done(_) | CaptureState::Kept(_)) {
             leftovers.extend(capture::release(&job.site, &row).await?);
         }
     }
     Ok(leftovers)
 }
 
-/// Points of the service that are captured here with all of its data sets, and whose captures the components still have.
-async fn held_points(job: &Job, order: &ArmOrder) -> Result<Vec<PointId>, Trouble> {
-    let names: Vec<&DataSetName> = order.data_sets.iter().map(|set| &set.from).collect();
+/// A point that this cluster holds of a service.
+pub(super) struct Held {
+    pub point: PointId,
+    pub run: RunId,
+}
+
+/// Points of the service that are captured or sealed here with all of these data sets, and whose snapshots the components still have.
+pub(super) async fn held_points(job: &Job, service: &ServiceName, names: &[&DataSetName]) -> Result<Vec<Held>, Trouble> {
     let mut there: BTreeSet<(DataSetName, PointId)> = BTreeSet::new();
     for (name, component) in &job.site.components {
         if names.iter().any(|set| set.component == *name) {
@@ -58,13 +65,19 @@ async fn held_points(job: &Job, order: &ArmOrder) -> Result<Vec<PointId>, Troubl
             there.extend(own.into_iter().map(|own| (DataSetName { component: own.component, path: own.path }, own.point)));
         }
     }
-    let captures = job.site.ledger.captures_of(&job.pair, &order.service)?;
-    let held = captures.into_iter().filter(|row| {
-        row.run != order.run
-            && matches!(row.state, CaptureState::Done(_))
-            && names.iter().all(|set| row.data_sets.contains(set) && there.contains(&((*set).clone(), row.point)))
+    let ledger = &job.site.ledger;
+    let captured = ledger.captures_of(&job.pair, service)?.into_iter().filter(|row| matches!(row.state, CaptureState::Done(_)));
+    let captured = captured.map(|row| (Held { point: row.point, run: row.run }, row.data_sets));
+    // After a promotion the new primary's captures are told against what it sealed as a secondary.
+    let sealed = ledger.points_of(&job.pair, service)?.into_iter().map(|row| row.record);
+    let sealed = sealed.filter(|record| record.sealed_at.is_some() && record.to == job.site.cluster);
+    let sealed = sealed.map(|record| {
+        let sets = record.data_sets.iter().map(|set| set.to.clone()).collect::<Vec<_>>();
+        (Held { point: record.id, run: record.run }, sets)
     });
-    Ok(held.map(|row| row.point).collect())
+    let whole =
+        |held: &Held, sets: &[DataSetName]| names.iter().all(|set| sets.contains(set) && there.contains(&((*set).clone(), held.point)));
+    Ok(captured.chain(sealed).filter(|(held, sets)| whole(held, sets)).map(|(held, _)| held).collect())
 }
 
 async fn target(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {

@@ -54,6 +54,10 @@ pub async fn run(job: &Job, order: CaptureOrder) -> Result<Outcome, Trouble> {
                 release(&job.site, &known).await?;
                 Err(Trouble { kind: TroubleKind::Failed, ..first.clone() })
             }
+            CaptureState::Kept(_) => {
+                let reason = "under this id this cluster keeps what it wrote before it stood back";
+                Err(Trouble::new(TroubleKind::Refused, format!("point {}", order.point), reason).next("start a new run"))
+            }
             CaptureState::Taking | CaptureState::Leftover => Err(drop_halves(&job.site, &known).await),
         };
     }
@@ -247,7 +251,7 @@ pub(super) async fn release(site: &Site, row: &CaptureRow) -> Result<Vec<String>
     } else {
         let state = match &row.state {
             failed @ CaptureState::Failed(_) => failed.clone(),
-            CaptureState::Taking | CaptureState::Done(_) | CaptureState::Leftover => CaptureState::Leftover,
+            CaptureState::Taking | CaptureState::Done(_) | CaptureState::Leftover | CaptureState::Kept(_) => CaptureState::Leftover,
         };
         site.ledger.note_capture(&CaptureRow { state, ..row.clone() })?;
     }

@@ -1,6 +1,6 @@
 //! From an accepted order to the job that carries it out.
 
-use super::{Job, arm, capture, commit, drill, drop, identity, leftovers, membership, transfer, users, verify};
+use super::{Job, arm, capture, commit, drill, drop, identity, leftovers, membership, reverse, transfer, users, verify};
 use crate::domain::Trouble;
 use crate::protocol::{Order, Outcome};
 
@@ -23,6 +23,7 @@ pub async fn carry_out(job: &Job, order: Order, caller: &str) -> Result<Outcome,
         Order::Promote(order) => identity::promote(job, order).await,
         Order::Demote(order) => identity::demote(job, order).await,
         Order::Unfence(order) => identity::unfence(job, order).await,
+        Order::Reverse(order) => reverse::run(job, order).await,
         Order::Leftovers(order) => leftovers::run(job, order).await,
         Order::Drill(order) => drill::start(job, order).await,
         Order::EndDrill(order) => drill::end(job, order).await,

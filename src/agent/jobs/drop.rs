@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Job, Site, capture, roles};
-use crate::domain::{PointId, RecoveryPoint, Trouble, TroubleKind};
+use crate::domain::{Identity, PointId, RecoveryPoint, Trouble, TroubleKind};
 use crate::protocol::{AbortOrder, Outcome, PruneOrder};
 use crate::store::agent::{CaptureRow, CaptureState, StagingRow};
 
@@ -77,7 +77,8 @@ pub async fn prune(job: &Job, order: PruneOrder) -> Result<Outcome, Trouble> {
     let ledger = &job.site.ledger;
     let mut leftovers = Vec::new();
     let captures = ledger.captures_of(&job.pair, &order.service)?;
-    let newest = captures.iter().rev().find(|row| matches!(row.state, CaptureState::Done(_))).map(|row| row.point);
+    let is_source = roles::identity(job)? == Identity::Primary;
+    let newest = captures.iter().rev().find(|row| is_source && matches!(row.state, CaptureState::Done(_))).map(|row| row.point);
     for row in captures.iter().filter(|row| order.points.contains(&row.point) && Some(row.point) != newest) {
         leftovers.extend(capture::release(&job.site, row).await?);
     }

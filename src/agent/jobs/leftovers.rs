@@ -71,7 +71,7 @@ fn trace(site: &Site, point: PointId) -> Result<Trace, Trouble> {
     Ok(if site.ledger.point(point)?.is_some() {
         Trace::Point
     } else if let Some(row) = site.ledger.capture(point)? {
-        Trace::Captured(row.pair, row.service)
+        if row.kept().is_some() { Trace::Kept } else { Trace::Captured(row.pair, row.service) }
     } else if site.ledger.is_dropped(point)? {
         Trace::Dropped
     } else {

@@ -13,6 +13,7 @@ mod hooks;
 pub mod identity;
 mod leftovers;
 pub mod membership;
+mod reverse;
 mod roles;
 mod thaw_guard;
 pub mod transfer;

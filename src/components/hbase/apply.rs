@@ -73,7 +73,7 @@ impl Hbase {
     }
 
     /// Makes the snapshot appear, complete, in one rename; well when it is there.
-    async fn show(&self, set: &str, table: &Table, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+    pub(super) async fn show(&self, set: &str, table: &Table, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         if self.is_shown(set, point, manifest).await? {
             return Ok(());

@@ -33,7 +33,7 @@ impl Hbase {
                     .next("choose another target, or move that table away (a snapshot, a clone under another name, a deletion)")),
             };
         };
-        if !self.is_shown(set, point, manifest).await? {
+        if !self.says_the_same(set, table, point, manifest).await? {
             return Ok(vec![format!("its sealed snapshot of point {point} is gone or altered")]);
         }
         let missing = self.missing(&hfiles(manifest)).await.map_err(|error| error.about(self.object(set)))?;
@@ -43,6 +43,29 @@ impl Hbase {
         }
         lines.truncate(DRIFT_LINES);
         Ok(lines)
+    }
+
+    /// Whether the point's snapshot here holds what the manifest says: as we show it, or, where it was captured, in HBase's own words.
+    async fn says_the_same(&self, set: &str, table: &Table, point: PointId, manifest: &Manifest) -> Result<bool, Trouble> {
+        if self.is_shown(set, point, manifest).await? {
+            return Ok(true);
+        }
+        let Some(own) = self.manifest_at(set, table, point).await? else { return Ok(false) };
+        let said = |manifest: &Manifest| Ok((parts_of(manifest, table)?, hfiles(manifest), schema_of(manifest)?));
+        let both = said(&own).and_then(|own| Ok(own == said(manifest)?));
+        both.map_err(|reason: String| self.corrupt(set, &reason))
+    }
+
+    /// The captured snapshot becomes a sealed one: shown as we show it, fenced, and the live table brought back to it.
+    pub(super) async fn rebase_set(&self, set: &str, table: &Table, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        if !self.says_the_same(set, table, point, manifest).await? {
+            return Err(self.corrupt(set, &format!("its snapshot of point {point} is gone, or is not what the other cluster sealed")));
+        }
+        self.check_complete(set, manifest).await?;
+        self.show(set, table, point, manifest).await?;
+        self.check_complete(set, manifest).await?;
+        self.bring_along(set, table, point, manifest).await?;
+        self.hdfs.drop_staging(set, point).await
     }
 
     /// Where a live table is not what a point holds. A fenced table is read-only and therefore neither flushed nor compacted: its

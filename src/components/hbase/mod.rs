@@ -238,6 +238,10 @@ impl Component for Hbase {
         self.make_set_live(set, &self.table(set)?, point, manifest).await
     }
 
+    async fn rebase(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        self.rebase_set(set, &self.table(set)?, point, manifest).await
+    }
+
     async fn fence(&self, set: &str) -> Result<String, Trouble> {
         self.fence_set(set, &self.table(set)?).await
     }

@@ -1,10 +1,10 @@
-//! What a look at clusters told: leftovers, and the pre-flight lines of a drill.
+//! What a look at clusters told: leftovers, kept writes, and the pre-flight lines of a drill.
 
 use serde::{Deserialize, Serialize};
 
 use super::Check;
 use crate::domain::{ClusterName, PairName, PointId, ServiceName};
-use crate::protocol::{Leftover, LeftoversReport};
+use crate::protocol::{KeptWrites, Leftover, LeftoversReport};
 
 /// `leftovers --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,4 +53,14 @@ pub struct DrillChecks {
     pub point: Option<PointId>,
     /// The lines.
     pub checks: Vec<Check>,
+}
+
+/// One element of `kept --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The cluster that wrote and keeps it.
+    pub cluster: ClusterName,
+    /// What it is.
+    #[serde(flatten)]
+    pub writes: KeptWrites,
 }

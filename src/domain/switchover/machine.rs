@@ -3,6 +3,7 @@
 //! ```text
 //! replicating ⇄ suspect → awaiting decision → promoting → active alone → (old primary seen) fencing → active alone, old fenced
 //! replicating → planned: fencing → final run → promoting …   (any failure before the promotion, and its refusal, lifts the fence)
+//! active alone, old fenced → (a person; after a planned one by itself) reversing → replicating, the other way round
 //! ```
 
 use std::collections::BTreeMap;
@@ -44,6 +45,23 @@ pub struct Decision {
     pub demote: InstructionId,
     /// Lifts that fence again when a planned switchover fails before its promotion.
     pub unfence: InstructionId,
+}
+
+/// Reverse replication: the old primary becomes the target. It keeps what was written there after the common points and goes back to
+/// them, so that only differences have to be copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reversal {
+    /// The instruction to the old primary.
+    pub id: InstructionId,
+    /// Who asked for it; of a planned switchover: who decided that.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The newest point that both clusters have of each service.
+    pub points: BTreeMap<ServiceName, PointId>,
+    /// Under which id the old primary keeps what it has written since.
+    pub keep: BTreeMap<ServiceName, PointId>,
 }
 
 /// Where a pair is.
@@ -96,6 +114,18 @@ pub enum PairPhase {
         old_primary_fenced: bool,
         /// Services that could not be brought up, with the reason.
         failed: BTreeMap<ServiceName, Trouble>,
+        /// Why the last attempt to reverse the replication came to nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unreversed: Option<Trouble>,
+    },
+    /// The old primary, fenced, is made the target of the other direction.
+    Reversing {
+        /// The decision that made the present primary.
+        decision: Box<Decision>,
+        /// Since when that one is alone.
+        since: DateTime<Utc>,
+        /// What is done.
+        reversal: Box<Reversal>,
     },
 }
 
@@ -201,6 +231,23 @@ pub enum Event {
         /// When.
         at: DateTime<Utc>,
     },
+    /// A person wants the replication reversed, or a planned switchover comes to it.
+    ReversalBegan {
+        /// What is to be done.
+        reversal: Box<Reversal>,
+    },
+    /// The old primary is a target now.
+    Reversed {
+        /// When.
+        at: DateTime<Utc>,
+        /// Of which services it kept what it had written after the common point, and under which id.
+        kept: BTreeMap<ServiceName, PointId>,
+    },
+    /// It could not be made one; nothing that was not kept is lost, and it can be tried again.
+    ReversalFailed {
+        /// Why.
+        trouble: Trouble,
+    },
 }
 
 /// What to do next; each idempotent by its instruction id.
@@ -215,6 +262,10 @@ pub enum Effect {
     WatchFinalRuns(BTreeMap<ServiceName, RunId>),
     /// Promote the secondary.
     Promote(Box<Decision>),
+    /// A planned switchover goes on by itself: begin to reverse the replication.
+    BeginReversal(Box<Decision>),
+    /// Make the old primary the target.
+    Reverse(Box<Decision>, Box<Reversal>),
 }
 
 /// An event that cannot follow the state.

@@ -10,6 +10,7 @@ use super::rows::{collect, json, parse};
 use super::{Ledger, StoreError, to_json};
 use crate::domain::backup::machine::CaptureReport;
 use crate::domain::{DataSetName, PairName, PointId, RunId, Service, ServiceName, Trouble};
+use crate::protocol::KeptWrites;
 
 /// The tables of this page.
 pub(super) const SCHEMA: &str = "
@@ -53,6 +54,18 @@ pub enum CaptureState {
     Leftover,
     /// Likewise, because taking it failed for this: whoever asks again hears the same.
     Failed(Trouble),
+    /// What a cluster wrote after it was lost as primary, kept for its owners: nothing of ours drops it.
+    Kept(KeptWrites),
+}
+
+impl CaptureRow {
+    /// What is kept of a cluster's own writes; `None` for every other capture.
+    pub fn kept(&self) -> Option<&KeptWrites> {
+        match &self.state {
+            CaptureState::Kept(kept) => Some(kept),
+            _ => None,
+        }
+    }
 }
 
 impl Ledger {
@@ -70,6 +83,12 @@ impl Ledger {
     /// All captures of a service, oldest first.
     pub fn captures_of(&self, pair: &PairName, service: &ServiceName) -> Result<Vec<CaptureRow>, Trouble> {
         self.capture_rows("WHERE pair = ?1 AND service = ?2", &[pair.as_str(), service.as_str()])
+    }
+
+    /// What a pair's services wrote here after the common points, kept for their owners, oldest first.
+    pub fn kept(&self, pair: &PairName) -> Result<Vec<KeptWrites>, Trouble> {
+        let rows = self.capture_rows("WHERE pair = ?1", &[pair.as_str()])?;
+        Ok(rows.iter().filter_map(CaptureRow::kept).cloned().collect())
     }
 
     /// All captures of all services, oldest first.

@@ -3,7 +3,7 @@
 //! A row in `points` is the record that counts: with it the point exists and the agent finishes it alone; without it
 //! nothing of the run does. It is written in one transaction with the manifests.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::Ledger;
 use super::captures::CaptureRow;
@@ -74,17 +74,26 @@ impl Ledger {
     ) -> Result<(), Trouble> {
         self.write(|transaction| {
             check_secondary(transaction, record)?;
-            let fresh = transaction.execute(
-                "INSERT OR IGNORE INTO points (point, pair, service, record, policy) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![record.id.to_string(), record.pair.as_str(), record.service.as_str(), to_json(record)?, to_json(policy)?],
-            )?;
-            if fresh == 1 {
-                let mut insert = transaction.prepare("INSERT INTO manifests (point, data_set, digest, body) VALUES (?1, ?2, ?3, ?4)")?;
-                for (set, manifest) in manifests {
-                    insert.execute(params![record.id.to_string(), set.to_string(), manifest.digest.to_string(), manifest.body])?;
-                }
+            insert_point(transaction, record, policy, manifests)
+        })
+    }
+
+    /// Takes over a point of the other cluster, whose state this one's live data has: sealed and live here, in one transaction. Refused
+    /// unless this agent is secondary at the record's epoch.
+    pub fn adopt_point(
+        &self,
+        record: &RecoveryPoint,
+        policy: &Service,
+        manifests: &[(DataSetName, StoredManifest)],
+    ) -> Result<(), Trouble> {
+        self.write(|transaction| {
+            check_secondary(transaction, record)?;
+            for table in ["points", "captures"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE point = ?1"), [record.id.to_string()])?;
             }
-            Ok(())
+            insert_point(transaction, record, policy, manifests)?;
+            transaction.execute("UPDATE points SET sealed = 1 WHERE point = ?1", [record.id.to_string()])?;
+            set_applied(transaction, &record.pair, &record.service, Some(record.id))
         })
     }
 
@@ -231,6 +240,26 @@ fn set_applied(connection: &Connection, pair: &PairName, service: &ServiceName, 
         "INSERT INTO applied (pair, service, point) VALUES (?1, ?2, ?3) ON CONFLICT (pair, service) DO UPDATE SET point = excluded.point",
         params![pair.as_str(), service.as_str(), point.map(|point| point.to_string())],
     )?;
+    Ok(())
+}
+
+/// A point with its manifests; one that is there stays as it is.
+fn insert_point(
+    transaction: &Transaction<'_>,
+    record: &RecoveryPoint,
+    policy: &Service,
+    manifests: &[(DataSetName, StoredManifest)],
+) -> Result<(), StoreError> {
+    let fresh = transaction.execute(
+        "INSERT OR IGNORE INTO points (point, pair, service, record, policy) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![record.id.to_string(), record.pair.as_str(), record.service.as_str(), to_json(record)?, to_json(policy)?],
+    )?;
+    if fresh == 1 {
+        let mut insert = transaction.prepare("INSERT INTO manifests (point, data_set, digest, body) VALUES (?1, ?2, ?3, ?4)")?;
+        for (set, manifest) in manifests {
+            insert.execute(params![record.id.to_string(), set.to_string(), manifest.digest.to_string(), manifest.body])?;
+        }
+    }
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! The events of runs and of identities: append-only, folded at every start.
 
-use rusqlite::params;
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, params};
 
 use crate::domain::backup::machine as backup;
 use crate::domain::switchover::machine as switchover;
-use crate::domain::{PairName, RunId, ServiceName, Trouble};
+use crate::domain::{PairName, RunId, Service, ServiceName, Trouble};
 
 use super::{Store, from_json, to_json};
 
@@ -60,10 +61,26 @@ impl Store {
 
     /// Appends one event of a pair's identities.
     pub fn append_pair_event(&self, pair: &PairName, seq: usize, event: &switchover::Event) -> Result<(), Trouble> {
+        self.sql(|c| append(c, pair, seq, event)).map(drop)
+    }
+
+    /// Likewise, together with the policies that change with it.
+    pub fn append_with_policies(
+        &self,
+        pair: &PairName,
+        seq: usize,
+        event: &switchover::Event,
+        policies: &[Service],
+        at: DateTime<Utc>,
+    ) -> Result<(), Trouble> {
         self.sql(|c| {
-            c.execute("INSERT INTO pair_event(pair, seq, body) VALUES(?1, ?2, ?3)", params![pair.as_str(), number(seq), to_json(event)?])
+            let transaction = c.transaction()?;
+            append(&transaction, pair, seq, event)?;
+            for service in policies {
+                super::pairs::keep_policy(&transaction, service, at)?;
+            }
+            transaction.commit()
         })
-        .map(drop)
     }
 
     /// A pair's events, oldest first.
@@ -73,6 +90,10 @@ impl Store {
             query.query_map([pair.as_str()], |row| row.get::<_, String>(0))?.map(|body| from_json(&body?)).collect()
         })
     }
+}
+
+fn append(c: &Connection, pair: &PairName, seq: usize, event: &switchover::Event) -> rusqlite::Result<usize> {
+    c.execute("INSERT INTO pair_event(pair, seq, body) VALUES(?1, ?2, ?3)", params![pair.as_str(), number(seq), to_json(event)?])
 }
 
 fn number(seq: usize) -> i64 {

@@ -1,7 +1,7 @@
 //! Who we are, whom we are paired with, and the policies.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{ClusterName, ComponentInfo, PairName, Service, ServiceName, Term, Trouble};
@@ -128,24 +128,8 @@ impl Store {
     /// Keeps a policy as a new version; the same policy again makes none. Returns the version.
     pub fn save_service(&self, service: &Service, at: DateTime<Utc>) -> Result<u32, Trouble> {
         self.sql(|c| {
-            let body = to_json(service)?;
-            let name = service.name.as_str();
             let transaction = c.transaction()?;
-            let newest: Option<(u32, String, bool)> = transaction
-                .query_row("SELECT version, body, current FROM policy WHERE service = ?1 ORDER BY version DESC LIMIT 1", [name], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                })
-                .optional()?;
-            let version = match newest {
-                Some((version, old, true)) if old == body => return Ok(version),
-                Some((version, ..)) => version + 1,
-                None => 1,
-            };
-            transaction.execute("UPDATE policy SET current = 0 WHERE service = ?1", [name])?;
-            transaction.execute(
-                "INSERT INTO policy(service, version, at, body, current) VALUES(?1, ?2, ?3, ?4, 1)",
-                params![name, version, micros(at), body],
-            )?;
+            let version = keep_policy(&transaction, service, at)?;
             transaction.commit()?;
             Ok(version)
         })
@@ -163,4 +147,26 @@ impl Store {
     pub fn remove_service(&self, service: &ServiceName) -> Result<(), Trouble> {
         self.sql(|c| c.execute("UPDATE policy SET current = 0 WHERE service = ?1", [service.as_str()])).map(drop)
     }
+}
+
+/// See [`Store::save_service`].
+pub(super) fn keep_policy(transaction: &Transaction<'_>, service: &Service, at: DateTime<Utc>) -> rusqlite::Result<u32> {
+    let body = to_json(service)?;
+    let name = service.name.as_str();
+    let newest: Option<(u32, String, bool)> = transaction
+        .query_row("SELECT version, body, current FROM policy WHERE service = ?1 ORDER BY version DESC LIMIT 1", [name], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let version = match newest {
+        Some((version, old, true)) if old == body => return Ok(version),
+        Some((version, ..)) => version + 1,
+        None => 1,
+    };
+    transaction.execute("UPDATE policy SET current = 0 WHERE service = ?1", [name])?;
+    transaction.execute(
+        "INSERT INTO policy(service, version, at, body, current) VALUES(?1, ?2, ?3, ?4, 1)",
+        params![name, version, micros(at), body],
+    )?;
+    Ok(version)
 }

@@ -201,6 +201,11 @@ impl SimCluster {
                 let removed = if self.drills.remove(&end.drill) { vec![format!("space of {}", end.drill)] } else { Vec::new() };
                 Outcome::DrillEnded(DrillEnded { removed, left: Vec::new() })
             }
+            Order::Reverse(reverse) => {
+                assert!(self.fenced, "a cluster that takes writes was to go back");
+                assert!(reverse.reversal.points.values().all(|point| self.captures.contains(point)), "a common point is not held");
+                Outcome::Reversed(ReverseReport { services: BTreeMap::new() })
+            }
             Order::Promote(promote) => self.promote(&promote.decision),
             Order::Demote(demote) => {
                 self.fenced = true;

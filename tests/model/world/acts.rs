@@ -156,6 +156,7 @@ impl World {
             points: Vec::new(),
             user_data: None,
             decisions: Vec::new(),
+            kept: Vec::new(),
         };
         let events = exchange::history(&newest.here, &record, told.iter().flat_map(|agent| &agent.decisions));
         self.controller(who).state = None;

@@ -51,13 +51,34 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
         (PairPhase::Promoting { decision }, Event::Promoted { at, failed }) => {
             (new.primary, new.secondary) = (decision.to.clone(), decision.from.clone());
             new.last_outcome = Some(DecisionOutcome::Promoted);
-            new.phase =
-                PairPhase::ActiveAlone { decision: decision.clone(), since: *at, old_primary_fenced: false, failed: failed.clone() };
+            new.phase = PairPhase::ActiveAlone {
+                decision: decision.clone(),
+                since: *at,
+                old_primary_fenced: false,
+                failed: failed.clone(),
+                unreversed: None,
+            };
         }
         (PairPhase::ActiveAlone { old_primary_fenced: false, .. }, Event::OldPrimaryFenced { .. }) => {
             if let PairPhase::ActiveAlone { old_primary_fenced, .. } = &mut new.phase {
                 *old_primary_fenced = true;
             }
+        }
+        // A service that is not up at the new primary would be copied over the old primary's good data.
+        (PairPhase::ActiveAlone { decision, since, old_primary_fenced: true, failed, .. }, Event::ReversalBegan { reversal })
+            if failed.is_empty() =>
+        {
+            new.phase = PairPhase::Reversing { decision: decision.clone(), since: *since, reversal: reversal.clone() };
+        }
+        (PairPhase::Reversing { .. }, Event::Reversed { .. }) => new.phase = PairPhase::Replicating,
+        (PairPhase::Reversing { decision, since, .. }, Event::ReversalFailed { trouble }) => {
+            new.phase = PairPhase::ActiveAlone {
+                decision: decision.clone(),
+                since: *since,
+                old_primary_fenced: true,
+                failed: BTreeMap::new(),
+                unreversed: Some(trouble.clone()),
+            };
         }
         _ => return Err(illegal()),
     }
@@ -73,7 +94,11 @@ pub fn next(state: &PairState) -> Vec<Effect> {
         PairPhase::Unfencing { decision, .. } => vec![Effect::Unfence(decision.clone())],
         PairPhase::Promoting { decision } => vec![Effect::Promote(decision.clone())],
         PairPhase::ActiveAlone { decision, old_primary_fenced: false, .. } => vec![Effect::Demote(decision.clone())],
-        PairPhase::ActiveAlone { old_primary_fenced: true, .. } => Vec::new(),
+        PairPhase::ActiveAlone { decision, failed, unreversed: None, .. } if decision.planned && failed.is_empty() => {
+            vec![Effect::BeginReversal(decision.clone())]
+        }
+        PairPhase::ActiveAlone { .. } => Vec::new(),
+        PairPhase::Reversing { decision, reversal, .. } => vec![Effect::Reverse(decision.clone(), reversal.clone())],
     }
 }
 
@@ -146,6 +171,7 @@ impl PairPhase {
             PairPhase::Unfencing { .. } => "lifting the fence",
             PairPhase::Promoting { .. } => "promoting",
             PairPhase::ActiveAlone { .. } => "active alone",
+            PairPhase::Reversing { .. } => "reversing",
         }
     }
 }
@@ -166,6 +192,9 @@ impl Event {
             Event::Unfenced { .. } => "unfenced",
             Event::Promoted { .. } => "promoted",
             Event::OldPrimaryFenced { .. } => "old-primary-fenced",
+            Event::ReversalBegan { .. } => "reversal-began",
+            Event::Reversed { .. } => "reversed",
+            Event::ReversalFailed { .. } => "reversal-failed",
         }
     }
 }

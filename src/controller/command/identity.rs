@@ -1,0 +1,107 @@
+//! Reports of what changes a pair: what each service came to, and every step, also those not carried out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{ClusterName, Epoch, PairName, PointId, ServiceName, Trouble};
+
+/// What one service resumed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceResumed {
+    /// The service.
+    pub name: ServiceName,
+    /// Its point; `None`: it had none, or could not be brought up.
+    pub recovery_point: Option<PointId>,
+    /// Seconds of writes that are lost, counted from the point's R to the last sign of life of the primary.
+    pub lost_secs: Option<u64>,
+    /// Why it could not be brought up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Trouble>,
+}
+
+/// One step of an identity change, also those not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// What.
+    pub step: String,
+    /// `done`, `failed`, `not executed`.
+    pub state: String,
+    /// Evidence or reason.
+    pub detail: String,
+}
+
+/// `adjust-identity --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdjustReport {
+    /// The pair.
+    pub pair: PairName,
+    /// The epoch now.
+    pub epoch: Epoch,
+    /// The primary now.
+    pub primary: ClusterName,
+    /// Service by service.
+    pub services: Vec<ServiceResumed>,
+    /// How it ended.
+    pub outcome: AdjustOutcome,
+    /// Step by step.
+    pub steps: Vec<StepReport>,
+    /// Why it was refused or aborted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Trouble>,
+}
+
+/// `reverse-replication --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReversalReport {
+    /// The pair.
+    pub pair: PairName,
+    /// The epoch, which a reversal does not change.
+    pub epoch: Epoch,
+    /// The primary.
+    pub primary: ClusterName,
+    /// The cluster that stands by, or should.
+    pub secondary: ClusterName,
+    /// Service by service; empty unless it was reversed.
+    pub services: Vec<ServiceTurned>,
+    /// How it ended.
+    pub outcome: ReversalOutcome,
+    /// Step by step.
+    pub steps: Vec<StepReport>,
+    /// Why it was refused or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Trouble>,
+}
+
+/// One service whose replication was reversed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceTurned {
+    /// The service.
+    pub name: ServiceName,
+    /// The point that both clusters have: from it on only differences are copied. `None`: the next run copies everything.
+    pub recovery_point: Option<PointId>,
+    /// Names the snapshots that keep what the old primary had written after that point; `None`: nothing.
+    pub kept: Option<PointId>,
+}
+
+/// How a reversal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReversalOutcome {
+    /// The old primary stands by.
+    Reversed,
+    /// Not yet; it can be tried again.
+    Failed,
+    /// Not begun.
+    Refused,
+}
+
+/// How an identity change ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdjustOutcome {
+    /// The new primary serves.
+    Promoted,
+    /// Planned, and undone before the promotion.
+    Aborted,
+    /// Not begun.
+    Refused,
+}

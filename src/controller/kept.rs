@@ -1,0 +1,48 @@
+//! What an old primary had written after the common points, kept under snapshots of its own until a person removes it.
+
+use crate::domain::{ClusterName, PairName, PointId, Trouble, TroubleKind};
+use crate::protocol::{Order, Outcome, PruneOrder};
+
+use super::command::Kept;
+use super::engine::Engine;
+use super::instruct::{Errand, within};
+use super::snapshot::Level;
+use super::{Reply, pairing};
+
+/// Lists what both clusters keep, after removing one if asked to.
+pub(super) async fn look(engine: &Engine, pair: &PairName, remove: Option<PointId>) -> Result<Reply, Trouble> {
+    let kept = all(engine, pair).await?;
+    let Some(id) = remove else { return Ok(Reply::Kept(kept)) };
+    engine.check_in_command()?;
+    let one = kept.iter().find(|kept| kept.writes.id == id).ok_or_else(|| {
+        Trouble::new(TroubleKind::NotFound, format!("kept writes {id}"), "no cluster of the pair keeps anything under this id")
+            .next(format!("`understudy kept {pair}` lists what is kept"))
+    })?;
+    let agent = engine.agent(pair, &one.cluster)?;
+    let order = Order::Prune(PruneOrder { service: one.writes.service.clone(), data_sets: Vec::new(), points: vec![id] });
+    let patience = Some(engine.limits.abort_patience);
+    let errand = Errand { id: engine.fresh(), pair, epoch: engine.epoch(pair), agent: &agent, order, patience };
+    if let Outcome::Dropped(left) = engine.carry_out(errand, |_| ()).await?
+        && !left.is_empty()
+    {
+        return Err(Trouble::new(TroubleKind::Failed, format!("kept writes {id}"), format!("not removed: {}", left.join("; ")))
+            .next("mend that, then remove it again"));
+    }
+    engine.note(Level::Warning, pair.as_str(), format!("what {} kept of {} as {id} is removed", one.cluster, one.writes.service)).await;
+    Ok(Reply::Kept(all(engine, pair).await?))
+}
+
+async fn all(engine: &Engine, pair: &PairName) -> Result<Vec<Kept>, Trouble> {
+    let clusters: Vec<ClusterName> = engine
+        .read(|m| m.pairs.get(pair).map(|p| p.paired.agents.iter().map(|a| a.enrolled.cluster.clone()).collect()))
+        .ok_or_else(|| pairing::unknown_pair(pair))?;
+    let mut all = Vec::new();
+    for cluster in clusters {
+        let agent = engine.agent(pair, &cluster)?;
+        let records = within(engine.limits.call, &agent, engine.link(&agent)?.records()).await?;
+        let mine = records.pairs.into_iter().filter(|record| record.pair == *pair).flat_map(|record| record.kept);
+        all.extend(mine.map(|writes| Kept { cluster: cluster.clone(), writes }));
+    }
+    all.sort_by_key(|kept| kept.writes.id);
+    Ok(all)
+}

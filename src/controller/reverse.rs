@@ -1,0 +1,167 @@
+//! Reverse replication: the old primary, fenced, becomes the target of the new one. By a person's command after a fault; a planned
+//! switchover comes to it by itself.
+//!
+//! ```text
+//! active alone, old fenced → began (stored) → the old primary keeps what it wrote and goes back → both told the policies, the other way
+//! round → reversed (stored with those policies) → replicating
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::switchover::machine::{Decision, Event, PairPhase, Reversal};
+use crate::domain::{InstructionId, PairName, PointId, Service, Trouble, TroubleKind};
+use crate::protocol::ReverseReport;
+
+use super::command::{ReversalOutcome, ReversalReport, ServiceTurned};
+use super::engine::Engine;
+use super::model::{Model, PairModel};
+use super::snapshot::Level;
+use super::{Reply, identity, pairing, prompt, services, watch};
+
+/// What a person asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub pair: PairName,
+    /// The cluster that is to stand by, as the person typed it.
+    pub confirm: String,
+    pub generation: Option<u64>,
+    pub by: String,
+}
+
+/// Carries a person's command out and reports when it ended.
+pub(super) async fn reverse(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
+    let reversal = match decide(engine, &ask).await {
+        Ok(event) => event,
+        Err(trouble) => return refused(engine, &ask, trouble).await,
+    };
+    let Event::ReversalBegan { reversal: began } = &reversal else {
+        return Err(Trouble::new(TroubleKind::Failed, format!("pair {}", ask.pair), "nothing was begun").next("ask again"));
+    };
+    let id = began.id;
+    if let Err(trouble) = identity::append(engine, &ask.pair, reversal).await {
+        return refused(engine, &ask, trouble).await;
+    }
+    match tokio::time::timeout(engine.limits.decision, ended(engine, &ask.pair, id)).await {
+        Ok(report) => Ok(Reply::Reversed(report)),
+        Err(_) => Err(Trouble::new(
+            TroubleKind::Unreachable,
+            format!("pair {}", ask.pair),
+            format!("the replication is still being reversed after {} s", engine.limits.decision.as_secs()),
+        )
+        .next("see `understudy status`; it goes on as long as an engine runs")),
+    }
+}
+
+/// What must hold, asked of both agents now.
+async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
+    engine.check_in_command()?;
+    let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), reason);
+    if ask.generation.is_some_and(|seen| seen != engine.read(|m| m.generation)) {
+        return Err(refuse("the facts have changed since you looked".into()).next("look again and decide again"));
+    }
+    watch::look_at_both(engine, &ask.pair).await;
+    engine.read(|m| {
+        let pair = m.pairs.get(&ask.pair).ok_or_else(|| pairing::unknown_pair(&ask.pair))?;
+        let decision = admissible(pair)?;
+        if ask.confirm != pair.state.secondary.as_str() {
+            return Err(refuse(format!("{:?} was typed, and not the name of the cluster that is to stand by", ask.confirm))
+                .next(format!("type {}", pair.state.secondary)));
+        }
+        Ok(begin(engine, decision, &ask.by))
+    })
+}
+
+/// Whether the pair may be reversed now, and by which decision it came where it is.
+fn admissible(pair: &PairModel) -> Result<&Decision, Trouble> {
+    let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", pair.paired.name), reason);
+    if pair.is_contended() {
+        return Err(refuse(pair.diagnosis.conflict.clone()).next("decide which cluster is primary"));
+    }
+    let (primary, secondary) = (&pair.state.primary, &pair.state.secondary);
+    let PairPhase::ActiveAlone { decision, old_primary_fenced, failed, .. } = &pair.state.phase else {
+        return Err(refuse(format!("the pair is {}: {primary} does not run alone", pair.state.phase.name()))
+            .next("replication is reversed after an identity change"));
+    };
+    if let Some((service, trouble)) = failed.iter().next() {
+        return Err(refuse(format!("service {service} is not up at {primary}: {trouble}"))
+            .next("its good data may be at the other cluster: bring it up first, or remove it from the pair"));
+    }
+    for cluster in [primary, secondary] {
+        if pair.watch_of(cluster).is_none_or(|w| w.trouble.is_some() || w.status.is_none()) {
+            return Err(refuse(format!("the agent of {cluster} does not answer")).next("bring that agent back first"));
+        }
+    }
+    if !old_primary_fenced {
+        return Err(refuse(format!("{secondary} has not said yet that it is fenced")).next("wait a moment; see `understudy status`"));
+    }
+    Ok(decision)
+}
+
+/// The event that begins it; its ids make every repetition the same instruction.
+pub(super) fn begin(engine: &Engine, decision: &Decision, by: &str) -> Event {
+    let keep = decision.points.keys().map(|service| (service.clone(), PointId(engine.id()))).collect();
+    let reversal = Reversal { id: engine.fresh(), by: by.to_owned(), at: engine.now(), points: decision.points.clone(), keep };
+    Event::ReversalBegan { reversal: Box::new(reversal) }
+}
+
+/// The old primary is a target: its points are cached as its own, both agents get the policies the other way round, and then it counts.
+pub(super) async fn done(engine: &Arc<Engine>, pair: &PairName, report: ReverseReport) -> Result<Event, Trouble> {
+    let policies: Vec<Service> = engine.read(|m| m.services_of(pair).map(Service::reversed).collect());
+    services::tell_both(engine, pair, &policies).await?;
+    let points: Vec<_> = report.services.values().map(|service| service.point.clone()).collect();
+    let stored = points.clone();
+    engine.store(move |s| stored.iter().try_for_each(|point| s.save_point(point))).await?;
+    engine.change(|m| points.into_iter().for_each(|point| m.add_point(point)));
+    let kept = report.services.into_iter().filter_map(|(service, turned)| Some((service, turned.kept?.id))).collect();
+    Ok(Event::Reversed { at: engine.now(), kept })
+}
+
+/// Waits until it has ended, one way or the other.
+async fn ended(engine: &Arc<Engine>, pair: &PairName, id: InstructionId) -> ReversalReport {
+    loop {
+        if let Some(report) = engine.read(|m| m.pairs.get(pair).and_then(|p| outcome(m, p, id))) {
+            return report;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+/// How the reversal with this id ended, by what followed it.
+fn outcome(model: &Model, pair: &PairModel, id: InstructionId) -> Option<ReversalReport> {
+    let began = pair.trail.iter().rposition(|e| matches!(e, Event::ReversalBegan { reversal } if reversal.id == id))?;
+    let Event::ReversalBegan { reversal } = &pair.trail[began] else { return None };
+    match pair.trail.get(began + 1)? {
+        Event::Reversed { kept, .. } => Some(report(model, pair, Some((reversal, kept)), ReversalOutcome::Reversed, None)),
+        Event::ReversalFailed { trouble } => Some(report(model, pair, None, ReversalOutcome::Failed, Some(trouble.clone()))),
+        _ => None,
+    }
+}
+
+type Turned<'a> = (&'a Reversal, &'a BTreeMap<crate::domain::ServiceName, PointId>);
+
+fn report(model: &Model, pair: &PairModel, turned: Option<Turned<'_>>, outcome: ReversalOutcome, error: Option<Trouble>) -> ReversalReport {
+    let services = model.services_of(&pair.paired.name).filter_map(|service| {
+        let (reversal, kept) = turned?;
+        let recovery_point = reversal.points.get(&service.name).copied();
+        Some(ServiceTurned { name: service.name.clone(), recovery_point, kept: kept.get(&service.name).copied() })
+    });
+    ReversalReport {
+        pair: pair.paired.name.clone(),
+        epoch: pair.epoch(),
+        primary: pair.state.primary.clone(),
+        secondary: pair.state.secondary.clone(),
+        services: services.collect(),
+        outcome,
+        steps: prompt::reversal_steps(pair, outcome, error.as_ref()),
+        error,
+    }
+}
+
+/// Not begun: nothing was changed, and the report says so.
+async fn refused(engine: &Arc<Engine>, ask: &Ask, trouble: Trouble) -> Result<Reply, Trouble> {
+    engine.note(Level::Warning, ask.pair.as_str(), format!("{} asked to reverse the replication; refused: {trouble}", ask.by)).await;
+    let told = Some(trouble.clone());
+    let report = engine.read(|m| m.pairs.get(&ask.pair).map(|pair| report(m, pair, None, ReversalOutcome::Refused, told)));
+    report.map(Reply::Reversed).ok_or(trouble)
+}

@@ -1,0 +1,153 @@
+//! Reverse replication: the old primary stands by, keeps what it had written, and only differences are copied back.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::stand::processes::{Agent, Controller, paired};
+use crate::stand::trees::{assert_same, listing, make};
+use crate::stand::{Dir, until};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn backed_up(dir: &Dir) -> (Agent, Agent, Controller) {
+    let (east, west, controller) = paired(dir.path(), "[\"files:docs\"]", "");
+    make(&east.dir.join("files/docs"), 40);
+    assert_eq!(controller.done(&["run", "orders"])["outcome"], "sealed");
+    (east, west, controller)
+}
+
+fn switch(controller: &Controller, to: &str) -> Value {
+    let report = controller.done(&["adjust-identity", "p", "--to", to, "--confirm", to, "--planned"]);
+    assert_eq!(report["outcome"], "promoted", "{report:#}");
+    let steps = report["steps"].as_array().expect("steps");
+    assert!(steps.iter().all(|step| step["state"] == "done"), "every step of a planned switchover is done: {report:#}");
+    report
+}
+
+fn write(agent: &Agent, name: &str, text: &str) -> std::io::Result<()> {
+    std::fs::write(agent.dir.join("files/docs").join(name), text)
+}
+
+#[test]
+fn a_planned_switchover_goes_there_and_back_and_copies_only_what_changed() {
+    let dir = Dir::new();
+    let (east, west, controller) = backed_up(&dir);
+    for (round, (from, to)) in [(&east, &west), (&west, &east), (&east, &west)].into_iter().enumerate() {
+        let name = if round % 2 == 0 { "west" } else { "east" };
+        write(from, "before", &format!("written before switchover {round}")).expect("the primary takes writes");
+        switch(&controller, name);
+        assert!(write(from, "late", "too late").is_err(), "the old primary is fenced");
+        write(to, "after", &format!("written after switchover {round}")).expect("the new primary takes writes");
+        let run = controller.done(&["run", "orders"]);
+        assert_eq!(run["outcome"], "sealed", "{run:#}");
+        assert_eq!(run["data_sets"][0]["copied_files"], 1, "one file was written since both were equal: {run:#}");
+        assert_same(&listing(&from.dir.join("files/docs")), &listing(&to.dir.join("files/docs")));
+    }
+    let status = controller.done(&["status"]);
+    assert_eq!((&status["pairs"][0]["active"], &status["pairs"][0]["epoch"]), (&"west".into(), &4.into()), "{status:#}");
+}
+
+#[tokio::test]
+async fn after_a_fault_the_old_primary_keeps_what_it_had_written_and_goes_back_to_the_common_point() {
+    let dir = Dir::new();
+    let (mut east, west, controller) = backed_up(&dir);
+    write(&east, "lost", "acknowledged after the last recovery point").expect("east takes writes");
+    east.kill();
+    let promoted = controller.done(&["adjust-identity", "p", "--to", "west", "--confirm", "west"]);
+    assert_eq!(promoted["outcome"], "promoted");
+    write(&west, "new", "written at west").expect("west takes writes");
+    let refused = controller.say(&["reverse-replication", "p", "--confirm", "east"]);
+    assert_eq!(refused.code(), 3, "nothing is reversed while east is away: {}", refused.stderr);
+    assert!(refused.stderr.contains("agent of east does not answer"), "{}", refused.stderr);
+    let run = controller.say(&["run", "orders"]);
+    assert_eq!(run.code(), 3, "west runs alone: {}", run.stderr);
+
+    east.start();
+    until("east's fence", LIMIT, || async {
+        let status = controller.done(&["status"]);
+        let clusters = status["pairs"][0]["clusters"].as_array().expect("clusters").clone();
+        clusters.iter().any(|c| c["name"] == "east" && c["fenced"] == true && c["epoch"] == 2).then_some(())
+    })
+    .await;
+    let wrong = controller.say(&["reverse-replication", "p", "--confirm", "west"]);
+    assert_eq!(wrong.code(), 3, "the wrong name: {}", wrong.stderr);
+    assert!(east.dir.join("files/docs/lost").exists(), "a refusal changes nothing");
+
+    let reversed = controller.done(&["reverse-replication", "p", "--confirm", "east"]);
+    assert_eq!((&reversed["outcome"], &reversed["secondary"]), (&"reversed".into(), &"east".into()), "{reversed:#}");
+    let kept = reversed["services"][0]["kept"].as_str().expect("what east had written is kept").to_owned();
+    assert!(!east.dir.join("files/docs/lost").exists(), "east is back at the common point");
+    let listed = controller.done(&["kept", "p"]);
+    assert_eq!((&listed[0]["id"], &listed[0]["cluster"]), (&Value::from(kept.as_str()), &"east".into()), "{listed:#}");
+    assert_eq!(listed[0]["changed"]["files:docs"], 2, "the file and its folder: {listed:#}");
+
+    let run = controller.done(&["run", "orders"]);
+    assert_eq!((&run["outcome"], &run["data_sets"][0]["copied_files"]), (&"sealed".into(), &1.into()), "only differences: {run:#}");
+    assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/docs")));
+    switch(&controller, "east");
+    write(&east, "again", "east serves").expect("east takes writes again");
+    assert_eq!(controller.done(&["run", "orders"])["outcome"], "sealed");
+
+    // Kept until a person says otherwise, also beyond leftovers and later runs.
+    controller.done(&["leftovers", "p", "--remove"]);
+    assert_eq!(controller.done(&["kept", "p"])[0]["id"], kept.as_str());
+    controller.done(&["kept", "p", "--remove", &kept]);
+    assert_eq!(controller.done(&["kept", "p"]), Value::Array(Vec::new()));
+}
+
+#[tokio::test]
+async fn either_agent_and_the_engine_killed_while_the_old_primary_becomes_the_target() {
+    for (victim, told) in [
+        ("east", "order=\"reverse\""),
+        ("east", "keeping what was written here"),
+        ("east", "this cluster is the target now"),
+        ("engine", "order=\"reverse\""),
+    ] {
+        let dir = Dir::new();
+        let (mut east, west, controller) = backed_up(&dir);
+        write(&east, "lost", "acknowledged after the last recovery point").expect("east takes writes");
+        east.kill();
+        controller.done(&["adjust-identity", "p", "--to", "west", "--confirm", "west"]);
+        east.start();
+        let engine = controller.engine(&[]);
+        until("east's fence", LIMIT, || async {
+            let status = controller.done(&["status"]);
+            let fenced = status["pairs"][0]["phase"].as_str().is_some_and(|phase| phase.ends_with("east is fenced"));
+            fenced.then_some(())
+        })
+        .await;
+        let since = east.log().len();
+        let (mut reversing, _) = controller.begin(&["reverse-replication", "p", "--confirm", "east"]);
+        east.tells(since, told);
+        let engine = if victim == "east" {
+            east.kill();
+            east.start();
+            engine
+        } else {
+            engine.kill();
+            controller.engine(&[])
+        };
+        // It says how it ended, or its engine is gone.
+        reversing.wait().expect("an end");
+        until("the reversal", LIMIT, || async {
+            let status = controller.done(&["status"]);
+            if status["pairs"][0]["phase"] == "replicating" {
+                return Some(());
+            }
+            // It was given up in words: a person asks again.
+            controller.say(&["reverse-replication", "p", "--confirm", "east"]);
+            None
+        })
+        .await;
+        assert_eq!(
+            controller.done(&["kept", "p"]).as_array().map(Vec::len),
+            Some(1),
+            "{victim} killed at {told}: what east wrote is kept, once"
+        );
+        let run = controller.done(&["run", "orders"]);
+        assert_eq!(run["outcome"], "sealed", "{victim} killed at {told}: {run:#}");
+        assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/docs")));
+        engine.kill();
+    }
+}
