@@ -10,6 +10,8 @@ mod mixed;
 mod moments;
 mod orders;
 mod pair;
+mod rounds;
+mod shop;
 #[path = "../stand/mod.rs"]
 mod stand;
 mod story;

@@ -33,15 +33,19 @@ fn metastore(side: &str) -> Option<String> {
 }
 
 impl At {
-    fn new(dir: &Dir, side: Side, name: &str, hdfs: Cluster, hbase: HbaseCluster, metastore: &str) -> At {
+    fn new(dir: &Dir, side: Side, name: &str, hdfs: Cluster, hbase: HbaseCluster, metastore: Option<&str>) -> At {
         let (fs, web, user) = (&hdfs.fs, &hdfs.webhdfs, &hdfs.user);
-        let components = format!(
-            "{}\n[[component]]\nkind = \"hbase\"\nmaster = \"{}\"\nweb = \"{}\"\nroot = \"{fs}/hbase\"\nwebhdfs = \"{web}\"\nuser = \"{user}\"\n\n\
-             [[component]]\nkind = \"hive\"\nmetastore = \"{metastore}\"\nwarehouse = \"{fs}/warehouse\"\nwebhdfs = \"{web}\"\nuser = \"{user}\"\n",
+        let mut components = format!(
+            "{}\n[[component]]\nkind = \"hbase\"\nmaster = \"{}\"\nweb = \"{}\"\nroot = \"{fs}/hbase\"\nwebhdfs = \"{web}\"\nuser = \"{user}\"\n",
             hdfs.component(),
             hbase.master,
             hbase.web
         );
+        if let Some(metastore) = metastore {
+            components += &format!(
+                "\n[[component]]\nkind = \"hive\"\nmetastore = \"{metastore}\"\nwarehouse = \"{fs}/warehouse\"\nwebhdfs = \"{web}\"\nuser = \"{user}\"\n"
+            );
+        }
         At { side, agent: Agent::with(dir.path(), name, &components), hdfs, hbase }
     }
 
@@ -81,17 +85,27 @@ impl At {
 impl Pair {
     /// `None`, said aloud, where there are no clusters. The agents are not started.
     pub async fn new() -> Option<Pair> {
-        let [from, to] = clusters().await?;
-        let both = Cluster::from_environment("PRIMARY").zip(Cluster::from_environment("SECONDARY"));
-        let (Some((from_hdfs, to_hdfs)), Some(from_hive), Some(to_hive)) = (both, metastore("PRIMARY"), metastore("SECONDARY")) else {
-            println!("skipped: no HDFS or no Hive. Run: tests/hadoop/cluster.py up --with hbase,hive");
+        let (Some(from), Some(to)) = (metastore("PRIMARY"), metastore("SECONDARY")) else {
+            println!("skipped: no HDFS, HBase or Hive. Run: tests/hadoop/cluster.py up --with hbase,hive");
             return None;
         };
+        Pair::over(Some([from, to])).await
+    }
+
+    /// Likewise over HDFS and HBase alone.
+    pub async fn without_hive() -> Option<Pair> {
+        Pair::over(None).await
+    }
+
+    async fn over(metastores: Option<[String; 2]>) -> Option<Pair> {
+        let [from, to] = clusters().await?;
+        let (from_hdfs, to_hdfs) = Cluster::from_environment("PRIMARY").zip(Cluster::from_environment("SECONDARY"))?;
         provider();
         let dir = Dir::new();
+        let [from_hive, to_hive] = metastores.map_or([None, None], |both| both.map(Some));
         Some(Pair {
-            primary: At::new(&dir, Side::Source, "shenzhen", from_hdfs, from, &from_hive),
-            secondary: At::new(&dir, Side::Target, "guiyang", to_hdfs, to, &to_hive),
+            primary: At::new(&dir, Side::Source, "shenzhen", from_hdfs, from, from_hive.as_deref()),
+            secondary: At::new(&dir, Side::Target, "guiyang", to_hdfs, to, to_hive.as_deref()),
             controller: Controller::new(dir.path(), "controller"),
             _dir: dir,
         })

@@ -96,33 +96,41 @@ impl Hdfs {
                 moves.forget_replaced(&old);
             }
         }
-        let wrong: Vec<Option<(RelPath, bool)>> = stream::iter(moves.questions().modified)
-            .map(|(old, now)| {
-                let sealed = &sealed;
-                async move {
-                    let want = manifest.entries.get(&old);
-                    let live_path = full(set, &now);
-                    let live = look(&self.web, &live_path, now).await?.entry;
-                    let Some(want) = want else { return Ok(Some((old, true))) };
-                    let content = match (&want.node, &live.node) {
-                        (Node::File { .. }, Node::File { .. }) if content_is_open(want, &live) => {
-                            !same_bytes(&self.web, &full(sealed, &old), &live_path).await?
-                        }
-                        _ => want.bytes() != live.bytes(),
-                    };
-                    let mut meta = live.meta;
-                    if old.is_root() {
-                        // Snapshots move the root's time.
-                        meta.modified_ns = want.meta.modified_ns;
-                    }
-                    Ok((content || !same_metadata(&meta, &want.meta)).then_some((old, content)))
-                }
-            })
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await
-            .map_err(about)?;
+        let modified = stream::iter(moves.questions().modified);
+        let wrong: Vec<Option<(RelPath, bool)>> =
+            modified.map(|(old, now)| self.is_wrong(set, &sealed, old, now, manifest)).buffered(AT_ONCE).try_collect().await?;
         Ok(Drift { moves, wrong: wrong.into_iter().flatten().collect() })
+    }
+
+    /// Whether an entry that a difference report calls modified is not what the manifest says, and whether in its content.
+    async fn is_wrong(
+        &self,
+        set: &str,
+        sealed: &str,
+        old: RelPath,
+        now: RelPath,
+        manifest: &Manifest,
+    ) -> Result<Option<(RelPath, bool)>, Trouble> {
+        let about = |error: HdfsError| error.about(self.object(set));
+        let want = manifest.entries.get(&old);
+        let live_path = full(set, &now);
+        let live = look(&self.web, &live_path, now).await.map_err(about)?.entry;
+        let Some(want) = want else { return Ok(Some((old, true))) };
+        let content = match (&want.node, &live.node) {
+            (Node::File { .. }, Node::File { .. }) if content_is_open(want, &live) => {
+                // Of what was open for writing when it was captured here, our own snapshot may tell less than the point holds, once a
+                // NameNode was started anew.
+                let same = same_bytes(&self.web, &full(sealed, &old), &live_path).await.map_err(about)?;
+                !same && !self.has_digest(&live_path, want).await?
+            }
+            _ => want.bytes() != live.bytes(),
+        };
+        let mut meta = live.meta;
+        if old.is_root() {
+            // Snapshots move the root's time.
+            meta.modified_ns = want.meta.modified_ns;
+        }
+        Ok((content || !same_metadata(&meta, &want.meta)).then_some((old, content)))
     }
 
     /// Whether what is at `now` is equal to what was sealed at `old`. A restore puts back equal content under new inodes, which
