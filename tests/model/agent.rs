@@ -12,7 +12,7 @@ use understudy::agent::serving;
 use understudy::domain::switchover::machine::Decision;
 use understudy::domain::*;
 use understudy::protocol::route::RouteReply;
-use understudy::protocol::{Instruction, Order, Outcome, PromoteReport};
+use understudy::protocol::{Instruction, Order, Outcome, PromoteReport, ReverseReport};
 use understudy::store::agent::{Admission, AdmissionFacts, FenceState, InstructionRecord, InstructionState, PairFacts, rules};
 
 use crate::world::{Message, policy};
@@ -97,6 +97,7 @@ impl Agent {
             (Order::Demote(demote), 0) => self.step_down(&demote.decision),
             (Order::Demote(_), step) => self.put_on(step - 1),
             (Order::Unfence(unfence), step) => self.unfence(&unfence.decision, step),
+            (Order::Reverse(_), step) => self.become_target(step),
             _ => unreachable!("only changes of identity become jobs"),
         };
         let state = match ended {
@@ -161,6 +162,15 @@ impl Agent {
         self.facts.fence = FenceState { wanted: true, sets: sets(), held: step > 0, evidence: Vec::new() };
         self.data_fenced |= step > 0;
         Ok((step > 0).then(|| Outcome::Fenced(Vec::new())))
+    }
+
+    /// It fences what it is about to bring back, whatever was read back before.
+    fn become_target(&mut self, step: u8) -> Result<Option<Outcome>, Trouble> {
+        if self.facts.claim.identity != Identity::Secondary {
+            return Err(Trouble::new(TroubleKind::Refused, &self.facts.pair, "this is done by the secondary only"));
+        }
+        self.data_fenced = true;
+        Ok((step > 0).then(|| Outcome::Reversed(ReverseReport { services: BTreeMap::new() })))
     }
 
     fn unfence(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {

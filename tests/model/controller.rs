@@ -4,8 +4,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use understudy::controller::exchange::{self, Letter, Meeting};
-use understudy::domain::switchover::machine::{self, Effect, Event, PairPhase, PairState};
+use understudy::domain::switchover::machine::{self, Effect, Event, PairPhase, PairState, Reversal};
 use understudy::domain::*;
+use uuid::Uuid;
 
 use crate::agent::Agent;
 use crate::world::{at, cluster};
@@ -68,7 +69,18 @@ impl Controller {
         (self.errand, self.held, self.refused) = (None, None, None);
         let legal = next.is_ok();
         self.state = next.ok().or(self.state.take());
+        self.goes_on();
         legal
+    }
+
+    /// After a planned switchover the engine begins the reversal by itself.
+    fn goes_on(&mut self) {
+        let Some(state) = &self.state else { return };
+        if let [Effect::BeginReversal(decision)] = machine::next(state).as_slice() {
+            let id = InstructionId(Uuid::from_u128(decision.promote.0.as_u128() ^ 1));
+            let reversal = Reversal { id, by: decision.by.clone(), at: at(), points: [].into(), keep: [].into() };
+            self.state = machine::apply(Some(state), &Event::ReversalBegan { reversal: Box::new(reversal) }).ok();
+        }
     }
 
     /// The next effect, as a letter.
@@ -86,6 +98,7 @@ impl Controller {
             Effect::Demote(_) if fencing => Event::Fenced { at: at(), final_runs: [].into() },
             Effect::Demote(_) => Event::OldPrimaryFenced { at: at() },
             Effect::Unfence(_) => Event::Unfenced { at: at() },
+            Effect::Reverse(..) => Event::Reversed { at: at(), kept: [].into() },
             _ => Event::Promoted { at: at(), failed: [].into() },
         })
     }
@@ -100,7 +113,10 @@ impl Hash for Controller {
                 PairPhase::Fencing { decision } | PairPhase::Unfencing { decision, .. } | PairPhase::Promoting { decision } => {
                     decision.id.hash(hasher);
                 }
-                PairPhase::ActiveAlone { decision, old_primary_fenced, .. } => (decision.id, old_primary_fenced).hash(hasher),
+                PairPhase::ActiveAlone { decision, old_primary_fenced, unreversed, .. } => {
+                    (decision.id, old_primary_fenced, unreversed.is_some()).hash(hasher);
+                }
+                PairPhase::Reversing { reversal, .. } => reversal.id.hash(hasher),
                 _ => {}
             }
         }

@@ -50,7 +50,7 @@ impl World {
             _ => false,
         };
         if undone {
-            self.controller(who).append(&Event::PlannedFailed { trouble: trouble.clone() });
+            self.controller(who).append(&exchange::given_up(effect, trouble));
         }
         true
     }

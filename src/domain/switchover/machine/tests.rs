@@ -61,6 +61,17 @@ fn promoted() -> Event {
     Event::Promoted { at: at(5), failed: BTreeMap::new() }
 }
 
+fn reversal_began() -> Event {
+    let number = |offset: u64| uuid::Uuid::from_u64_pair(50, offset);
+    let points = BTreeMap::from([(service("orders"), PointId(number(1)))]);
+    let keep = BTreeMap::from([(service("orders"), PointId(number(2)))]);
+    Event::ReversalBegan { reversal: Box::new(Reversal { id: InstructionId(number(3)), by: "ana".into(), at: at(7), points, keep }) }
+}
+
+fn reversed() -> Event {
+    Event::Reversed { at: at(8), kept: BTreeMap::new() }
+}
+
 fn fold_all(events: &[Event]) -> PairState {
     let folded = events.iter().try_fold(None, |state: Option<PairState>, event| apply(state.as_ref(), event).map(Some));
     folded.expect("a legal history").expect("at least its pairing")
@@ -92,6 +103,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Unfenced { at: at(4) }),
         3 => Just(promoted()),
         2 => Just(Event::OldPrimaryFenced { at: at(6) }),
+        3 => Just(reversal_began()),
+        2 => Just(reversed()),
+        1 => Just(Event::ReversalFailed { trouble: trouble() }),
     ]
 }
 
@@ -134,7 +148,8 @@ proptest! {
     fn only_a_person_s_decision_ever_leads_to_an_effect(events in proptest::collection::vec(any_event(), 0..80)) {
         for (old, event, new) in steps(&events) {
             if next(&old).is_empty() && !next(&new).is_empty() {
-                prop_assert!(matches!(event, Event::Decided { .. }), "{event:?} started {:?}", next(&new));
+                let asked = matches!(event, Event::Decided { .. } | Event::ReversalBegan { .. });
+                prop_assert!(asked, "{event:?} started {:?}", next(&new));
             }
             if new.primary != old.primary {
                 prop_assert!(promotes(&old), "the primary changed without a promotion");
@@ -159,7 +174,22 @@ proptest! {
     fn the_old_primary_is_asked_to_fence_until_it_says_so(events in proptest::collection::vec(any_event(), 0..80)) {
         for (_, _, new) in steps(&events) {
             if let PairPhase::ActiveAlone { old_primary_fenced, .. } = &new.phase {
-                prop_assert_eq!(next(&new).is_empty(), *old_primary_fenced);
+                let asks = next(&new).iter().any(|effect| matches!(effect, Effect::Demote(_)));
+                prop_assert_eq!(asks, !*old_primary_fenced);
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_cluster_that_said_that_it_is_fenced_is_made_the_target(events in proptest::collection::vec(any_event(), 0..80)) {
+        for (old, event, new) in steps(&events) {
+            if let PairPhase::Reversing { decision, .. } = &new.phase {
+                let fenced = matches!(&old.phase, PairPhase::ActiveAlone { old_primary_fenced: true, failed, .. } if failed.is_empty());
+                prop_assert!(fenced, "{event:?} led from {} to reversing", old.phase.name());
+                prop_assert_eq!((&new.primary, &new.secondary), (&decision.to, &decision.from));
+            }
+            if matches!(event, Event::Reversed { .. } | Event::ReversalFailed { .. }) {
+                prop_assert_eq!((&new.primary, &new.secondary, new.epoch), (&old.primary, &old.secondary, old.epoch));
             }
         }
     }
@@ -262,4 +292,35 @@ fn a_person_ends_a_conflict_for_either_cluster_under_an_epoch_above_both() {
         after(&history, ended(3, "east", "mars")).expect_err("of this pair");
     }
     after(&planned()[..2], ended(4, "east", "west")).expect_err("a planned switchover is undone first");
+}
+
+#[test]
+fn after_a_fault_a_person_reverses_the_replication_and_after_a_planned_switchover_it_goes_on_by_itself() {
+    let fenced = Event::OldPrimaryFenced { at: at(6) };
+    let mut fault = faulty();
+    fault.extend([decided(2, "east", "west", false), promoted()]);
+    after(&fault, reversal_began()).expect_err("east may still take writes");
+    fault.push(fenced.clone());
+    assert!(next(&fold_all(&fault)).is_empty(), "a person looks at what east has first");
+    fault.push(reversal_began());
+    assert!(matches!(next(&fold_all(&fault)).as_slice(), [Effect::Reverse(..)]));
+    let failed = [fault.clone(), vec![Event::ReversalFailed { trouble: trouble() }]].concat();
+    assert!(next(&fold_all(&failed)).is_empty(), "it is not tried again and again");
+    after(&failed, reversal_began()).expect("a person may try again");
+    fault.push(reversed());
+    let state = fold_all(&fault);
+    assert_eq!((state.phase, state.primary, state.secondary), (PairPhase::Replicating, cluster("west"), cluster("east")));
+    after(&fault, decided(3, "west", "east", true)).expect("and back again");
+
+    let mut there = planned();
+    there.extend([promoted(), fenced]);
+    assert!(matches!(next(&fold_all(&there)).as_slice(), [Effect::BeginReversal(_)]));
+    there.extend([reversal_began(), Event::ReversalFailed { trouble: trouble() }]);
+    assert!(next(&fold_all(&there)).is_empty(), "once by itself, then by a person");
+
+    let broken = BTreeMap::from([(service("orders"), trouble())]);
+    let mut half = planned();
+    half.extend([Event::Promoted { at: at(5), failed: broken }, Event::OldPrimaryFenced { at: at(6) }]);
+    assert!(next(&fold_all(&half)).is_empty(), "a service that is not up would be copied over good data");
+    after(&half, reversal_began()).expect_err("nor does a person");
 }
