@@ -90,7 +90,7 @@ fn every_screen_can_be_reached_and_shows_what_it_is_for() {
         (Screen::Points, "orders · today 14:00:00.000"),
         (Screen::Runs, "today 14:07:00.000"),
         (Screen::Users, "/data/orders · user:mallory"),
-        (Screen::Drills, "Drills come with a later version"),
+        (Screen::Drills, "Start a drill of orders"),
         (Screen::Activity, "the engine started with term 12"),
         (Screen::Settings, "/var/lib/understudy"),
         (Screen::Overview, "Needs attention"),
@@ -98,6 +98,44 @@ fn every_screen_can_be_reached_and_shows_what_it_is_for() {
         bench.go(screen);
         assert!(bench.sees(words), "{screen:?} does not show {words:?}");
     }
+}
+
+#[test]
+fn a_drill_is_started_after_its_lines_followed_stopped_and_signed_off() {
+    let mut bench = bench(sample::snapshot());
+    bench.go(Screen::Drills);
+    assert!(bench.sees("within the target of 10 min") && bench.sees("nothing of this drill"));
+    assert!(!bench.enabled("Start the drill"), "not before every line is known");
+    let mut asked = bench.commands();
+    let (command, reply) = asked.pop().expect("the lines are asked for");
+    assert!(asked.is_empty() && matches!(command, Command::CheckDrill { .. }), "{command:?}");
+    reply.send(Reply::DrillChecked(sample::drill_checks())).expect("the console listens");
+    bench.steps();
+    assert!(bench.sees("skew 84 ms"));
+    bench.click("Start the drill");
+    let (command, reply) = bench.commands().pop().expect("asked");
+    assert!(matches!(&command, Command::Drill { service, point: None, .. } if service.as_str() == "orders"), "{command:?}");
+    let mut snapshot = sample::snapshot();
+    let mut running = snapshot.drills[0].clone();
+    running.report.phase = understudy::domain::drill::machine::Phase::Running;
+    running.report.drill = understudy::domain::DrillId(uuid::Uuid::from_u128(5));
+    reply.send(Reply::DrillStarted(running.report.drill)).expect("the console listens");
+    snapshot.drills.insert(0, running);
+    bench.news.send_replace(Arc::new(snapshot));
+    bench.steps();
+    bench.click("Stop the drill");
+    assert!(bench.commands().iter().any(|(command, _)| matches!(command, Command::StopDrill { .. })));
+    bench.news.send_replace(Arc::new(sample::snapshot()));
+    bench.steps();
+    assert!(!bench.enabled("Sign off"), "a sign-off says something");
+    bench.harness.get_by_role_and_label(Role::TextInput, "Remark").focus();
+    bench.steps();
+    bench.harness.get_by_role_and_label(Role::TextInput, "Remark").type_text("all there");
+    bench.steps();
+    bench.click("Sign off");
+    let signed =
+        bench.commands().into_iter().any(|(command, _)| matches!(command, Command::SignOffDrill { remark, .. } if remark == "all there"));
+    assert!(signed);
 }
 
 #[test]

@@ -102,6 +102,8 @@ pub enum UiCommand {
     RunService(ServiceName),
     /// A service's recovery points.
     ShowPoints(ServiceName),
+    /// The drills screen, ready for a service.
+    DrillService(ServiceName),
     /// A run.
     ShowRun(RunId),
     /// Brings in a plan.
@@ -138,6 +140,7 @@ impl UiCommand {
             UiCommand::EditService(service) => format!("Edit the policy of {service}…"),
             UiCommand::RunService(service) => format!("Back up {service} now"),
             UiCommand::ShowPoints(service) => format!("Show recovery points of {service}"),
+            UiCommand::DrillService(service) => format!("Drill {service}…"),
             UiCommand::ShowRun(_) => "Open run".to_owned(),
             UiCommand::OpenPlan => "Open a plan…".to_owned(),
             UiCommand::ExportPlan => "Export the plan…".to_owned(),
@@ -197,6 +200,7 @@ pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab: LabPlace)
             let name = &service.name;
             all.push(UiCommand::RunService(name.clone()));
             all.push(UiCommand::ShowPoints(name.clone()));
+            all.push(UiCommand::DrillService(name.clone()));
             all.push(UiCommand::EditService(name.clone()));
         }
     }

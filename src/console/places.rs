@@ -40,6 +40,14 @@ pub enum Place {
     Users(bool),
     /// Leftovers: a look or a removal.
     Leftovers,
+    /// The pre-flight lines of a drill.
+    DrillChecks,
+    /// A drill asked for.
+    Drill,
+    /// A drill's stop.
+    StopDrill,
+    /// A drill's sign-off.
+    SignOff,
     /// A plan's changes.
     PlanChanges,
     /// A plan's application.

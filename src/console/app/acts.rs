@@ -78,6 +78,10 @@ impl App {
                 (self.forms.points.service, self.forms.points.point) = (Some(service), None);
                 self.screen = Screen::Points;
             }
+            UiCommand::DrillService(service) => {
+                (self.forms.drills.service, self.forms.drills.point) = (Some(service), None);
+                self.screen = Screen::Drills;
+            }
             UiCommand::ShowRun(run) => {
                 self.forms.run = Some(run);
                 self.screen = Screen::Run;
@@ -121,6 +125,7 @@ impl App {
         self.forms.points = Default::default();
         self.forms.users = Default::default();
         self.forms.leftovers = Default::default();
+        self.forms.drills = Default::default();
         if matches!(self.screen, Screen::Policy | Screen::Run) {
             self.screen = self.screen.parent();
         }

@@ -46,6 +46,7 @@ struct Forms {
     run: Option<crate::domain::RunId>,
     users: screens::users::data::State,
     leftovers: screens::clusters::leftovers::State,
+    drills: screens::drills::data::State,
     activity: screens::activity::data::State,
     dialog: String,
     plan: Option<(Plan, Option<Vec<String>>)>,
@@ -284,7 +285,6 @@ impl App {
         let forms = &mut self.forms;
         match (self.screen, scene.pair) {
             (Screen::Pairing, _) => screens::pairing::ui::show(ui, &mut forms.pairing, acts),
-            (Screen::Drills, _) => screens::drills::ui::show(ui, scene, acts),
             (Screen::Activity, _) => screens::activity::ui::show(ui, scene, &mut forms.activity),
             (Screen::Settings, _) => screens::settings::ui::show(ui, scene, self.preference, &self.spec.state_dir, acts),
             (Screen::Lab, _) => lab_screen(ui, scene, acts),
@@ -295,6 +295,7 @@ impl App {
             (Screen::Services, Some(pair)) => screens::services::ui::show(ui, scene, pair, &mut forms.services, acts),
             (Screen::Policy, Some(pair)) => screens::policy::ui::show(ui, scene, pair, &mut forms.policy, acts),
             (Screen::Points, Some(pair)) => screens::points::ui::show(ui, scene, pair, &mut forms.points, acts),
+            (Screen::Drills, Some(pair)) => screens::drills::ui::show(ui, scene, pair, &mut forms.drills, acts),
             (Screen::Users, Some(pair)) => screens::users::ui::show(ui, scene, pair, &mut forms.users, acts),
             (Screen::Run, Some(pair)) => match scene.snapshot.runs.iter().find(|run| Some(run.run) == forms.run) {
                 Some(run) => screens::run::ui::show(ui, scene, pair, run, acts),

@@ -36,6 +36,7 @@ impl App {
             }
             (Place::Users(_), reply) => self.forms.users.receive(reply),
             (Place::Leftovers, reply) => self.forms.leftovers.receive(reply),
+            (Place::DrillChecks, reply) => self.forms.drills.receive(reply),
             (Place::PlanChanges, Reply::Changes(changes)) => {
                 if let Some((_, seen)) = &mut self.forms.plan {
                     *seen = Some(changes);
@@ -49,6 +50,14 @@ impl App {
             (Place::Run(_), Reply::Started(run)) => {
                 self.forms.run = Some(run);
                 self.screen = Screen::Run;
+            }
+            (Place::Drill, Reply::DrillStarted(drill)) => {
+                self.forms.drills.again();
+                (self.forms.drills.drill, self.forms.drills.remark) = (Some(drill), String::new());
+            }
+            (Place::SignOff, Reply::Drills(_)) => {
+                self.forms.drills.remark.clear();
+                self.done(ctx, &Place::SignOff);
             }
             (Place::Unpair, Reply::Unpaired(leftovers)) if !leftovers.is_empty() => {
                 self.open(Dialog::Read("What could not be removed".to_owned(), leftovers));
@@ -67,6 +76,8 @@ impl App {
     fn done(&mut self, ctx: &Context, place: &Place) {
         let words = match place {
             Place::Run(service) => format!("{service} is being backed up."),
+            Place::StopDrill => "The drill is stopped; its space is being removed.".to_owned(),
+            Place::SignOff => "The drill is signed off.".to_owned(),
             Place::Cancel => "The run is being dropped.".to_owned(),
             Place::Remove(service) => format!("The policy of {service} is removed."),
             Place::Unpair => "The pair is dissolved; nothing of ours is left.".to_owned(),

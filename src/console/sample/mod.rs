@@ -1,5 +1,6 @@
 //! Sample data for pictures and tests: two clusters, four services, a day of points. Every figure is invented; the footer says so.
 
+mod drills;
 mod engine;
 #[cfg(feature = "lab")]
 mod lab;
@@ -7,6 +8,7 @@ mod leftovers;
 mod pair;
 mod points;
 
+pub use drills::{drill_checks, drills};
 pub use engine::spec;
 #[cfg(feature = "lab")]
 pub use lab::lab;
@@ -57,7 +59,7 @@ pub fn snapshot() -> Snapshot {
         pairs: vec![pair::pair()],
         runs: runs(),
         points: points(),
-        drills: Vec::new(),
+        drills: drills(),
         activity: activity(),
     }
 }

@@ -1,4 +1,4 @@
-//! Drills: what there is, and what comes.
+//! Drills: started, followed, held against their target, signed off; and every one there was.
 
 pub mod data;
 pub mod ui;
