@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::desk::DataPlace;
-use crate::domain::{Trouble, TroubleKind};
+use crate::domain::{DataSetName, DrillCheck, Trouble, TroubleKind};
 
 /// The tables in which the lab's application keeps its users, groups, permissions and tenants.
 const PEOPLE_TABLES: &str = "
@@ -77,4 +77,18 @@ fn open(database: &Path) -> rusqlite::Result<Connection> {
 
 fn failed(place: &Path, error: &dyn std::error::Error) -> Trouble {
     Trouble::new(TroubleKind::Failed, place.display(), error)
+}
+
+/// What a drill of the lab's service tries out: the tree is there, the database is sound.
+pub fn drill_checks(orders: &DataSetName) -> Vec<DrillCheck> {
+    let words = ["/bin/sh", "-c", "test -d \"$UNDERSTUDY_PLACE_FILES_INVOICES\""];
+    vec![
+        DrillCheck { command: Some(words.map(str::to_owned).to_vec()), ..DrillCheck::named("the invoices are there") },
+        DrillCheck {
+            sql: Some("PRAGMA integrity_check".to_owned()),
+            on: Some(orders.clone()),
+            expect: Some("ok".to_owned()),
+            ..DrillCheck::named("the database of orders is sound")
+        },
+    ]
 }

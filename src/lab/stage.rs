@@ -151,9 +151,8 @@ impl Stage {
         let sets =
             ["files:invoices", "tables:orders"].map(|name| name.parse().map(|name: crate::domain::DataSetName| (name.clone(), name)));
         let sets = sets.into_iter().collect::<Result<Vec<_>, Trouble>>()?;
+        let checks = sets.last().map(|(_, orders)| seed::drill_checks(orders)).unwrap_or_default();
         Ok(Service {
-            rto_target_minutes: None,
-            checks: Vec::new(),
             name: names.service.clone(),
             pair: names.pair.clone(),
             owner: "training".into(),
@@ -165,6 +164,8 @@ impl Stage {
             consistency,
             skew_limit_ms: 5_000,
             rpo_target_minutes: Some(5),
+            rto_target_minutes: Some(1),
+            checks,
             keep: Keep::default(),
             freeze: holds.then(|| hook(self.workload.freeze_url(FREEZE_LIMIT_SECS))),
             thaw: holds.then(|| hook(self.workload.thaw_url())),

@@ -76,6 +76,20 @@ pub enum Kind<'a> {
 }
 
 impl DrillCheck {
+    /// One that does nothing yet.
+    pub fn named(name: &str) -> DrillCheck {
+        DrillCheck {
+            name: name.to_owned(),
+            command: None,
+            http: None,
+            expect_status: None,
+            sql: None,
+            on: None,
+            expect: None,
+            limit_secs: default_limit_secs(),
+        }
+    }
+
     /// Its sort, or what is wrong with it.
     pub fn kind(&self) -> Result<Kind<'_>, &'static str> {
         if self.name.trim().is_empty() {
