@@ -97,7 +97,7 @@ pub fn drill_checks() -> DrillChecks {
             ok("Pair", "replicating"),
             ok("Agent of guiyang", "it answers"),
             ok("Recovery point", "captured 2026-11-21 06:00:00 UTC, skew 84 ms"),
-            ok("Space in hdfs", "412316860416 bytes are copied, 9016003346432 are free"),
+            ok("Space in hdfs", "384.0 GiB are copied, 8.2 TiB are free"),
             ok("Checks", "2; target RTO 10 min"),
             ok("Other drills", "none of this service is under way"),
         ],

@@ -143,10 +143,12 @@ fn component_lines(pair: &PairModel, cluster: &ClusterName, point: &RecoveryPoin
             // A clone takes no room until something is written.
             (ComponentKind::Hbase, _) => ok(&title, "tables are cloned: no copy is made"),
             (_, Some(free)) if free < bytes => {
-                line(&title, CheckState::Failed, format!("{bytes} bytes are copied, {free} are free"), "free space there")
+                line(&title, CheckState::Failed, format!("{} are copied, {} are free", size(bytes), size(free)), "free space there")
             }
-            (_, Some(free)) => ok(&title, format!("{bytes} bytes are copied, {free} are free")),
-            (_, None) => line(&title, CheckState::Warning, format!("{bytes} bytes are copied; what is free is not known"), "look yourself"),
+            (_, Some(free)) => ok(&title, format!("{} are copied, {} are free", size(bytes), size(free))),
+            (_, None) => {
+                line(&title, CheckState::Warning, format!("{} are copied; what is free is not known", size(bytes)), "look yourself")
+            }
         }
     };
     needed.into_iter().map(one).collect()
@@ -175,5 +177,31 @@ fn other_line(model: &Model, service: &ServiceName) -> Check {
             line("Other drills", CheckState::Failed, evidence, "wait until it has ended, or stop it")
         }
         None => ok("Other drills", "none of this service is under way"),
+    }
+}
+
+/// Bytes in words, with one digit.
+fn size(bytes: u64) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let found = units.into_iter().find(|(shift, _)| bytes >> shift > 0);
+    found.map_or_else(
+        || format!("{bytes} bytes"),
+        |(shift, unit)| {
+            let tenths = (u128::from(bytes) * 10) >> shift;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_read_as_on_the_screens() {
+        assert_eq!(
+            [0, 1023, 1024, 1536, (3 << 30) + (1 << 29), 9_016_003_346_432, u64::MAX].map(size),
+            ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 KiB", "3.5 GiB", "8.2 TiB", "16777215.9 TiB"]
+        );
     }
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::console::said::Said;
 use crate::console::screens::Scene;
+use crate::console::screens::drills::data as drills;
 use crate::console::screens::overview::data::skew;
 use crate::console::theme::Tone;
 use crate::console::words::{self, Zone};
@@ -209,14 +210,23 @@ pub fn detail(scene: &Scene<'_>, point: &RecoveryPoint, zone: Zone) -> Detail {
             ("Took", took.join(", ")),
             ("From, to", format!("{} → {}", point.from, point.to)),
             ("Manifest", format!("{digest} · epoch {}", point.epoch)),
-            ("Drill", "not tested in a drill yet".to_owned()),
+            ("Drill", drilled(scene, point)),
         ],
+    }
+}
+
+/// How the newest drill of a point came out, as far as its history is kept.
+fn drilled(scene: &Scene<'_>, point: &RecoveryPoint) -> String {
+    match scene.snapshot.drills.iter().find(|view| view.report.point == point.id) {
+        Some(view) => format!("{}, {}", drills::chip(&view.report).text, scene.zone.day_clock(view.report.pressed_at, scene.now)),
+        None => "not tested in a drill yet".to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
     use crate::console::sample;
     use crate::domain::Grade;
 
@@ -252,5 +262,18 @@ mod tests {
         assert_eq!(close.open_words, "2 files were open at the moment: the last bytes may be missing.");
         let wide = points.iter().find(|point| point.captured.grade == Grade::Wide).expect("a wide one");
         assert_eq!(row(&scene, wide, zone, None).skew.text, "▲ 7.4 s");
+    }
+
+    #[test]
+    fn a_point_tells_how_its_drill_came_out() {
+        let mut snapshot = sample::snapshot();
+        let point = snapshot.points[0].clone();
+        let words = |snapshot: &crate::controller::Snapshot| {
+            let scene = Scene::of(snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai));
+            detail(&scene, &point, scene.zone).facts.into_iter().find(|(key, _)| *key == "Drill").map(|(_, value)| value)
+        };
+        assert_eq!(words(&snapshot).as_deref(), Some("not tested in a drill yet"));
+        snapshot.drills[1].report.point = point.id;
+        assert_eq!(words(&snapshot).as_deref(), Some("✖ failed, yesterday 11:10:00"));
     }
 }
