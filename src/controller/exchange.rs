@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::domain::switchover::machine::{Decision, Effect, Event, PairPhase, PairState, next};
-use crate::domain::{Claim, ClusterName, Epoch, Identity, InstructionId, Term, Trouble, TroubleKind};
+use crate::domain::{Claim, ClusterName, Digest, Epoch, Identity, InstructionId, Term, Trouble, TroubleKind};
 use crate::protocol::{DemoteOrder, Order, PairRecord, PromoteOrder, ReverseOrder};
 
 /// An instruction to be given, without the term of who gives it.
@@ -59,9 +59,16 @@ fn before(decision: &Decision) -> Epoch {
     Epoch(decision.epoch.0.saturating_sub(1))
 }
 
-/// A planned switchover used the decision's own id for the fence before; the same id with another body would be refused.
+/// A planned switchover used the decision's own id for the fence before; the same id with another body would be refused. Its final runs
+/// changed the decision's points as well, and a controller that adopts may be told the one version or the other: each has its id.
 fn demote_id(decision: &Decision) -> InstructionId {
-    if decision.planned { InstructionId(Uuid::from_u128(decision.demote.0.as_u128() ^ 1)) } else { decision.demote }
+    if !decision.planned {
+        return decision.demote;
+    }
+    let text: String = decision.points.iter().map(|(service, point)| format!("{service} {point}\n")).collect();
+    let mut low = [0; 4];
+    low.copy_from_slice(&Digest::of_bytes(text.as_bytes()).0[..4]);
+    InstructionId(Uuid::from_u128(decision.demote.0.as_u128() ^ u128::from(u32::from_be_bytes(low) | 1)))
 }
 
 /// The event by which an effect that failed is given up.
@@ -177,4 +184,36 @@ pub fn history<'a>(own: &ClusterName, record: &PairRecord, mut decisions: impl I
     }
     events.push(Event::Promoted { at, failed: BTreeMap::new() });
     events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{DecisionId, PointId};
+
+    /// The old primary keeps the decision as it was when it was fenced, the new one as it was promoted by.
+    #[test]
+    fn a_demotion_by_another_version_of_a_planned_decision_is_another_instruction() {
+        let (east, west): (ClusterName, ClusterName) = ("east".parse().expect("a name"), "west".parse().expect("a name"));
+        let id = |n: u64| InstructionId(Uuid::from_u64_pair(2, n << 1));
+        let point = |n| BTreeMap::from([("orders".parse().expect("a name"), PointId(Uuid::from_u64_pair(3, n)))]);
+        let fenced_by = Decision {
+            id: DecisionId(Uuid::from_u64_pair(1, 1)),
+            epoch: Epoch(2),
+            by: "ana".into(),
+            at: chrono::DateTime::UNIX_EPOCH,
+            to: west,
+            from: east,
+            planned: true,
+            points: point(1),
+            shown: Vec::new(),
+            promote: id(1),
+            demote: id(2),
+            unfence: id(3),
+        };
+        let promoted_by = Decision { points: point(2), ..fenced_by.clone() };
+        assert_ne!(demote_id(&fenced_by), demote_id(&promoted_by));
+        assert_eq!(demote_id(&promoted_by), demote_id(&promoted_by.clone()));
+        assert_ne!(demote_id(&fenced_by), fenced_by.demote, "the fence before has that one");
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 use crate::domain::backup::machine::{self, Effect, Event, Phase, RunSpec, RunState, StartedBy, Step, StepIds};
 use crate::domain::{PointId, RunId, Service, ServiceName, Trouble, TroubleKind};
@@ -49,7 +50,8 @@ pub(super) async fn start(
             .next("wait for it, or cancel it"));
         }
         check_pair(pair, started_by)?;
-        Ok(make_spec(engine, policy.clone(), pair, at.unwrap_or(now), started_by))
+        let newest = Newest { run: m.runs.keys().next_back().map(|run| run.0), point: m.newest_point(service).map(|point| point.id.0) };
+        Ok(make_spec(engine, policy.clone(), pair, at.unwrap_or(now), started_by, newest))
     })?;
     let (run, event) = (spec.run, Event::Started { spec: Box::new(spec), at: now });
     let state = machine::apply(None, &event).map_err(|e| illegal(run, &e))?;
@@ -84,10 +86,21 @@ fn check_pair(pair: &PairModel, started_by: StartedBy) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn make_spec(engine: &Engine, service: Service, pair: &PairModel, moment: DateTime<Utc>, started_by: StartedBy) -> RunSpec {
+/// What a new run has to sort after, here and at both agents: the order of ids is that of time, also when our clock was set back.
+struct Newest {
+    run: Option<Uuid>,
+    point: Option<Uuid>,
+}
+
+/// An id above the newest one.
+fn after(fresh: Uuid, newest: Option<Uuid>) -> Uuid {
+    newest.map_or(fresh, |newest| fresh.max(Uuid::from_u128(newest.as_u128().saturating_add(1))))
+}
+
+fn make_spec(engine: &Engine, service: Service, pair: &PairModel, moment: DateTime<Utc>, started_by: StartedBy, newest: Newest) -> RunSpec {
     RunSpec {
-        run: RunId(engine.id()),
-        point: PointId(engine.id()),
+        run: RunId(after(engine.id(), newest.run)),
+        point: PointId(after(engine.id(), newest.point)),
         service,
         moment,
         epoch: pair.epoch(),
