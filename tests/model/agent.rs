@@ -1,4 +1,5 @@
-//! One agent of the model: what is durable, what a crash takes away, and each ledger write of its jobs as one step.
+//! One agent of the model: what is durable, what a crash takes away, and each ledger write of its jobs as one step. The simulation
+//! (`tests/sim`) puts data under the very same one.
 //!
 //! Every decision is the product's own: the guard, the ledger's rules, the peer's lesson, what may be said to applications.
 
@@ -15,12 +16,12 @@ use understudy::protocol::route::RouteReply;
 use understudy::protocol::{Instruction, Order, Outcome, PromoteReport, ReverseReport};
 use understudy::store::agent::{Admission, AdmissionFacts, FenceState, InstructionRecord, InstructionState, PairFacts, rules};
 
-use crate::world::{Message, policy};
-
 /// See the module.
 #[derive(Clone)]
 pub struct Agent {
     pub here: ClusterName,
+    /// Its only service.
+    pub policy: &'static Service,
     pub up: bool,
     // Durable.
     pub facts: PairFacts,
@@ -38,10 +39,11 @@ pub struct Agent {
 }
 
 impl Agent {
-    pub fn new(facts: PairFacts, here: ClusterName) -> Agent {
+    pub fn new(facts: PairFacts, here: ClusterName, policy: &'static Service) -> Agent {
         let data_fenced = facts.claim.identity == Identity::Secondary;
         Agent {
             here,
+            policy,
             up: true,
             facts,
             term: Term(1),
@@ -64,17 +66,26 @@ impl Agent {
         }
     }
 
-    /// An instruction arrives, for the first or the tenth time.
-    pub fn take(&mut self, message: &Message) -> Result<(), Trouble> {
-        let Message { instruction, digest, key, .. } = message;
+    /// An instruction is judged, and entered when it may start.
+    pub fn admit(&mut self, instruction: &Instruction, digest: Digest, key: &str) -> Result<Admission, Trouble> {
         let seen = self.records.get(&instruction.id).cloned();
         let facts = AdmissionFacts { term: self.term, pair: Some(self.facts.clone()), seen };
-        let admission = judge(instruction, Asked { here: &self.here, caller: key, digest: *digest }, &facts)?;
-        let admitted = facts.admitted(instruction, *digest, &admission);
+        let admission = judge(instruction, Asked { here: &self.here, caller: key, digest }, &facts)?;
+        let admitted = facts.admitted(instruction, digest, &admission);
         self.term = admitted.term;
         self.facts = admitted.pair.expect("a member stays one");
-        if matches!(admission, Admission::Start { .. }) && !message.is_word() {
+        if matches!(admission, Admission::Start { .. }) {
             self.records.insert(instruction.id, admitted.seen.expect("it runs"));
+        }
+        Ok(admission)
+    }
+
+    /// An instruction arrives, for the first or the tenth time. A controller's word is over at once and leaves nothing behind.
+    pub fn take(&mut self, instruction: &Arc<Instruction>, digest: Digest, key: &str) -> Result<(), Trouble> {
+        let starts = matches!(self.admit(instruction, digest, key)?, Admission::Start { .. });
+        if matches!(instruction.order, Order::StorePolicies(_)) {
+            self.records.remove(&instruction.id);
+        } else if starts {
             self.jobs.push((instruction.clone(), 0));
         }
         Ok(())
@@ -113,7 +124,7 @@ impl Agent {
     }
 
     fn promote(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
-        let service = &policy().name;
+        let service = &self.policy.name;
         match step {
             0 => {
                 let claim = Claim { identity: Identity::Primary, epoch: decision.epoch, decision: decision.id };
@@ -142,7 +153,7 @@ impl Agent {
         }
     }
 
-    fn fence(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
+    pub fn fence(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
         if step == 0 {
             rules::may_still_fence(decision, self.records.get(&decision.unfence))?;
             self.keep(decision);
@@ -150,16 +161,16 @@ impl Agent {
         self.put_on(step)
     }
 
-    fn step_down(&mut self, decision: &Decision) -> Result<Option<Outcome>, Trouble> {
+    pub fn step_down(&mut self, decision: &Decision) -> Result<Option<Outcome>, Trouble> {
         let claim = Claim { identity: Identity::Secondary, epoch: decision.epoch, decision: decision.id };
-        self.facts = self.facts.stand_back(claim, &sets())?;
+        self.facts = self.facts.stand_back(claim, &self.sets())?;
         self.keep(decision);
         Ok(None)
     }
 
     /// The intention is durable before the data is touched, and what was read back after it.
-    fn put_on(&mut self, step: u8) -> Result<Option<Outcome>, Trouble> {
-        self.facts.fence = FenceState { wanted: true, sets: sets(), held: step > 0, evidence: Vec::new() };
+    pub fn put_on(&mut self, step: u8) -> Result<Option<Outcome>, Trouble> {
+        self.facts.fence = FenceState { wanted: true, sets: self.sets(), held: step > 0, evidence: Vec::new() };
         self.data_fenced |= step > 0;
         Ok((step > 0).then(|| Outcome::Fenced(Vec::new())))
     }
@@ -173,7 +184,7 @@ impl Agent {
         Ok((step > 0).then(|| Outcome::Reversed(ReverseReport { services: BTreeMap::new() })))
     }
 
-    fn unfence(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
+    pub fn unfence(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
         match step {
             0 if decision.from != self.here || self.facts.claim.identity != Identity::Primary => {
                 Err(Trouble::new(TroubleKind::Refused, &self.facts.pair, "only a primary's own fence is lifted this way"))
@@ -190,7 +201,7 @@ impl Agent {
         }
     }
 
-    fn keep(&mut self, decision: &Decision) {
+    pub fn keep(&mut self, decision: &Decision) {
         if self.decisions.iter().all(|known| known.id != decision.id) {
             self.decisions.push(decision.clone());
         }
@@ -209,7 +220,7 @@ impl Agent {
             Lesson::Confirms => self.facts = self.facts.confirm(),
             Lesson::Conflict(why) => self.facts = self.facts.contend(ours, &why),
             Lesson::GiveWay(claim) if self.facts.claim.identity == Identity::Primary => {
-                if let Ok(facts) = self.facts.stand_back(claim, &sets()) {
+                if let Ok(facts) = self.facts.stand_back(claim, &self.sets()) {
                     self.fencing = Some(facts.claim);
                     self.facts = facts;
                 }
@@ -236,7 +247,7 @@ impl Agent {
         let wanting = self.facts.claim.identity == Identity::Secondary && self.facts.fence.wanted && !self.facts.fence.held;
         let Some(claim) = self.fencing.take().or(wanting.then_some(self.facts.claim)) else { return false };
         if self.facts.stands_back_by(claim) {
-            self.facts.fence = FenceState { wanted: true, sets: sets(), held: true, evidence: Vec::new() };
+            self.facts.fence = FenceState { wanted: true, sets: self.sets(), held: true, evidence: Vec::new() };
             self.data_fenced = true;
         }
         true
@@ -250,16 +261,20 @@ impl Agent {
 
     /// What it says to applications.
     pub fn says(&self) -> Option<RouteReply> {
-        let active = serving::active(&self.facts, policy(), &self.here);
+        let active = serving::active(&self.facts, self.policy, &self.here);
         self.up.then(|| RouteReply {
             pair: self.facts.pair.clone(),
-            service: policy().name.clone(),
+            service: self.policy.name.clone(),
             says: self.here.clone(),
             claim: self.facts.claim,
             reason: active.as_ref().err().cloned().unwrap_or_default(),
             active: active.ok(),
             components: BTreeMap::new(),
         })
+    }
+
+    fn sets(&self) -> Vec<DataSetName> {
+        self.policy.data_sets.iter().map(|set| set.from.clone()).collect()
     }
 
     pub fn hash_durable(&self, hasher: &mut impl Hasher) {
@@ -289,8 +304,4 @@ impl Hash for Agent {
             (claim.identity, claim.epoch.0, claim.decision).hash(hasher);
         }
     }
-}
-
-fn sets() -> Vec<DataSetName> {
-    policy().data_sets.iter().map(|set| set.from.clone()).collect()
 }

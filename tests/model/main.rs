@@ -8,6 +8,7 @@ mod agent;
 mod controller;
 mod heal;
 mod promises;
+mod together;
 mod world;
 
 use std::collections::{HashMap, HashSet};
@@ -48,7 +49,7 @@ fn explore(name: &str, root: World) -> Result<(), String> {
                     continue;
                 }
                 search.from.insert(new_mark, (*mark, step));
-                if let Some(why) = wrong.or_else(|| promises::broken(&new)) {
+                if let Some(why) = wrong.or_else(|| together::broken(&new.agents[0], &new.agents[1])) {
                     return Err(search.story(new_mark, None, &why, &[]));
                 }
                 if let Err(steps) = heal::heal(&new, &mut search.healed) {

@@ -299,7 +299,7 @@ impl World {
         if message.is_word() {
             Arc::make_mut(&mut self.sent).remove(n);
         }
-        let Err(trouble) = self.agent(message.to).take(&message) else { return true };
+        let Err(trouble) = self.agent(message.to).take(&message.instruction, message.digest, message.key) else { return true };
         let sender = &self.controllers[message.from];
         let awaited = sender.errand.as_ref().is_some_and(|(_, letter)| letter.id == message.instruction.id);
         if sender.up && sender.term == message.instruction.term && awaited {
@@ -360,5 +360,5 @@ fn member(i: usize, claim: Claim) -> Agent {
     if claim.identity == Identity::Primary {
         facts.active.insert(policy().name.clone(), None);
     }
-    Agent::new(facts, cluster(i).clone())
+    Agent::new(facts, cluster(i).clone(), policy())
 }

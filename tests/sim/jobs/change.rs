@@ -1,0 +1,112 @@
+//! Jobs that change or keep identities: the agent of `tests/model` takes the durable steps, the data follows.
+
+use understudy::domain::switchover::machine::Decision;
+use understudy::domain::*;
+use understudy::protocol::{Outcome, PromoteReport};
+use understudy::store::agent::InstructionState;
+
+use super::Job;
+use crate::truth;
+use crate::world::{cluster, policy};
+
+impl Job {
+    pub(super) async fn join(&self, caller: &str) -> Result<Outcome, Trouble> {
+        self.write(|s, i| {
+            s.sites[i].agent.facts.controllers.insert(caller.to_owned());
+            Ok(Outcome::Done)
+        })
+        .await
+    }
+
+    pub(super) async fn store_policies(&self, services: &[Service]) -> Result<Outcome, Trouble> {
+        self.write(|s, i| {
+            let site = &mut s.sites[i];
+            let facts = site.agent.facts.clone();
+            for service in services.iter().filter(|service| site.services.iter().all(|known| known.name != service.name)) {
+                if facts.claim.identity == Identity::Primary {
+                    site.agent.facts = site.agent.facts.activate(facts.claim.epoch, &service.name, None)?;
+                }
+            }
+            site.services = services.to_vec();
+            Ok(Outcome::Done)
+        })
+        .await
+    }
+
+    pub(super) async fn promote(&self, decision: &Decision) -> Result<Outcome, Trouble> {
+        let claim = Claim { identity: Identity::Primary, epoch: decision.epoch, decision: decision.id };
+        self.write(|s, i| {
+            let agent = &mut s.sites[i].agent;
+            agent.facts = agent.facts.take(claim)?;
+            agent.keep(decision);
+            s.note(format_args!("{} is primary of epoch {} by {}", cluster(i), decision.epoch, decision.by));
+            Ok(())
+        })
+        .await?;
+        let mut report = PromoteReport { epoch: decision.epoch, services: [].into(), failed: [].into() };
+        let name = policy().name.clone();
+        if !self.world.with(|s| s.sites[self.i].agent.facts.active.contains_key(&name)) {
+            match self.start_service(decision).await {
+                Ok(point) => drop(report.services.insert(name, point)),
+                Err(trouble) => drop(report.failed.insert(name, trouble)),
+            }
+        }
+        let sets: Vec<DataSetName> = match report.failed.is_empty() {
+            true => Vec::new(),
+            false => policy().data_sets.iter().map(|set| set.to.clone()).collect(),
+        };
+        self.write(|s, i| {
+            s.truth.left_closed |= !report.failed.is_empty();
+            let agent = &mut s.sites[i].agent;
+            agent.facts = agent.facts.settle_fence(report.epoch, &sets);
+            Ok(())
+        })
+        .await?;
+        Ok(Outcome::Promoted(report))
+    }
+
+    async fn start_service(&self, decision: &Decision) -> Result<PointId, Trouble> {
+        let name = &policy().name;
+        let point = decision.points.get(name).copied().ok_or_else(|| self.refused("the decision names no recovery point for it"))?;
+        self.bring_up(point).await?;
+        self.touch(|s, i| {
+            truth::promoted(s, i, decision, Some(point));
+            s.sites[i].agent.data_fenced = false;
+            Ok(())
+        })
+        .await?;
+        self.write(|s, i| {
+            let agent = &mut s.sites[i].agent;
+            agent.facts = agent.facts.activate(decision.epoch, name, Some(point))?;
+            Ok(())
+        })
+        .await?;
+        Ok(point)
+    }
+
+    pub(super) async fn demote(&self, decision: &Decision, fence_only: bool) -> Result<Outcome, Trouble> {
+        if fence_only {
+            self.write(|s, i| s.sites[i].agent.fence(decision, 0)).await?;
+        } else {
+            self.write(|s, i| s.sites[i].agent.step_down(decision)).await?;
+            self.write(|s, i| s.sites[i].agent.put_on(0)).await?;
+        }
+        self.touch(|s, i| {
+            s.note(format_args!("{} is fenced", cluster(i)));
+            Ok(s.sites[i].agent.put_on(1)?.expect("it is on"))
+        })
+        .await
+    }
+
+    pub(super) async fn unfence(&self, decision: &Decision) -> Result<Outcome, Trouble> {
+        self.write(|s, i| s.sites[i].agent.unfence(decision, 0)).await?;
+        self.touch(|s, i| s.sites[i].agent.unfence(decision, 1)).await?;
+        self.write(|s, i| {
+            let lifted = s.sites[i].agent.unfence(decision, 2)?;
+            s.note(format_args!("the fence of {} is lifted", cluster(i)));
+            debug_assert!(s.sites[i].agent.records.values().any(|r| r.state == InstructionState::Running));
+            Ok(lifted.expect("it is lifted"))
+        })
+        .await
+    }
+}
