@@ -148,6 +148,45 @@ pub async fn a_fenced_target_keeps_writers_out_and_a_promoted_one_lets_them_in(w
     world.write_as_application(Side::Target, "order", "x").await.expect("a promoted target takes orders");
 }
 
+/// Reverse replication: the new primary wrote on, and so had the old one; that is kept, and undone before the other direction begins.
+pub async fn a_source_becomes_a_target_and_only_differences_come_back(world: &dyn World) {
+    fill(world).await;
+    let set = world.set();
+    let (source, target) = (world.open(Side::Source), world.open(Side::Target));
+    let first = run(source.as_ref(), &target, &set, None).await;
+    let common = Some((first.point, &first.manifest));
+    world.write(Side::Source, "lost", "written after the point").await;
+    world.remove(Side::Source, "a").await;
+    target.make_live(&set, first.point, &first.manifest).await.expect("made");
+    let root = first.manifest.entries.values().find(|entry| entry.path.is_root());
+    target.unfence(&set, root).await.expect("unfenced");
+
+    let source = world.open(Side::Source);
+    source.fence(&set).await.expect("fenced");
+    let drift = source.drift(&set, common).await.expect("compared");
+    assert!(!drift.is_empty(), "what was written after the point is told");
+    let kept = point();
+    source.capture(&set, kept).await.expect("kept");
+    let written = source.changes(&set, kept, Some(first.point)).await.expect("told");
+    assert!(!written.changes.is_empty());
+    for _ in 0..2 {
+        source.rebase(&set, first.point, &first.manifest).await.expect("back at the point");
+        source.fence(&set).await.expect("fenced again");
+    }
+    let drift = source.drift(&set, common).await.expect("compared");
+    assert!(drift.is_empty(), "{drift:?}");
+    assert!(world.write_as_application(Side::Source, "stray", "x").await.is_err(), "a target takes no writes");
+
+    world.write(Side::Target, "b", "changed at the new primary").await;
+    world.write(Side::Target, "n", "new").await;
+    let back = run(target.as_ref(), &source, &set, common).await;
+    same(world).await;
+    assert!(!back.copied.is_empty() && back.copied.len() < first.copied.len(), "first {:?}, back {:?}", first.copied, back.copied);
+    let held = source.snapshots().await.expect("listed");
+    assert!(held.iter().any(|snapshot| snapshot.point == kept), "what was kept is still there: {held:?}");
+    source.changes(&set, kept, Some(first.point)).await.expect("and can be told");
+}
+
 pub async fn a_fenced_source_is_captured_as_it_truly_is(world: &dyn World) {
     fill(world).await;
     let before = world.exact(Side::Source).await;
@@ -428,6 +467,7 @@ macro_rules! component_contract {
                 a_capture_holds_what_was_there_then
                 a_base_that_is_no_longer_held_is_told
                 content_that_went_and_came_back_is_held_until_no_point_has_it
+                a_source_becomes_a_target_and_only_differences_come_back
                 a_drill_has_a_copy_of_its_own_and_leaves_nothing
                 replication_goes_on_beside_a_drill
             );
