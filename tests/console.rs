@@ -254,6 +254,30 @@ fn the_palette_opens_by_keys_and_runs_what_is_found() {
 }
 
 #[test]
+fn the_replication_is_reversed_by_the_name_of_the_cluster_that_is_to_stand_by() {
+    let mut bench = bench(sample::snapshot());
+    bench.go(Screen::Clusters);
+    assert!(!bench.sees("Reverse replication…"), "not while the pair replicates");
+    let mut snapshot = sample::snapshot();
+    snapshot.pairs[0].reversible = Some("guiyang".parse().expect("a name"));
+    bench.news.send_replace(Arc::new(snapshot));
+    bench.steps();
+    bench.click("Reverse replication…");
+    assert!(bench.sees("is kept there under snapshots of its own") && !bench.enabled("Make guiyang the target"));
+    bench.confirm("shenzhen");
+    assert!(!bench.enabled("Make guiyang the target"));
+    bench.confirm("guiyang");
+    bench.click("Make guiyang the target");
+    let (command, reply) = bench.commands().pop().expect("asked");
+    let Command::ReverseReplication { confirm, generation: Some(_), .. } = &command else { panic!("{command:?}") };
+    assert_eq!(confirm, "guiyang");
+    let kept = understudy::domain::PointId(uuid::Uuid::from_u128(7));
+    reply.send(Reply::Reversed(sample::reversal(kept))).expect("the console waits for it");
+    bench.steps();
+    assert!(bench.sees("guiyang stands by for shenzhen") && bench.sees(&format!("is kept as {kept}")));
+}
+
+#[test]
 fn a_run_is_cancelled_only_after_a_plain_question() {
     let mut bench = bench(sample::snapshot());
     bench.click("Open run");

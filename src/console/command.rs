@@ -114,6 +114,8 @@ pub enum UiCommand {
     ReadUsers,
     /// Moves the primary identity without a fault.
     PlannedSwitchover(PairName),
+    /// Makes the old primary the target.
+    ReverseReplication(PairName),
     /// Brings the fault prompt back.
     ShowFault(PairName),
     /// The training lab.
@@ -146,6 +148,7 @@ impl UiCommand {
             UiCommand::ExportPlan => "Export the plan…".to_owned(),
             UiCommand::ReadUsers => "Read both sides again".to_owned(),
             UiCommand::PlannedSwitchover(pair) => format!("Planned switchover of {pair}…"),
+            UiCommand::ReverseReplication(pair) => format!("Reverse the replication of {pair}…"),
             UiCommand::ShowFault(pair) => format!("Show the fault prompt of {pair}"),
             UiCommand::OpenLab => "Open the training lab".to_owned(),
             UiCommand::LeaveLab => "Leave the training lab".to_owned(),
@@ -193,6 +196,9 @@ pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab: LabPlace)
     let shown = snapshot.and_then(|snapshot| snapshot.pairs.iter().find(|view| Some(&view.name) == pair));
     if let Some(view) = shown {
         all.extend([UiCommand::NewService, UiCommand::ReadUsers, UiCommand::PlannedSwitchover(view.name.clone())]);
+        if view.reversible.is_some() {
+            all.push(UiCommand::ReverseReplication(view.name.clone()));
+        }
         if view.fault.is_some() {
             all.insert(0, UiCommand::ShowFault(view.name.clone()));
         }
@@ -251,6 +257,8 @@ pub enum Dialog {
     Unpair(PairName),
     /// Move the primary identity, planned.
     Switchover(PairName),
+    /// Make the old primary the target.
+    Reverse(PairName),
     /// A plan to bring in.
     OpenPlan,
     /// Where the plan is written.

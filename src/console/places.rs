@@ -36,6 +36,8 @@ pub enum Place {
     Remove(ServiceName),
     /// An identity change.
     Adjust(PairName),
+    /// A reversal of the replication.
+    Reverse,
     /// User data: compare only, or apply.
     Users(bool),
     /// Leftovers: a look or a removal.

@@ -73,7 +73,7 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
 }
 
 /// Whether the pair may be reversed now, and by which decision it came where it is.
-fn admissible(pair: &PairModel) -> Result<&Decision, Trouble> {
+pub(super) fn admissible(pair: &PairModel) -> Result<&Decision, Trouble> {
     let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", pair.paired.name), reason);
     if pair.is_contended() {
         return Err(refuse(pair.diagnosis.conflict.clone()).next("decide which cluster is primary"));

@@ -72,6 +72,9 @@ pub struct PairView {
     /// Two decisions of one epoch: what a person has to do. Empty otherwise.
     #[serde(default)]
     pub conflict: String,
+    /// The old primary, fenced, that a person may make the target of the new one now.
+    #[serde(default)]
+    pub reversible: Option<ClusterName>,
 }
 
 /// One cluster of a pair, as its client sees it.

@@ -8,7 +8,7 @@ use crate::domain::{Health, Identity, Service};
 
 use super::model::{AgentWatch, DrillModel, Model, PairModel, RunModel};
 use super::snapshot::{ClusterView, DrillView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
-use super::{prompt, scheduler};
+use super::{prompt, reverse, scheduler};
 
 /// Points shown a service.
 const POINTS: usize = 500;
@@ -56,6 +56,7 @@ fn pair_view(model: &Model, pair: &PairModel, now: DateTime<Utc>) -> PairView {
         },
         controller_isolated: pair.isolated,
         conflict: pair.diagnosis.conflict.clone(),
+        reversible: reverse::admissible(pair).is_ok().then(|| pair.state.secondary.clone()),
     }
 }
 

@@ -95,6 +95,7 @@ impl App {
                 }
             }
             UiCommand::PlannedSwitchover(pair) => self.open(Dialog::Switchover(pair)),
+            UiCommand::ReverseReplication(pair) => self.open(Dialog::Reverse(pair)),
             UiCommand::ShowFault(pair) => {
                 self.forms.fault.waiting = None;
                 self.pair = Some(pair);

@@ -194,6 +194,7 @@ fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
             command: Command::Unpair { pair: pair.clone() },
         },
         Dialog::Switchover(pair) => return switchover(scene, pair),
+        Dialog::Reverse(pair) => return reversal(scene, pair),
         Dialog::OpenPlan | Dialog::ExportPlan | Dialog::Debrief | Dialog::Read(..) => return None,
     })
 }
@@ -216,6 +217,28 @@ fn switchover(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
             confirm: to.to_string(),
             to,
             planned: true,
+            generation: Some(scene.snapshot.generation),
+            by: person(),
+        },
+    })
+}
+
+fn reversal(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
+    let view = scene.snapshot.pairs.iter().find(|view| view.name == *pair)?;
+    let target = view.reversible.as_ref()?;
+    let primary = view.active.as_ref()?;
+    Some(Question {
+        title: format!("Reverse replication: {target} stands by for {primary}"),
+        text: format!(
+            "What {target} wrote after the last common recovery point is kept there under snapshots of its own. Its data sets then go back \
+             to that point, and backups go on from {primary} to {target}: only what differs is copied. Applications are not touched."
+        ),
+        button: format!("Make {target} the target"),
+        confirm: target.to_string(),
+        place: Place::Reverse,
+        command: Command::ReverseReplication {
+            pair: pair.clone(),
+            confirm: target.to_string(),
             generation: Some(scene.snapshot.generation),
             by: person(),
         },

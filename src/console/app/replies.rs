@@ -7,6 +7,8 @@ use crate::console::command::{Dialog, Screen};
 use crate::console::errand::{Brought, Errand};
 use crate::console::places::Place;
 use crate::console::said::Said;
+use crate::console::words;
+use crate::controller::command::ReversalReport;
 use crate::controller::{Command, Reply};
 use crate::domain::{PairName, Plan, ServiceName, Trouble, TroubleKind};
 
@@ -62,7 +64,15 @@ impl App {
             (Place::Unpair, Reply::Unpaired(leftovers)) if !leftovers.is_empty() => {
                 self.open(Dialog::Read("What could not be removed".to_owned(), leftovers));
             }
+            (Place::Reverse, Reply::Reversed(report)) => self.reversed(ctx, &report),
             (place, _) => self.done(ctx, &place),
+        }
+    }
+
+    fn reversed(&mut self, ctx: &Context, report: &ReversalReport) {
+        match &report.error {
+            Some(trouble) => self.toast(ctx, Said::bad(format!("✖ {trouble}"))),
+            None => self.open(Dialog::Read(format!("{} stands by for {}", report.secondary, report.primary), words::reversed(report))),
         }
     }
 

@@ -3,11 +3,13 @@
 use chrono::Duration;
 
 use super::{name, now, points, services, time};
-use crate::controller::command::{AgentFound, Check, CheckState, ComponentMatch, PairChecks};
+use crate::controller::command::{
+    AgentFound, Check, CheckState, ComponentMatch, PairChecks, ReversalOutcome, ReversalReport, ServiceTurned,
+};
 use crate::controller::snapshot::{ClockView, ClusterView, FaultPrompt, Observation, PairView, ResumeView, UsersView};
 use crate::domain::user_data::{UserDataAction, UserDataChange, UserDataKey, UserDataKind};
 use crate::domain::watch::Verdict;
-use crate::domain::{ComponentInfo, ComponentKind, Epoch, Health, Identity, ProbeReport};
+use crate::domain::{ComponentInfo, ComponentKind, Epoch, Health, Identity, PointId, ProbeReport};
 use crate::protocol::CatalogueItem;
 
 const TIB: f64 = (1u64 << 40) as f64;
@@ -87,6 +89,7 @@ pub fn pair() -> PairView {
         users: users(),
         controller_isolated: Some(true),
         conflict: String::new(),
+        reversible: None,
     }
 }
 
@@ -246,5 +249,20 @@ pub fn catalogue(component: Option<&str>, path: &str) -> Vec<CatalogueItem> {
             item("files", "tmp", "tmp", true, true, None, None),
         ],
         _ => Vec::new(),
+    }
+}
+
+/// Guiyang made the target of shenzhen, having kept what it wrote.
+pub fn reversal(kept: PointId) -> ReversalReport {
+    let service = ServiceTurned { name: name("orders"), recovery_point: Some(PointId(uuid::Uuid::from_u128(6))), kept: Some(kept) };
+    ReversalReport {
+        pair: name("sz-gy"),
+        epoch: Epoch(5),
+        primary: name("shenzhen"),
+        secondary: name("guiyang"),
+        services: vec![service],
+        outcome: ReversalOutcome::Reversed,
+        steps: Vec::new(),
+        error: None,
     }
 }

@@ -23,6 +23,9 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
             if widgets::button(ui, Look::Plain, &UiCommand::PairClusters.title(), true).clicked() {
                 acts.push(Act::Do(UiCommand::PairClusters));
             }
+            if pair.reversible.is_some() && widgets::button(ui, Look::Primary, "Reverse replication…", true).clicked() {
+                acts.push(Act::Do(UiCommand::ReverseReplication(pair.name.clone())));
+            }
             if widgets::button(ui, Look::Plain, "Planned switchover…", pair.fault.is_none()).clicked() {
                 acts.push(Act::Do(UiCommand::PlannedSwitchover(pair.name.clone())));
             }
