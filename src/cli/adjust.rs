@@ -1,24 +1,49 @@
 //! `understudy adjust-identity`: a person's decision from the command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::controller::command::{AdjustOutcome, ReversalOutcome};
+use crate::controller::command::{AdjustOutcome, ReversalOutcome, Verb};
 use crate::controller::snapshot::Snapshot;
 use crate::controller::{Command, Reply};
 use crate::domain::{ClusterName, Health, PairName, Trouble};
 
+use super::output::write;
 use super::session::{Session, unexpected};
 use super::{DONE, FAILED, REFUSED, fail, output};
 
+/// What is asked for.
+pub(super) struct Ask {
+    pub pair: PairName,
+    pub to: ClusterName,
+    pub confirm: String,
+    pub planned: bool,
+    /// Where the report goes as well.
+    pub report: Option<PathBuf>,
+    pub json: bool,
+}
+
+/// What a verb would do now: 0 when it may be begun.
+pub(super) async fn runbook(session: &Session, pair: PairName, verb: Verb, json: bool) -> Result<u8, Trouble> {
+    match verb {
+        Verb::Adjust => wait_for_evidence(session, &pair).await,
+        Verb::Planned | Verb::Reverse => wait_until_seen(session, &pair).await,
+    }
+    let runbook = match session.ask(Command::Runbook { pair, verb }).await? {
+        Reply::Runbook(runbook) => runbook,
+        other => return Err(unexpected(&other)),
+    };
+    if json {
+        output::json(&runbook)?;
+    } else {
+        output::runbook_lines(&runbook).iter().try_for_each(|line| output::line(line))?;
+    }
+    Ok(if runbook.ready { DONE } else { REFUSED })
+}
+
 /// Asks the engine and reports step by step.
-pub(super) async fn adjust(
-    session: &Session,
-    pair: PairName,
-    to: ClusterName,
-    confirm: String,
-    planned: bool,
-    json: bool,
-) -> Result<u8, Trouble> {
+pub(super) async fn adjust(session: &Session, ask: Ask) -> Result<u8, Trouble> {
+    let Ask { pair, to, confirm, planned, report: file, json } = ask;
     if !planned {
         wait_for_evidence(session, &pair).await;
     }
@@ -27,6 +52,7 @@ pub(super) async fn adjust(
         Reply::Adjusted(report) => report,
         other => return Err(unexpected(&other)),
     };
+    write(file.as_deref(), &report, || report.page())?;
     if json {
         output::json(&report)?;
     } else {
@@ -43,13 +69,14 @@ pub(super) async fn adjust(
 }
 
 /// Asks the engine to reverse the replication, and reports step by step.
-pub(super) async fn reverse(session: &Session, pair: PairName, confirm: String, json: bool) -> Result<u8, Trouble> {
+pub(super) async fn reverse(session: &Session, pair: PairName, confirm: String, file: Option<PathBuf>, json: bool) -> Result<u8, Trouble> {
     wait_until_seen(session, &pair).await;
     let command = Command::ReverseReplication { pair, confirm, generation: None, by: person() };
     let report = match session.ask(command).await? {
         Reply::Reversed(report) => report,
         other => return Err(unexpected(&other)),
     };
+    write(file.as_deref(), &report, || report.page())?;
     if json {
         output::json(&report)?;
     } else {

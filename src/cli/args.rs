@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::controller::command::Verb;
 use crate::domain::{ClusterName, DrillId, PairName, PointId, RunId, ServiceName};
 
 /// Keeps a second cluster ready to take a service over, all of it as it was at one moment.
@@ -80,9 +81,19 @@ pub(super) enum Command {
         /// Its name once more.
         #[arg(long)]
         confirm: String,
-        /// Both clusters are well: fence, final run, promote.
+        /// Both clusters are well: fence, final run, promote, reverse the replication.
         #[arg(long)]
         planned: bool,
+        /// Write the report there too: JSON, or Markdown or HTML by the file's ending (.md, .html).
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
+    /// What an identity change would do now, line by line, and whether it may be begun; begins nothing.
+    Runbook {
+        /// The pair.
+        pair: PairName,
+        /// Which one. The fourth, the test, is `understudy drill`.
+        verb: VerbName,
     },
     /// Make the old primary, fenced, the target of the new one: it keeps what it had written, and only differences are copied.
     ReverseReplication {
@@ -91,6 +102,9 @@ pub(super) enum Command {
         /// The name of the cluster that is to stand by.
         #[arg(long)]
         confirm: String,
+        /// Write the report there too: JSON, or Markdown or HTML by the file's ending (.md, .html).
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
     },
     /// Compare users, permissions and tenants, and bring them over.
     SyncUsers {
@@ -186,6 +200,27 @@ pub(super) enum Command {
         /// The folder for them.
         out: PathBuf,
     },
+}
+
+/// A verb as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum VerbName {
+    /// Planned switchover.
+    Planned,
+    /// After a fault.
+    Adjust,
+    /// The old primary stands by.
+    Reverse,
+}
+
+impl From<VerbName> for Verb {
+    fn from(name: VerbName) -> Verb {
+        match name {
+            VerbName::Planned => Verb::Planned,
+            VerbName::Adjust => Verb::Adjust,
+            VerbName::Reverse => Verb::Reverse,
+        }
+    }
 }
 
 fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {

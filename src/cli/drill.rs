@@ -1,6 +1,6 @@
 //! `understudy drill`: starts a drill, stays until its space is clean, and writes the report.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::controller::snapshot::{DrillView, Snapshot};
@@ -42,9 +42,7 @@ pub(super) async fn drill(session: &Session, ask: Ask) -> Result<u8, Trouble> {
     };
     eprintln!("drill {drill}");
     let report = follow(session, drill).await?;
-    if let Some(path) = &ask.report {
-        write(path, &report)?;
-    }
+    output::write(ask.report.as_deref(), &report, || report.page())?;
     print(&report, ask.json)?;
     if !report.clean {
         let what = "its space at the secondary is not proven clean yet; the engine goes on cleaning";
@@ -91,17 +89,6 @@ fn print(report: &DrillReport, json: bool) -> Result<(), Trouble> {
         output::line(&format!("  {:9}  {:12}  {}", step.step, step_word(step.state), step.detail))?;
     }
     report.checks.iter().try_for_each(|check| output::line(&format!("  {}: {}; {}", check.name, check_word(check.state), check.evidence)))
-}
-
-fn write(path: &Path, report: &DrillReport) -> Result<(), Trouble> {
-    let failed =
-        |e: &dyn std::fmt::Display| Trouble::new(TroubleKind::Failed, path.display(), format!("the report cannot be written: {e}"));
-    let text = match path.extension().and_then(|ending| ending.to_str()) {
-        Some("md") => report.to_markdown(),
-        Some("html" | "htm") => report.to_html(),
-        _ => serde_json::to_string_pretty(report).map_err(|e| failed(&e))? + "\n",
-    };
-    std::fs::write(path, text).map_err(|e| failed(&e))
 }
 
 /// Follows a drill until it is clean, or its secondary has been silent for too long while it is cleaned. Ctrl-C stops it.

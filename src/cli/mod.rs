@@ -83,11 +83,14 @@ async fn with_runtime(command: Command, state: std::path::PathBuf, json: bool) -
 async fn ask(command: Command, session: &Session, json: bool) -> Result<u8, Trouble> {
     match command {
         Command::Run { service, at } => run::run(session, service, at, json).await,
-        Command::AdjustIdentity { pair, to, confirm, planned } => adjust::adjust(session, pair, to, confirm, planned, json).await,
+        Command::AdjustIdentity { pair, to, confirm, planned, report } => {
+            adjust::adjust(session, adjust::Ask { pair, to, confirm, planned, report, json }).await
+        }
+        Command::Runbook { pair, verb } => adjust::runbook(session, pair, verb.into(), json).await,
         Command::Drill { service, point, report } => drill::drill(session, drill::Ask { service, point, report, json }).await,
         Command::Drills { service, limit } => drill::list(session, service, limit, json).await,
         Command::SignOff { drill, remark } => drill::sign_off(session, drill, remark, json).await,
-        Command::ReverseReplication { pair, confirm } => adjust::reverse(session, pair, confirm, json).await,
+        Command::ReverseReplication { pair, confirm, report } => adjust::reverse(session, pair, confirm, report, json).await,
         other => simple::ask(session, other, json).await,
     }
 }

@@ -1,10 +1,13 @@
 //! Results in words and as JSON.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::controller::command::{AdjustReport, Kept, Leftovers, ReversalOutcome, ReversalReport, StepReport};
+use crate::controller::command::{AdjustReport, Kept, Leftovers, ReversalOutcome, ReversalReport, Runbook, StepReport};
 use crate::controller::snapshot::{ClusterView, PairView, ServiceView};
+use crate::domain::page::Page;
 use crate::domain::{ClusterName, RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
 use crate::protocol::Leftover;
 
@@ -180,4 +183,32 @@ pub(super) fn kept_lines(kept: &[Kept]) -> Vec<String> {
         )
     };
     kept.iter().map(line).collect()
+}
+
+/// Writes a report where a person wants it: JSON, or Markdown or HTML by the file's ending.
+pub(super) fn write(path: Option<&Path>, report: &impl Serialize, page: impl FnOnce() -> Page) -> Result<(), Trouble> {
+    let Some(path) = path else { return Ok(()) };
+    let failed =
+        |e: &dyn std::fmt::Display| Trouble::new(TroubleKind::Failed, path.display(), format!("the report cannot be written: {e}"));
+    let text = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("md") => page().to_markdown(),
+        Some("html" | "htm") => page().to_html(),
+        _ => serde_json::to_string_pretty(report).map_err(|e| failed(&e))? + "\n",
+    };
+    std::fs::write(path, text).map_err(|e| failed(&e))
+}
+
+/// A runbook: its lines, its steps, and whether it may be begun.
+pub(super) fn runbook_lines(runbook: &Runbook) -> Vec<String> {
+    let may = if runbook.ready { "may be begun" } else { "may not be begun" };
+    let mut lines = vec![format!("{} of pair {}: {may}; its confirmation is {}", runbook.verb.title(), runbook.pair, runbook.confirm)];
+    lines.extend(runbook.checks.iter().map(|check| {
+        let fix = if check.fix.is_empty() { String::new() } else { format!(" ({})", check.fix) };
+        format!("  {:7}  {}: {}{fix}", word(&check.state), check.name, check.evidence)
+    }));
+    lines.extend(runbook.steps.iter().enumerate().map(|(number, step)| {
+        let planned = step.planned_secs.map_or(String::new(), |secs| format!(", about {secs} s"));
+        format!("  {}. {} [{}{planned}]; when: {}", number + 1, step.step, step.who, step.guard)
+    }));
+    lines
 }

@@ -38,6 +38,8 @@ pub enum Place {
     Adjust(PairName),
     /// A reversal of the replication.
     Reverse,
+    /// A verb's runbook, before it is begun.
+    Runbook,
     /// User data: compare only, or apply.
     Users(bool),
     /// Leftovers: a look or a removal.

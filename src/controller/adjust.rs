@@ -94,7 +94,7 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
     Ok(if contended { Event::ConflictEnded { decision } } else { Event::Decided { decision } })
 }
 
-fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
+pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
     let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), reason);
     if pair.agent(&ask.to).is_none() {
         let names: Vec<_> = pair.paired.agents.iter().map(|a| a.enrolled.cluster.as_str()).collect();

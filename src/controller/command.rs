@@ -14,9 +14,12 @@ use crate::protocol::CatalogueItem;
 use super::snapshot::PairView;
 
 mod identity;
+mod pages;
 mod reports;
 
-pub use identity::{AdjustOutcome, AdjustReport, ReversalOutcome, ReversalReport, ServiceResumed, ServiceTurned, StepReport};
+pub use identity::{
+    AdjustOutcome, AdjustReport, ReversalOutcome, ReversalReport, Runbook, RunbookStep, ServiceResumed, ServiceTurned, StepReport, Verb,
+};
 pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers};
 
 /// A command. Those that change identities carry the generation of the snapshot the person saw.
@@ -94,6 +97,13 @@ pub enum Command {
         generation: Option<u64>,
         /// Who.
         by: String,
+    },
+    /// What one of the verbs would do now, and whether it may be begun; nothing is begun.
+    Runbook {
+        /// The pair.
+        pair: PairName,
+        /// Which.
+        verb: Verb,
     },
     /// Make the old primary, fenced, the target of the new one.
     ReverseReplication {
@@ -234,6 +244,8 @@ pub enum Reply {
     Started(RunId),
     /// Of `AdjustIdentity`, when it ended.
     Adjusted(AdjustReport),
+    /// Of `Runbook`.
+    Runbook(Runbook),
     /// Of `ReverseReplication`, when it ended.
     Reversed(ReversalReport),
     /// Of `SyncUsers`.
@@ -305,6 +317,23 @@ pub struct Check {
     pub evidence: String,
     /// What to do about it; empty when it holds.
     pub fix: String,
+}
+
+impl Check {
+    /// It holds.
+    pub fn ok(name: impl Into<String>, evidence: impl Into<String>) -> Check {
+        Check { name: name.into(), state: CheckState::Ok, evidence: evidence.into(), fix: String::new() }
+    }
+
+    /// It holds, with something to know.
+    pub fn warning(name: impl Into<String>, evidence: impl Into<String>, fix: impl Into<String>) -> Check {
+        Check { state: CheckState::Warning, fix: fix.into(), ..Check::ok(name, evidence) }
+    }
+
+    /// It does not hold.
+    pub fn failed(name: impl Into<String>, evidence: impl Into<String>, fix: impl Into<String>) -> Check {
+        Check { state: CheckState::Failed, fix: fix.into(), ..Check::ok(name, evidence) }
+    }
 }
 
 /// Two components matched, or one without a match.

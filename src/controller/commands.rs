@@ -9,7 +9,7 @@ use crate::protocol::CatalogueItem;
 use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
-use super::{Command, Reply, adopt, drills, kept, leftovers, pairing, plan, reverse, runs, services, users};
+use super::{Command, Reply, adopt, drills, kept, leftovers, pairing, plan, reverse, runbook, runs, services, users};
 
 /// The longest list of runs given at once.
 const RUNS: u32 = 1_000;
@@ -43,6 +43,7 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
         Command::AdjustIdentity { pair, to, confirm, planned, generation, by } => {
             adjust(engine, Ask { pair, to, confirm, planned, generation, by }).await
         }
+        Command::Runbook { pair, verb } => runbook::look(engine, &pair, verb).await.map(Reply::Runbook),
         Command::ReverseReplication { pair, confirm, generation, by } => {
             reverse::reverse(engine, reverse::Ask { pair, confirm, generation, by }).await
         }

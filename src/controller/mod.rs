@@ -31,6 +31,7 @@ mod prompt;
 mod retention;
 mod reverse;
 mod route;
+mod runbook;
 mod runs;
 mod scheduler;
 mod services;

@@ -55,7 +55,7 @@ fn resume(model: &Model, pair: &PairModel) -> Vec<ResumeView> {
         .collect()
 }
 
-fn users(pair: &PairModel) -> String {
+pub(super) fn users(pair: &PairModel) -> String {
     match (&pair.users, &pair.users_trouble) {
         (Some(users), _) if users.differences.is_empty() => format!("in sync as of {}", users.at.format("%Y-%m-%d %H:%M:%S UTC")),
         (Some(users), _) => {

@@ -10,6 +10,7 @@ pub mod grade;
 mod ids;
 pub mod leftovers;
 mod manifest;
+pub mod page;
 mod path;
 mod point;
 pub mod retention;

@@ -33,6 +33,17 @@ fn write(agent: &Agent, name: &str, text: &str) -> std::io::Result<()> {
 fn a_planned_switchover_goes_there_and_back_and_copies_only_what_changed() {
     let dir = Dir::new();
     let (east, west, controller) = backed_up(&dir);
+    let runbook = controller.done(&["runbook", "p", "planned"]);
+    assert_eq!((&runbook["ready"], &runbook["confirm"]), (&true.into(), &"west".into()), "{runbook:#}");
+    for line in ["Agent of east", "Agent of west", "No run under way", "One clock source", "Recovery point of orders"] {
+        let checks = runbook["checks"].as_array().expect("lines");
+        assert!(checks.iter().any(|check| check["name"] == line && check["state"] == "ok"), "{line}: {runbook:#}");
+    }
+    let steps = runbook["steps"].as_array().expect("steps");
+    assert!(
+        steps.iter().all(|step| !step["who"].as_str().unwrap().is_empty() && !step["guard"].as_str().unwrap().is_empty()),
+        "{runbook:#}"
+    );
     for (round, (from, to)) in [(&east, &west), (&west, &east), (&east, &west)].into_iter().enumerate() {
         let name = if round % 2 == 0 { "west" } else { "east" };
         write(from, "before", &format!("written before switchover {round}")).expect("the primary takes writes");
@@ -54,8 +65,13 @@ async fn after_a_fault_the_old_primary_keeps_what_it_had_written_and_goes_back_t
     let (mut east, west, controller) = backed_up(&dir);
     write(&east, "lost", "acknowledged after the last recovery point").expect("east takes writes");
     east.kill();
-    let promoted = controller.done(&["adjust-identity", "p", "--to", "west", "--confirm", "west"]);
+    let said = controller.say(&["runbook", "p", "planned"]);
+    assert_eq!(said.code(), 3, "a planned switchover needs both: {}", said.json);
+    let file = dir.path().join("report.md");
+    let promoted = controller.done(&["adjust-identity", "p", "--to", "west", "--confirm", "west", "--report", file.to_str().unwrap()]);
     assert_eq!(promoted["outcome"], "promoted");
+    let printed = std::fs::read_to_string(&file).expect("a report");
+    assert!(printed.contains("west is primary at epoch 2") && printed.contains("| not executed |"), "also what was not done: {printed}");
     write(&west, "new", "written at west").expect("west takes writes");
     let refused = controller.say(&["reverse-replication", "p", "--confirm", "east"]);
     assert_eq!(refused.code(), 3, "nothing is reversed while east is away: {}", refused.stderr);
@@ -74,7 +90,12 @@ async fn after_a_fault_the_old_primary_keeps_what_it_had_written_and_goes_back_t
     assert_eq!(wrong.code(), 3, "the wrong name: {}", wrong.stderr);
     assert!(east.dir.join("files/docs/lost").exists(), "a refusal changes nothing");
 
-    let reversed = controller.done(&["reverse-replication", "p", "--confirm", "east"]);
+    let runbook = controller.done(&["runbook", "p", "reverse"]);
+    assert_eq!((&runbook["ready"], &runbook["confirm"]), (&true.into(), &"east".into()), "{runbook:#}");
+    let file = dir.path().join("report.html");
+    let reversed = controller.done(&["reverse-replication", "p", "--confirm", "east", "--report", file.to_str().unwrap()]);
+    let printed = std::fs::read_to_string(&file).expect("a report");
+    assert!(printed.starts_with("<!doctype html>") && printed.contains("east stands by for west"), "{printed}");
     assert_eq!((&reversed["outcome"], &reversed["secondary"]), (&"reversed".into(), &"east".into()), "{reversed:#}");
     let kept = reversed["services"][0]["kept"].as_str().expect("what east had written is kept").to_owned();
     assert!(!east.dir.join("files/docs/lost").exists(), "east is back at the common point");

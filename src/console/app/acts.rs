@@ -12,6 +12,7 @@ use crate::console::screens::policy::data as policy;
 use crate::console::shell::palette::Palette;
 use crate::console::theme;
 use crate::controller::Command;
+use crate::controller::command::Verb;
 use crate::domain::{PairName, ServiceName};
 
 /// More commands under way than this means that the engine does not answer: no more are sent.
@@ -39,6 +40,13 @@ impl App {
     pub(super) fn open(&mut self, dialog: Dialog) {
         self.forms.dialog.clear();
         self.dialog = Some(dialog);
+    }
+
+    /// A dialog that begins a verb shows its runbook, for which both agents are asked first.
+    fn open_verb(&mut self, ctx: &Context, dialog: Dialog, pair: PairName, verb: Verb) {
+        self.forms.runbook = None;
+        self.open(dialog);
+        self.ask(ctx, Place::Runbook, Command::Runbook { pair, verb });
     }
 
     pub(super) fn ask(&mut self, ctx: &Context, place: Place, command: Command) {
@@ -94,8 +102,8 @@ impl App {
                     self.ask(ctx, place, command);
                 }
             }
-            UiCommand::PlannedSwitchover(pair) => self.open(Dialog::Switchover(pair)),
-            UiCommand::ReverseReplication(pair) => self.open(Dialog::Reverse(pair)),
+            UiCommand::PlannedSwitchover(pair) => self.open_verb(ctx, Dialog::Switchover(pair.clone()), pair, Verb::Planned),
+            UiCommand::ReverseReplication(pair) => self.open_verb(ctx, Dialog::Reverse(pair.clone()), pair, Verb::Reverse),
             UiCommand::ShowFault(pair) => {
                 self.forms.fault.waiting = None;
                 self.pair = Some(pair);

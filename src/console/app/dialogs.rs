@@ -10,8 +10,10 @@ use crate::console::screens::Scene;
 use crate::console::screens::fault::data::Change;
 use crate::console::screens::fault::ui::person;
 use crate::console::theme::{Type, space};
-use crate::console::widgets::{self, Field, Look};
+use crate::console::widgets::{self, Cell, Column, Field, Look, Table};
+use crate::console::words;
 use crate::controller::Command;
+use crate::controller::command::{Runbook, Verb};
 use crate::domain::PairName;
 
 /// A question with one dangerous answer.
@@ -23,6 +25,8 @@ struct Question {
     confirm: String,
     place: Place,
     command: Command,
+    /// The verb whose runbook is shown; it must be ready.
+    verb: Option<Verb>,
 }
 
 impl App {
@@ -45,8 +49,15 @@ impl App {
 
     fn ask_person(&mut self, ctx: &Context, question: Question, acts: &mut Vec<Act>) -> bool {
         let mut answered = false;
-        let left = widgets::dialog(ctx, "question", &question.title, space::DIALOG_WIDTH, |ui| {
+        let runbook = self.forms.runbook.as_ref().filter(|runbook| Some(runbook.verb) == question.verb);
+        let ready = question.verb.is_none() || runbook.is_some_and(|runbook| runbook.ready);
+        let width = if question.verb.is_some() { space::DIALOG_WIDTH + 200.0 } else { space::DIALOG_WIDTH };
+        let left = widgets::dialog(ctx, "question", &question.title, width, |ui| {
             widgets::wrapped(ui, &[Said::muted(&question.text)]);
+            if question.verb.is_some() {
+                ui.add_space(space::GAP);
+                runbook_ui(ui, runbook);
+            }
             if !question.confirm.is_empty() {
                 ui.add_space(space::GAP);
                 Field::new(&format!("Type {} to confirm", question.confirm)).show(ui, &mut self.forms.dialog);
@@ -54,7 +65,7 @@ impl App {
             ui.add_space(16.0);
             widgets::actions(ui, |ui| {
                 let typed = question.confirm.is_empty() || self.forms.dialog == question.confirm;
-                if widgets::button(ui, Look::Danger, &question.button, typed).clicked() {
+                if widgets::button(ui, Look::Danger, &question.button, typed && ready).clicked() {
                     acts.push(Act::Ask(question.place.clone(), Box::new(question.command.clone())));
                     answered = true;
                 }
@@ -166,6 +177,21 @@ fn read(ctx: &Context, title: &str, lines: &[String]) -> bool {
     done || left
 }
 
+/// The lines of a runbook, and its steps with who takes them.
+fn runbook_ui(ui: &mut Ui, runbook: Option<&Runbook>) {
+    let Some(runbook) = runbook else {
+        widgets::wrapped(ui, &[Said::muted("Asking both agents…")]);
+        return;
+    };
+    let columns: &[Column] = &[("", 0.0), ("Before it begins", 0.0), ("Seen", 0.0)];
+    let lines = words::check_rows(&runbook.checks);
+    Table::new("runbook checks", columns).show(ui, lines.len(), |row| lines[row].iter().cloned().map(Cell::from).collect());
+    ui.add_space(space::SMALL);
+    let columns: &[Column] = &[("Step", 0.0), ("By", 0.0), ("Takes", 0.0)];
+    let steps = words::runbook_steps(runbook);
+    Table::new("runbook steps", columns).show(ui, steps.len(), |row| steps[row].iter().cloned().map(Cell::from).collect());
+}
+
 fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
     Some(match dialog {
         Dialog::CancelRun(run) => Question {
@@ -176,6 +202,7 @@ fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
             confirm: String::new(),
             place: Place::Cancel,
             command: Command::CancelRun { run: *run },
+            verb: None,
         },
         Dialog::RemoveService(service) => Question {
             title: format!("Remove the policy of {service}?"),
@@ -184,6 +211,7 @@ fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
             confirm: service.to_string(),
             place: Place::Remove(service.clone()),
             command: Command::RemoveService { service: service.clone() },
+            verb: None,
         },
         Dialog::Unpair(pair) => Question {
             title: format!("Dissolve the pair {pair}?"),
@@ -192,6 +220,7 @@ fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
             confirm: pair.to_string(),
             place: Place::Unpair,
             command: Command::Unpair { pair: pair.clone() },
+            verb: None,
         },
         Dialog::Switchover(pair) => return switchover(scene, pair),
         Dialog::Reverse(pair) => return reversal(scene, pair),
@@ -220,6 +249,7 @@ fn switchover(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
             generation: Some(scene.snapshot.generation),
             by: person(),
         },
+        verb: Some(Verb::Planned),
     })
 }
 
@@ -242,5 +272,6 @@ fn reversal(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
             generation: Some(scene.snapshot.generation),
             by: person(),
         },
+        verb: Some(Verb::Reverse),
     })
 }

@@ -20,6 +20,7 @@ use super::screens::{self, Scene};
 use super::shell::palette::Palette;
 use super::theme::{self, space};
 use super::{ConsoleSpec, StartLab, shell, widgets};
+use crate::controller::command::Runbook;
 use crate::controller::{EngineHandle, Snapshot};
 use crate::domain::{PairName, Plan, Trouble};
 
@@ -49,6 +50,8 @@ struct Forms {
     drills: screens::drills::data::State,
     activity: screens::activity::data::State,
     dialog: String,
+    /// Of the verb that the open dialog is about; `None` until both agents were asked.
+    runbook: Option<Runbook>,
     plan: Option<(Plan, Option<Vec<String>>)>,
 }
 

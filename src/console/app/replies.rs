@@ -39,6 +39,7 @@ impl App {
             (Place::Users(_), reply) => self.forms.users.receive(reply),
             (Place::Leftovers, reply) => self.forms.leftovers.receive(reply),
             (Place::DrillChecks, reply) => self.forms.drills.receive(reply),
+            (Place::Runbook, Reply::Runbook(runbook)) => self.forms.runbook = Some(runbook),
             (Place::PlanChanges, Reply::Changes(changes)) => {
                 if let Some((_, seen)) = &mut self.forms.plan {
                     *seen = Some(changes);

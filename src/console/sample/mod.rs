@@ -13,7 +13,7 @@ pub use engine::spec;
 #[cfg(feature = "lab")]
 pub use lab::lab;
 pub use leftovers::leftovers;
-pub use pair::{agent_found, catalogue, fault, pair_checks, reversal, users};
+pub use pair::{agent_found, catalogue, fault, pair_checks, reversal, runbook, users};
 pub use points::{points, runs};
 
 use std::collections::BTreeMap;

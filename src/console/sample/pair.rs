@@ -4,7 +4,7 @@ use chrono::Duration;
 
 use super::{name, now, points, services, time};
 use crate::controller::command::{
-    AgentFound, Check, CheckState, ComponentMatch, PairChecks, ReversalOutcome, ReversalReport, ServiceTurned,
+    AgentFound, Check, CheckState, ComponentMatch, PairChecks, ReversalOutcome, ReversalReport, Runbook, RunbookStep, ServiceTurned, Verb,
 };
 use crate::controller::snapshot::{ClockView, ClusterView, FaultPrompt, Observation, PairView, ResumeView, UsersView};
 use crate::domain::user_data::{UserDataAction, UserDataChange, UserDataKey, UserDataKind};
@@ -265,4 +265,45 @@ pub fn reversal(kept: PointId) -> ReversalReport {
         steps: Vec::new(),
         error: None,
     }
+}
+
+/// The runbook of a verb that may be begun.
+pub fn runbook(verb: Verb) -> Runbook {
+    let step = |step: &str, who: &str, guard: &str, planned_secs| RunbookStep {
+        step: step.to_owned(),
+        who: who.to_owned(),
+        guard: guard.to_owned(),
+        planned_secs,
+    };
+    let steps = match verb {
+        Verb::Reverse => vec![
+            step("read back that guiyang is fenced", "agent of guiyang", "a person typed the name", None),
+            step("keep what guiyang wrote after the common points", "agent of guiyang", "its snapshots are still there", None),
+            step("bring guiyang back to the common points and prove it", "agent of guiyang", "what it wrote is kept", None),
+            step("turn the policies round", "both agents", "its data is what the points hold", None),
+            step("backups go on, from shenzhen to guiyang", "both agents", "the pair replicates", Some(74)),
+        ],
+        Verb::Planned | Verb::Adjust => vec![
+            step("fence shenzhen and read the fence back", "agent of shenzhen", "a person typed the name", None),
+            step("run every service a last time", "both agents", "every data set's fence was read back", Some(74)),
+            step("make the next epoch durable at guiyang", "agent of guiyang", "every final run is sealed", None),
+            step("bring every service at guiyang to its point", "agent of guiyang", "the epoch is durable", None),
+            step("point applications to guiyang", "both agents' routes", "the service is up", None),
+            step("shenzhen takes the secondary identity", "agent of shenzhen", "the promotion is over", None),
+            step("reverse the replication: shenzhen stands by", "agent of shenzhen", "all services are up", None),
+        ],
+    };
+    let mut checks = vec![
+        Check::ok("One decision", "epoch 4, replicating"),
+        Check::ok("Agent of shenzhen", "it answers"),
+        Check::ok("Agent of guiyang", "it answers"),
+    ];
+    checks.push(match verb {
+        Verb::Reverse => Check::ok(
+            "guiyang is fenced",
+            "its agent read the fence back; what it wrote after the common points is kept before its data goes back",
+        ),
+        _ => Check::warning("Users, permissions and tenants", "3 differences open as of 2026-11-21 05:58:10 UTC", "compare them first"),
+    });
+    Runbook { pair: name("sz-gy"), verb, generation: 1, confirm: name("guiyang"), checks, steps, ready: true }
 }

@@ -3,7 +3,7 @@
 mod fault;
 mod figures;
 mod names;
-mod reversal;
+mod runbook;
 mod time;
 
 pub use fault::{fault_advice, fault_can_be_decided, fault_chip, fault_title};
@@ -11,5 +11,5 @@ pub use figures::{bytes, bytes_of, count, duration, millis, percent, plural, rat
 pub use names::{
     check_sign, component, component_name, data_set, data_sets_by_component, grade, health, identity, short_key, short_word, stores,
 };
-pub use reversal::reversed;
+pub use runbook::{check_rows, reversed, runbook_steps};
 pub use time::Zone;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Check;
 use crate::domain::{ClusterName, Epoch, PairName, PointId, ServiceName, Trouble};
 
 /// What one service resumed from.
@@ -104,4 +105,59 @@ pub enum AdjustOutcome {
     Aborted,
     /// Not begun.
     Refused,
+}
+
+/// What changes a pair, each by a runbook of its own. The fourth, the test, is a drill: see [`DrillChecks`](super::DrillChecks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Both clusters are well: the other one becomes primary, and nothing is lost.
+    Planned,
+    /// The primary is lost: the other one goes on from its last recovery points.
+    Adjust,
+    /// The old primary, fenced, becomes the target.
+    Reverse,
+}
+
+impl Verb {
+    /// Its name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Verb::Planned => "planned switchover",
+            Verb::Adjust => "adjust identity",
+            Verb::Reverse => "reverse replication",
+        }
+    }
+}
+
+/// One step of a runbook, before it is begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunbookStep {
+    /// What.
+    pub step: String,
+    /// Who does it.
+    pub who: String,
+    /// What must hold before it begins; else the runbook ends here.
+    pub guard: String,
+    /// How long it should take, in seconds, by what it took before; `None`: not known.
+    pub planned_secs: Option<u64>,
+}
+
+/// `runbook --json`: what would be done, and whether it may be begun now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runbook {
+    /// The pair.
+    pub pair: PairName,
+    /// What it is for.
+    pub verb: Verb,
+    /// The facts it rests on: begun with them, it is refused when they have changed.
+    pub generation: u64,
+    /// The cluster whose name a person types.
+    pub confirm: ClusterName,
+    /// The pre-flight lines.
+    pub checks: Vec<Check>,
+    /// The steps.
+    pub steps: Vec<RunbookStep>,
+    /// No line failed.
+    pub ready: bool,
 }

@@ -3,7 +3,7 @@
 //! `fold(events)` → [`machine::next`] → effect → event appended → loop, until a listing at the secondary showed that nothing is left.
 //! Neither a stop nor a sign-off waits for the executor: events are appended one at a time, and one that does not fit is refused.
 
-mod preflight;
+pub(super) mod preflight;
 
 use std::sync::Arc;
 

@@ -39,11 +39,7 @@ impl Ready {
 }
 
 fn line(name: &str, state: CheckState, evidence: impl Into<String>, fix: &str) -> Check {
-    Check { name: name.to_owned(), state, evidence: evidence.into(), fix: fix.to_owned() }
-}
-
-fn ok(name: &str, evidence: impl Into<String>) -> Check {
-    line(name, CheckState::Ok, evidence, "")
+    Check { state, fix: fix.to_owned(), ..Check::ok(name, evidence) }
 }
 
 /// The lines, and what the drill would be made of where there is a point. A service or point that there is not is a trouble.
@@ -88,13 +84,13 @@ fn pair_line(pair: &PairModel) -> Check {
     if pair.is_suspended() {
         return line("Pair", CheckState::Failed, format!("it is {phase}"), "wait until a cluster stands by again");
     }
-    ok("Pair", phase)
+    Check::ok("Pair", phase)
 }
 
-fn agent_line(pair: &PairModel, cluster: &ClusterName) -> Check {
+pub(in crate::controller) fn agent_line(pair: &PairModel, cluster: &ClusterName) -> Check {
     let name = format!("Agent of {cluster}");
     match pair.watch_of(cluster) {
-        Some(watch) if watch.trouble.is_none() && watch.status.is_some() => ok(&name, "it answers"),
+        Some(watch) if watch.trouble.is_none() && watch.status.is_some() => Check::ok(&name, "it answers"),
         Some(watch) => {
             let why = watch.trouble.as_ref().map_or("it was not asked yet".to_owned(), |trouble| trouble.reason.clone());
             line(&name, CheckState::Failed, why, "see that it runs and can be reached")
@@ -116,7 +112,7 @@ fn point_line(point: Option<&RecoveryPoint>) -> Check {
             evidence,
             "its data sets lie further apart than the policy allows; or choose another",
         ),
-        Grade::Quiesced | Grade::Bounded => ok("Recovery point", evidence),
+        Grade::Quiesced | Grade::Bounded => Check::ok("Recovery point", evidence),
     }
 }
 
@@ -141,11 +137,11 @@ fn component_lines(pair: &PairModel, cluster: &ClusterName, point: &RecoveryPoin
                 "drill the services that have none",
             ),
             // A clone takes no room until something is written.
-            (ComponentKind::Hbase, _) => ok(&title, "tables are cloned: no copy is made"),
+            (ComponentKind::Hbase, _) => Check::ok(&title, "tables are cloned: no copy is made"),
             (_, Some(free)) if free < bytes => {
                 line(&title, CheckState::Failed, format!("{} are copied, {} are free", size(bytes), size(free)), "free space there")
             }
-            (_, Some(free)) => ok(&title, format!("{} are copied, {} are free", size(bytes), size(free))),
+            (_, Some(free)) => Check::ok(&title, format!("{} are copied, {} are free", size(bytes), size(free))),
             (_, None) => {
                 line(&title, CheckState::Warning, format!("{} are copied; what is free is not known", size(bytes)), "look yourself")
             }
@@ -166,7 +162,7 @@ fn checks_line(service: &Service) -> Check {
                 "add `checks` to the policy: without one the drill shows only that the data comes up",
             )
         }
-        count => ok("Checks", format!("{count}; {target}")),
+        count => Check::ok("Checks", format!("{count}; {target}")),
     }
 }
 
@@ -176,7 +172,7 @@ fn other_line(model: &Model, service: &ServiceName) -> Check {
             let evidence = format!("drill {} is under way", other.state.spec.drill);
             line("Other drills", CheckState::Failed, evidence, "wait until it has ended, or stop it")
         }
-        None => ok("Other drills", "none of this service is under way"),
+        None => Check::ok("Other drills", "none of this service is under way"),
     }
 }
 

@@ -205,15 +205,6 @@ pub fn component_rows(checks: &PairChecks) -> Vec<[Vec<Said>; 7]> {
     checks.components.iter().map(row).collect()
 }
 
-/// The checks' lines: sign, check, evidence and what to do.
-pub fn check_rows(checks: &PairChecks) -> Vec<[Said; 3]> {
-    let row = |check: &crate::controller::command::Check| {
-        let evidence = if check.fix.is_empty() { check.evidence.clone() } else { format!("{} · {}", check.evidence, check.fix) };
-        [words::check_sign(check.state), Said::plain(&check.name), Said::muted(evidence)]
-    };
-    checks.checks.iter().map(row).collect()
-}
-
 /// The button.
 pub fn button(form: &Form) -> String {
     match (form.primary.found(), form.secondary.found()) {

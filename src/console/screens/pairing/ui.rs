@@ -2,12 +2,13 @@
 
 use egui::Ui;
 
-use super::data::{Form, button, check_rows, component_rows, tested, told};
+use super::data::{Form, button, component_rows, tested, told};
 use crate::console::command::{Act, Screen, UiCommand};
 use crate::console::places::Side;
 use crate::console::said::Said;
 use crate::console::theme::{Tone, space};
 use crate::console::widgets::{self, Cell, Column, Field, Look, Surface, Table};
+use crate::console::words;
 
 /// Draws it.
 pub fn show(ui: &mut Ui, form: &mut Form, acts: &mut Vec<Act>) {
@@ -108,7 +109,7 @@ fn checks(ui: &mut Ui, form: &mut Form, acts: &mut Vec<Act>) {
                 Table::new("components", columns).show(ui, rows.len(), |row| rows[row].iter().cloned().map(Cell::Line).collect());
             });
             ui.add_space(space::GAP);
-            let lines = check_rows(checks);
+            let lines = words::check_rows(&checks.checks);
             widgets::columns(ui, "below", &[1.25, 1.0], space::GAP, |ui, place, cell| {
                 cell.card(ui, Surface::Plain, |ui| if place == 0 { check_list(ui, &lines) } else { options(ui, form) });
             });

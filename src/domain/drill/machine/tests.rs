@@ -149,7 +149,7 @@ fn a_report_tells_every_step_and_keeps_markup_out_of_its_page() {
     let state = apply(None, &Event::Pressed { at: at(0), spec: Box::new(evil) }).expect("a drill");
     let failed = Event::Failed { at: at(1), trouble: Trouble::new(TroubleKind::Failed, "files:a", "no <b>space</b>") };
     let report = apply(Some(&state), &failed).expect("it fits").report();
-    let (markdown, html) = (report.to_markdown(), report.to_html());
+    let (markdown, html) = (report.page().to_markdown(), report.page().to_html());
     for text in [&markdown, &html] {
         for step in ["bring up", "checks", "clean up", "sign off", "not executed", "first", "second"] {
             assert!(text.contains(step), "{step} is missing in {text}");

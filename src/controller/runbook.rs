@@ -1,0 +1,204 @@
+//! The runbooks of the verbs: pre-flight lines and steps, shown before anything begins. Pure but for the look at both agents.
+//!
+//! A line that failed keeps a verb from beginning; the verb itself asks again ([`admissible`](super::adjust::admissible)), so that what
+//! was shown can be old and never wrong.
+
+use std::sync::Arc;
+
+use crate::domain::{ClusterName, Grade, PairName, Service, Trouble};
+
+use super::command::{Check, CheckState, Runbook, RunbookStep, Verb};
+use super::drills::preflight::agent_line;
+use super::engine::Engine;
+use super::model::{Model, PairModel};
+use super::{adjust, pairing, points, prompt, reverse, watch};
+
+/// Ended runs whose time tells how long the next may take.
+const TIMED: usize = 5;
+
+/// Looks at both agents, and says what the verb would do.
+pub(super) async fn look(engine: &Arc<Engine>, pair: &PairName, verb: Verb) -> Result<Runbook, Trouble> {
+    if !engine.read(|m| m.pairs.contains_key(pair)) {
+        return Err(pairing::unknown_pair(pair));
+    }
+    watch::look_at_both(engine, pair).await;
+    let secondary = engine.read(|m| m.pairs.get(pair).map(|p| p.state.secondary.clone()));
+    if let Some(secondary) = secondary {
+        // Of a secondary that does not answer the line says so.
+        drop(points::refresh(engine, pair, &secondary).await);
+    }
+    engine.read(|m| m.pairs.get(pair).map(|p| runbook(m, p, verb))).ok_or_else(|| pairing::unknown_pair(pair))
+}
+
+/// What the verb would do now.
+pub(super) fn runbook(model: &Model, pair: &PairModel, verb: Verb) -> Runbook {
+    let mut checks = match verb {
+        Verb::Planned => planned(model, pair),
+        Verb::Adjust => fault(model, pair),
+        Verb::Reverse => vec![decision_line(pair), agent_line(pair, &pair.state.primary), agent_line(pair, &pair.state.secondary)],
+    };
+    let refusal = refusal(pair, verb);
+    match refusal {
+        Some(trouble) if checks.iter().all(|check| check.state != CheckState::Failed) => {
+            checks.push(Check::failed("It may begin", trouble.reason, trouble.next_step));
+        }
+        None if verb == Verb::Reverse => checks.push(Check::ok(
+            format!("{} is fenced", pair.state.secondary),
+            "its agent read the fence back; what it wrote after the common points is kept before its data goes back",
+        )),
+        _ => {}
+    }
+    Runbook {
+        pair: pair.paired.name.clone(),
+        verb,
+        generation: model.generation,
+        confirm: pair.state.secondary.clone(),
+        ready: checks.iter().all(|check| check.state != CheckState::Failed),
+        checks,
+        steps: steps(model, pair, verb),
+    }
+}
+
+/// Why the verb itself would refuse.
+fn refusal(pair: &PairModel, verb: Verb) -> Option<Trouble> {
+    if verb == Verb::Reverse {
+        return reverse::admissible(pair).err();
+    }
+    let to = pair.state.secondary.clone();
+    let ask = adjust::Ask {
+        pair: pair.paired.name.clone(),
+        confirm: to.to_string(),
+        to,
+        planned: verb == Verb::Planned,
+        generation: None,
+        by: String::new(),
+    };
+    adjust::admissible(pair, &ask).err()
+}
+
+fn decision_line(pair: &PairModel) -> Check {
+    match pair.diagnosis.conflict.as_str() {
+        "" => Check::ok("One decision", format!("epoch {}, {}", pair.epoch(), pair.state.phase.name())),
+        conflict => Check::failed("One decision", conflict, "decide which cluster is primary"),
+    }
+}
+
+fn planned(model: &Model, pair: &PairModel) -> Vec<Check> {
+    let mut checks = vec![decision_line(pair)];
+    if pair.is_suspended() {
+        checks.push(Check::failed("The pair replicates", format!("it is {}", pair.state.phase.name()), "wait until a cluster stands by"));
+    }
+    checks.extend([&pair.state.primary, &pair.state.secondary].map(|cluster| agent_line(pair, cluster)));
+    checks.push(match model.runs.values().find(|r| !r.has_ended() && r.state.spec.service.pair == pair.paired.name) {
+        Some(run) => Check::failed(
+            "No run under way",
+            format!("{} of {} is", run.state.spec.run, run.state.spec.service.name),
+            "wait for its end, or cancel it",
+        ),
+        None => Check::ok("No run under way", "none is"),
+    });
+    checks.push(match pair.clock.good {
+        true => Check::ok("One clock source", &pair.clock.words),
+        false => Check::failed("One clock source", &pair.clock.words, "set up one time source for the controller and both clusters"),
+    });
+    checks.extend(model.services_of(&pair.paired.name).map(|service| point_line(model, pair, service)));
+    checks.push(users_line(pair));
+    checks
+}
+
+fn fault(model: &Model, pair: &PairModel) -> Vec<Check> {
+    let (primary, secondary) = (&pair.state.primary, &pair.state.secondary);
+    let seen = pair.diagnosis.observed.iter().map(|o| format!("{}: {}", o.who, o.saw)).collect::<Vec<_>>().join("; ");
+    let words = if seen.is_empty() { pair.diagnosis.words.clone() } else { format!("{} ({seen})", pair.diagnosis.words) };
+    let mut checks = vec![decision_line(pair)];
+    checks.push(match pair.diagnosis.verdict.offers_button() {
+        true => Check::ok(format!("{primary} is faulty"), words),
+        false => Check::failed(format!("{primary} is faulty"), words, "wait for evidence, or look at the primary yourself"),
+    });
+    checks.push(agent_line(pair, secondary));
+    checks.extend(model.services_of(&pair.paired.name).map(|service| point_line(model, pair, service)));
+    checks.push(users_line(pair));
+    checks.push(Check::warning(
+        format!("{primary} is fenced"),
+        "not proven: a cluster that cannot be reached cannot be asked",
+        format!("see yourself that nobody writes at {primary}; it is fenced as soon as its agent answers"),
+    ));
+    checks
+}
+
+/// What a service would resume from.
+fn point_line(model: &Model, pair: &PairModel, service: &Service) -> Check {
+    let name = format!("Recovery point of {}", service.name);
+    let held = model.points.get(&service.name).into_iter().flatten();
+    let Some(point) = held.into_iter().find(|p| p.to == pair.state.secondary && p.captured.grade != Grade::Invalid) else {
+        return Check::warning(name, format!("{} holds none: the service will not come up", pair.state.secondary), "run a backup first");
+    };
+    let evidence =
+        format!("{}, captured {}, skew {} ms", point.id, point.captured.first.format("%Y-%m-%d %H:%M:%S UTC"), point.captured.skew_ms);
+    match point.captured.grade {
+        Grade::Wide => Check::warning(name, evidence, "its data sets lie further apart than the policy allows"),
+        _ => Check::ok(name, evidence),
+    }
+}
+
+fn users_line(pair: &PairModel) -> Check {
+    let words = prompt::users(pair);
+    match &pair.users {
+        Some(users) if users.differences.is_empty() => Check::ok("Users, permissions and tenants", words),
+        _ => Check::warning("Users, permissions and tenants", words, "compare them: `understudy sync-users PAIR --dry-run`"),
+    }
+}
+
+fn steps(model: &Model, pair: &PairModel, verb: Verb) -> Vec<RunbookStep> {
+    let (from, to) = (&pair.state.primary, &pair.state.secondary);
+    let step = |step: String, who: String, guard: &str| RunbookStep { step, who, guard: guard.to_owned(), planned_secs: None };
+    let agent = |cluster: &ClusterName| format!("agent of {cluster}");
+    match verb {
+        Verb::Planned => vec![
+            step(format!("fence {from} and read the fence back"), agent(from), "a person typed the name"),
+            RunbookStep {
+                planned_secs: final_runs(model, pair),
+                ..step("run every service a last time".into(), "both agents".into(), "every data set's fence was read back")
+            },
+            step(
+                format!("make the next epoch durable at {to}"),
+                agent(to),
+                "every final run is sealed; until here a failure lifts the fence",
+            ),
+            step(format!("bring every service at {to} to its point"), agent(to), "the epoch is durable"),
+            step(format!("point applications to {to}"), "both agents' routes".into(), "the service is up"),
+            step(format!("{from} takes the secondary identity"), agent(from), "the promotion is over"),
+            step(format!("reverse the replication: {from} stands by"), agent(from), "all services are up, and its fence was read back"),
+        ],
+        Verb::Adjust => vec![
+            step(format!("make the next epoch durable at {to}"), agent(to), "a person typed the name, on evidence from two places"),
+            step(format!("bring every service at {to} to its recovery point"), agent(to), "the epoch is durable"),
+            step(format!("point applications to {to}"), "the route of its agent".into(), "the service is up"),
+            step(format!("fence {from}, which takes the secondary identity"), agent(from), "it answers"),
+        ],
+        Verb::Reverse => vec![
+            step(format!("read back that {to} is fenced"), agent(to), "a person typed the name"),
+            step(format!("keep what {to} wrote after the common points"), agent(to), "its snapshots of the common points are still there"),
+            step(format!("bring {to} back to the common points and prove it"), agent(to), "what it wrote is kept"),
+            step("turn the policies round".into(), "both agents".into(), "its data is what the points hold"),
+            RunbookStep {
+                planned_secs: final_runs(model, pair),
+                ..step(format!("backups go on, from {from} to {to}"), "both agents".into(), "the pair replicates")
+            },
+        ],
+    }
+}
+
+/// The longest of the services' usual runs, in seconds: the middle one of each's newest sealed runs.
+fn final_runs(model: &Model, pair: &PairModel) -> Option<u64> {
+    let usual = |service: &Service| {
+        let timings = model.points.get(&service.name)?.iter().take(TIMED).map(|point| {
+            let t = &point.timings_ms;
+            [t.arm, t.capture, t.transfer, t.verify, t.commit, t.apply, t.seal].iter().flatten().sum::<u64>()
+        });
+        let mut took: Vec<u64> = timings.filter(|ms| *ms > 0).collect();
+        took.sort_unstable();
+        took.get(took.len() / 2).copied()
+    };
+    model.services_of(&pair.paired.name).filter_map(usual).max().map(|ms| ms.div_ceil(1000))
+}
