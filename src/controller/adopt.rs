@@ -113,11 +113,14 @@ async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result
         .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {name}"), "no agent told of it"))?;
     let paired = PairedClusters { name: name.clone(), agents: agents(told, newest), paired_at: engine.now() };
     let decisions = told.iter().flat_map(|t| &t.record.decisions);
-    let events = exchange::history(&newest.agent.cluster, &newest.record, decisions);
+    let stands_by = exchange::stands_by(&newest.agent.cluster, &newest.record, told.iter().flat_map(|t| &t.record.points));
+    let events = exchange::history(&newest.agent.cluster, &newest.record, decisions, stands_by);
     watch::end(engine, name);
     pairing::adopt_pair(engine, paired, events).await?;
     let services: Vec<Service> = newest.record.services.clone();
-    let points: Vec<_> = told.iter().flat_map(|t| t.record.points.clone()).filter(|p| p.sealed_at.is_some()).collect();
+    let mut points: Vec<_> = told.iter().flat_map(|t| t.record.points.clone()).filter(|p| p.sealed_at.is_some()).collect();
+    // A common point that both hold counts as the one of the later epoch: that of the direction in force.
+    points.sort_by_key(|point| point.epoch);
     let (kept, cached, now) = (services.clone(), points.clone(), engine.now());
     engine
         .store(move |s| {

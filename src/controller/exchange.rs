@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::domain::switchover::machine::{Decision, Effect, Event, PairPhase, PairState, next};
-use crate::domain::{Claim, ClusterName, Digest, Epoch, Identity, InstructionId, Term, Trouble, TroubleKind};
+use crate::domain::switchover::machine::{Decision, Effect, Event, PairPhase, PairState, Reversal, next};
+use crate::domain::{Claim, ClusterName, Digest, Epoch, Identity, InstructionId, RecoveryPoint, Term, Trouble, TroubleKind};
 use crate::protocol::{DemoteOrder, Order, PairRecord, PromoteOrder, ReverseOrder};
 
 /// An instruction to be given, without the term of who gives it.
@@ -50,7 +50,7 @@ pub fn letter(state: &PairState, effect: &Effect) -> Option<Letter> {
             let order = Order::Reverse(ReverseOrder { reversal: (**reversal).clone() });
             Some(Letter { to: decision.from.clone(), id: reversal.id, epoch: state.epoch, order })
         }
-        Effect::WatchFinalRuns(_) | Effect::BeginReversal(_) => None,
+        Effect::WatchFinalRuns(_) | Effect::BringUp(_) | Effect::BeginReversal(_) => None,
     }
 }
 
@@ -99,7 +99,7 @@ pub fn way_back(state: &PairState, effect: &Effect, trouble: &Trouble) -> WayBac
         Effect::Promote(decision) if decision.planned && is_for_good(trouble) => WayBack::IfNotTaken,
         // The new primary stays alone until somebody tries again; what is done at the old one is done again from where it is.
         Effect::Reverse(..) => WayBack::Now,
-        Effect::Demote(_) | Effect::Promote(_) | Effect::Unfence(_) | Effect::BeginReversal(_) => WayBack::None,
+        Effect::Demote(_) | Effect::Promote(_) | Effect::Unfence(_) | Effect::BringUp(_) | Effect::BeginReversal(_) => WayBack::None,
     }
 }
 
@@ -160,8 +160,21 @@ pub fn may_rebuild(state: &PairState, held: Option<&Trouble>) -> bool {
     alone || next(state).is_empty() || held.is_some_and(is_for_good)
 }
 
-/// The events that lead to the state that an agent of cluster `own` holds, with every decision that agents told of.
-pub fn history<'a>(own: &ClusterName, record: &PairRecord, mut decisions: impl Iterator<Item = &'a Decision>) -> Vec<Event> {
+/// Whether one of these points was sealed, under the claim's own epoch, at the cluster that is secondary by it: then the old primary
+/// stands by already.
+pub fn stands_by<'a>(own: &ClusterName, record: &PairRecord, mut points: impl Iterator<Item = &'a RecoveryPoint>) -> bool {
+    let secondary = if record.claim.identity == Identity::Primary { &record.peer.cluster } else { own };
+    points.any(|point| point.sealed_at.is_some() && point.epoch == record.claim.epoch && point.to == *secondary)
+}
+
+/// The events that lead to the state that an agent of cluster `own` holds, with every decision that agents told of. `stands_by`: see
+/// [`stands_by`].
+pub fn history<'a>(
+    own: &ClusterName,
+    record: &PairRecord,
+    mut decisions: impl Iterator<Item = &'a Decision>,
+    stands_by: bool,
+) -> Vec<Event> {
     let Claim { identity, epoch, decision } = record.claim;
     let (own, other) = (own.clone(), record.peer.cluster.clone());
     let (primary, secondary) = match identity {
@@ -183,6 +196,13 @@ pub fn history<'a>(own: &ClusterName, record: &PairRecord, mut decisions: impl I
         events.push(Event::Decided { decision });
     }
     events.push(Event::Promoted { at, failed: BTreeMap::new() });
+    if stands_by {
+        // The policies that agents hold are those of the new direction already.
+        let nothing = Reversal { id: decided.unfence, by: decided.by.clone(), at, points: BTreeMap::new(), keep: BTreeMap::new() };
+        events.push(Event::OldPrimaryFenced { at });
+        events.push(Event::ReversalBegan { reversal: Box::new(nothing) });
+        events.push(Event::Reversed { at, kept: BTreeMap::new() });
+    }
     events
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::domain::backup::machine::{Phase, StartedBy};
 use crate::domain::switchover::machine::{self, Decision, Effect, Event, PairPhase, PairState};
 use crate::domain::{ClusterName, PairName, RunId, Service, ServiceName, Trouble, TroubleKind};
-use crate::protocol::Outcome;
+use crate::protocol::{Order, Outcome, PromoteOrder};
 
 use super::engine::{Engine, lock};
 use super::exchange::{self, Letter, WayBack};
@@ -20,6 +20,8 @@ use super::{reverse, runs};
 
 /// Between two attempts at an effect that did not succeed yet.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Between two attempts to bring up what a promotion could not.
+const BRING_UP_AGAIN: Duration = Duration::from_secs(20);
 
 /// Folds a pair's stored events; damage is named.
 pub(super) fn fold(pair: &PairName, events: &[Event]) -> Result<PairState, Trouble> {
@@ -44,7 +46,7 @@ pub(super) async fn append(engine: &Arc<Engine>, pair: &PairName, event: Event) 
     let next = machine::apply(Some(&state), &event).map_err(|e| illegal(pair, &e))?;
     // The policies turn round together with the event, or not at all.
     let turned: Vec<Service> = match event {
-        Event::Reversed { .. } => engine.read(|m| m.services_of(pair).map(Service::reversed).collect()),
+        Event::Reversed { .. } => engine.read(|m| reverse::turned(m, pair)),
         _ => Vec::new(),
     };
     let (name, stored, policies) = (pair.clone(), event.clone(), turned.clone());
@@ -167,6 +169,7 @@ async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effec
     let Some(letter) = exchange::letter(state, effect) else {
         return match effect {
             Effect::WatchFinalRuns(waiting) => watch_final_runs(engine, waiting),
+            Effect::BringUp(decision) => bring_up(engine, pair, state, decision).await,
             Effect::BeginReversal(decision) => Ok(Some(reverse::begin(engine, decision, &decision.by))),
             _ => Ok(None),
         };
@@ -188,6 +191,26 @@ async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effec
         (Effect::Reverse(..), Outcome::Reversed(report)) => reverse::done(engine, pair, report).await.map(Some),
         (Effect::Promote(_), Outcome::Promoted(report)) => Ok(Some(Event::Promoted { at: engine.now(), failed: report.failed })),
         (_, other) => Err(unexpected(&engine.agent(pair, &to)?, &other)),
+    }
+}
+
+/// Asks the new primary once more for the services that it could not bring up, every now and then: whatever was in the way may be mended.
+async fn bring_up(engine: &Arc<Engine>, pair: &PairName, state: &PairState, decision: &Decision) -> Result<Option<Event>, Trouble> {
+    let now = tokio::time::Instant::now();
+    let due = engine.change(|m| {
+        let tried = &mut m.pairs.get_mut(pair)?.brought_up;
+        let due = tried.is_none_or(|tried| now - tried >= BRING_UP_AGAIN);
+        due.then(|| *tried = Some(now))
+    });
+    if due.is_none() || !answers(engine, pair, &decision.to) {
+        return Ok(None);
+    }
+    let order = Order::Promote(PromoteOrder { decision: decision.clone() });
+    // A new instruction: the promotion's own is answered as it was.
+    let letter = Letter { to: decision.to.clone(), id: engine.fresh(), epoch: state.epoch, order };
+    match instruct(engine, pair, letter).await? {
+        Outcome::Promoted(report) => Ok(Some(Event::Promoted { at: engine.now(), failed: report.failed })),
+        other => Err(unexpected(&engine.agent(pair, &decision.to)?, &other)),
     }
 }
 

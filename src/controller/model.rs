@@ -79,6 +79,8 @@ pub(super) struct PairModel {
     pub trail: Vec<Event>,
     /// We share no host with the primary.
     pub isolated: Option<bool>,
+    /// When the new primary was last asked again for services that it could not bring up.
+    pub brought_up: Option<tokio::time::Instant>,
 }
 
 /// What the looks at both clusters amount to.
@@ -162,6 +164,7 @@ impl PairModel {
             held_by: None,
             trail: Vec::new(),
             isolated: None,
+            brought_up: None,
         };
         events.iter().for_each(|event| pair.follow(event));
         pair

@@ -107,14 +107,20 @@ pub(super) fn begin(engine: &Engine, decision: &Decision, by: &str) -> Event {
 
 /// The old primary is a target: its points are cached as its own, both agents get the policies the other way round, and then it counts.
 pub(super) async fn done(engine: &Arc<Engine>, pair: &PairName, report: ReverseReport) -> Result<Event, Trouble> {
-    let policies: Vec<Service> = engine.read(|m| m.services_of(pair).map(Service::reversed).collect());
-    services::tell_both(engine, pair, &policies).await?;
     let points: Vec<_> = report.services.values().map(|service| service.point.clone()).collect();
     let stored = points.clone();
     engine.store(move |s| stored.iter().try_for_each(|point| s.save_point(point))).await?;
     engine.change(|m| points.into_iter().for_each(|point| m.add_point(point)));
+    services::tell_both(engine, pair, &engine.read(|m| turned(m, pair))).await?;
     let kept = report.services.into_iter().filter_map(|(service, turned)| Some((service, turned.kept?.id))).collect();
     Ok(Event::Reversed { at: engine.now(), kept })
+}
+
+/// The pair's policies in the direction of the points that the old primary holds now. Turned again, they stay.
+pub(super) fn turned(model: &Model, pair: &PairName) -> Vec<Service> {
+    let Some(target) = model.pairs.get(pair).map(|p| &p.state.secondary) else { return Vec::new() };
+    let newest = |service: &Service| model.points.get(&service.name)?.iter().find(|point| point.to == *target);
+    model.services_of(pair).map(|service| service.towards(newest(service))).collect()
 }
 
 /// Waits until it has ended, one way or the other.

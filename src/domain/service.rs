@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 
-use super::{DataSet, DrillCheck, PairName, ServiceName};
+use super::{DataSet, DrillCheck, PairName, RecoveryPoint, ServiceName};
 
 /// A plan: pairs and services, as `understudy apply` reads and the console's export writes it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -106,6 +106,15 @@ fn default_hook_limit_secs() -> u32 {
 }
 
 impl Service {
+    /// The policy for the direction in which `point` was made, whichever way round it is now; without a point, the other direction.
+    pub fn towards(&self, point: Option<&RecoveryPoint>) -> Service {
+        let Some(point) = point else { return self.reversed() };
+        // A data set of one name says nothing; one that the point has the other way round says all.
+        let against =
+            |set: &DataSet| set.from != set.to && point.data_sets.iter().any(|known| known.name == set.to && known.to == set.from);
+        if self.data_sets.iter().any(against) { self.reversed() } else { self.clone() }
+    }
+
     /// The policy for the other direction: every data set the other way round.
     pub fn reversed(&self) -> Service {
         let turned = |set: &DataSet| DataSet { from: set.to.clone(), to: set.from.clone() };

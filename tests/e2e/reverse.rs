@@ -117,6 +117,36 @@ async fn after_a_fault_the_old_primary_keeps_what_it_had_written_and_goes_back_t
     assert_eq!(controller.done(&["kept", "p"]), Value::Array(Vec::new()));
 }
 
+/// The policies turn round with the pair, and a console that takes over finds them so.
+#[test]
+fn a_data_set_with_another_name_at_each_cluster_goes_there_and_back_also_under_a_new_console() {
+    let dir = Dir::new();
+    let sets = "[{ from = \"files:docs\", to = \"files:copy\" }]";
+    let (east, west, controller) = paired(dir.path(), sets, "");
+    make(&east.dir.join("files/docs"), 10);
+    assert_eq!(controller.done(&["run", "orders"])["outcome"], "sealed");
+    switch(&controller, "west");
+    std::fs::write(west.dir.join("files/copy/at west"), "x").expect("west takes writes");
+    let run = controller.done(&["run", "orders"]);
+    assert_eq!((&run["data_sets"][0]["name"], &run["data_sets"][0]["copied_files"]), (&"files:copy".into(), &1.into()), "{run:#}");
+    assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/copy")));
+
+    let other = Controller::new(dir.path(), "other");
+    for agent in [&west, &east] {
+        other.done(&["adopt", &agent.listen.to_string(), &agent.adopt()]);
+    }
+    let status = other.done(&["status"]);
+    assert_eq!((&status["pairs"][0]["phase"], &status["pairs"][0]["active"]), (&"replicating".into(), &"west".into()), "{status:#}");
+    std::fs::write(west.dir.join("files/copy/again"), "x").expect("west takes writes");
+    let run = other.done(&["run", "orders"]);
+    assert_eq!((&run["data_sets"][0]["name"], &run["data_sets"][0]["copied_files"]), (&"files:copy".into(), &1.into()), "{run:#}");
+    switch(&other, "east");
+    std::fs::write(east.dir.join("files/docs/home"), "x").expect("east takes writes");
+    let run = other.done(&["run", "orders"]);
+    assert_eq!((&run["data_sets"][0]["name"], &run["data_sets"][0]["copied_files"]), (&"files:docs".into(), &1.into()), "{run:#}");
+    assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/copy")));
+}
+
 #[tokio::test]
 async fn either_agent_and_the_engine_killed_while_the_old_primary_becomes_the_target() {
     for (victim, told) in [

@@ -3,6 +3,7 @@
 
 mod backup;
 mod change;
+mod reverse;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,6 +95,7 @@ impl Job {
             Order::Promote(promote) => self.promote(&promote.decision).await,
             Order::Demote(demote) => self.demote(&demote.decision, demote.fence_only).await,
             Order::Unfence(unfence) => self.unfence(&unfence.decision).await,
+            Order::Reverse(reverse) => self.reverse(&reverse.reversal).await,
             Order::SyncUsers(_) | Order::ReadUsers | Order::AdjustUsers(_) => {
                 let read = user_data::UserData { read_at: chrono::DateTime::UNIX_EPOCH, items: BTreeMap::new() };
                 Ok(Outcome::Users(UsersReport {
@@ -111,7 +113,7 @@ impl Job {
     /// An abort cancels its run's other jobs; a change of identity the pair's unfinished ones. Commits finish in any case.
     async fn clear_the_way(&self, order: &Order) {
         let aborted = if let Order::Abort(abort) = order { Some(abort.run) } else { None };
-        let all = matches!(order, Order::Promote(_) | Order::Demote(_));
+        let all = matches!(order, Order::Promote(_) | Order::Demote(_) | Order::Reverse(_));
         let others: Vec<UnderWay> = self.world.with(|s| {
             let jobs = s.sites[self.i].under_way.iter().filter(|(id, job)| **id != self.id && job.run.is_some());
             jobs.filter(|(_, job)| all || (aborted.is_some() && job.run == aborted)).map(|(_, job)| job.clone()).collect()
@@ -197,5 +199,5 @@ fn run_of(order: &Order) -> Option<RunId> {
 }
 
 fn changes_identity(order: &Order) -> bool {
-    matches!(order, Order::Join(_) | Order::StorePolicies(_) | Order::Promote(_) | Order::Demote(_) | Order::Unfence(_))
+    matches!(order, Order::Join(_) | Order::StorePolicies(_) | Order::Promote(_) | Order::Demote(_) | Order::Unfence(_) | Order::Reverse(_))
 }

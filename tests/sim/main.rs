@@ -52,6 +52,7 @@ struct Story {
     hours: f64,
     faults: BTreeMap<&'static str, u64>,
     promotions: u64,
+    reversals: u64,
     points: u64,
     rows: u64,
     lost_rows: u64,
@@ -76,6 +77,7 @@ fn live(seed: u64) -> Story {
         hours: s.ended / 3600.0,
         faults: s.faults.clone(),
         promotions: s.truth.promotions,
+        reversals: s.truth.reversals,
         points: s.truth.points_sealed,
         rows: s.truth.rows,
         lost_rows: s.truth.lost_rows,
@@ -141,7 +143,7 @@ fn every_seed_keeps_the_promises_and_comes_to_rest() {
     let most = if seconds.is_some() { u64::MAX } else { wish("SIM_SEEDS").unwrap_or(SEEDS) };
     let begun = Instant::now();
     let (mut seeds, mut hours, mut faults) = (0, 0.0, BTreeMap::<&str, u64>::new());
-    let (mut promotions, mut points, mut rows, mut lost, mut failed) = (0, 0, 0, 0, Vec::new());
+    let (mut promotions, mut reversals, mut points, mut rows, mut lost, mut failed) = (0, 0, 0, 0, 0, Vec::new());
     for seed in one.map_or(1..=most, |seed| seed..=seed) {
         if seconds.is_some_and(|limit| begun.elapsed() >= limit) {
             break;
@@ -150,6 +152,7 @@ fn every_seed_keeps_the_promises_and_comes_to_rest() {
         (seeds, hours) = (seeds + 1, hours + story.hours);
         (promotions, points, rows, lost) =
             (promotions + story.promotions, points + story.points, rows + story.rows, lost + story.lost_rows);
+        reversals += story.reversals;
         story.faults.iter().for_each(|(kind, count)| *faults.entry(kind).or_default() += count);
         if one.is_some() {
             println!("{}", story.log.join("\n"));
@@ -163,7 +166,7 @@ fn every_seed_keeps_the_promises_and_comes_to_rest() {
     let real = begun.elapsed().as_secs_f64();
     let total: u64 = faults.values().sum();
     println!(
-        "{seeds} seeds, {hours:.1} simulated hours, {points} recovery points sealed, {promotions} promotions, {rows} rows acknowledged"
+        "{seeds} seeds, {hours:.1} simulated hours, {points} recovery points sealed, {promotions} promotions, {reversals} reversals, {rows} rows acknowledged"
     );
     println!("{lost} rows lost, all by decisions after a fault; {total} faults injected:");
     faults.iter().for_each(|(kind, count)| println!("  {count:6} {kind}"));

@@ -58,6 +58,7 @@ async fn acts(world: Arc<World>, console: Arc<Console>, shown: Arc<Snapshot>, di
         0..=21 => adjust(&world, &console, &shown, view.clusters[1].name.clone(), true).await,
         22..=25 => adjust(&world, &console, &shown, view.clusters[1].name.clone(), false).await,
         26..=27 => adjust(&world, &console, &shown, view.clusters[0].name.clone(), true).await,
+        _ if view.reversible.is_some() && dice < 80 => reverse(&world, &console, &shown, view).await,
         28..=45 => {
             if let Some(run) = shown.runs.iter().find(|run| run.report.outcome.is_none()) {
                 let reply = console.ask(Command::CancelRun { run: run.run }).await;
@@ -96,11 +97,27 @@ async fn adjust(world: &World, console: &Console, shown: &Snapshot, to: ClusterN
     });
 }
 
+/// Makes the old primary, fenced, the target, as the screen offers it.
+async fn reverse(world: &World, console: &Console, shown: &Snapshot, view: &PairView) {
+    let Some(target) = &view.reversible else { return };
+    let command = Command::ReverseReplication {
+        pair: pair().clone(),
+        confirm: target.to_string(),
+        generation: Some(shown.generation),
+        by: "somebody".into(),
+    };
+    let reply = console.ask(command).await;
+    world.with(|s| s.note(format_args!("a person wants {target} to stand by; hears: {}", brief(reply.as_ref()))));
+}
+
 fn brief(reply: Option<&Reply>) -> String {
     match reply {
         None => "nothing, the console died".into(),
         Some(Reply::Refused(trouble)) => format!("refused: {trouble}"),
         Some(Reply::Adjusted(report)) => {
+            format!("{:?}: {}", report.outcome, report.error.as_ref().map(ToString::to_string).unwrap_or_default())
+        }
+        Some(Reply::Reversed(report)) => {
             format!("{:?}: {}", report.outcome, report.error.as_ref().map(ToString::to_string).unwrap_or_default())
         }
         Some(Reply::Started(run)) => format!("started {run}"),
@@ -137,13 +154,17 @@ pub async fn tidy_up(world: &Arc<World>, console: &Arc<Console>) -> bool {
         console.start(0).await;
         return false;
     }
+    if view.reversible.is_some() {
+        reverse(world, console, &shown, view).await;
+        return false;
+    }
     is_well(world, view) && seals(world, console, view).await
 }
 
 fn is_well(world: &World, view: &PairView) -> bool {
     let known = view.clusters.iter().all(|c| c.agent_answers && c.identity != Identity::Unknown && c.health == Health::Healthy);
-    let rests = view.phase == "replicating" || (view.phase.contains("is active alone") && view.phase.ends_with("is fenced"));
-    let serves = world.with(|s| s.truth.left_closed || app::ask(s).is_some_and(|i| s.sites[i].takes_writes()));
+    let rests = view.phase == "replicating";
+    let serves = world.with(|s| app::ask(s).is_some_and(|i| s.sites[i].takes_writes()));
     known && rests && view.conflict.is_empty() && serves
 }
 

@@ -73,6 +73,8 @@ pub struct Site {
     pub armed: BTreeSet<RunId>,
     pub staging: BTreeMap<PointId, Staged>,
     pub points: BTreeMap<PointId, Point>,
+    /// By the common point: what was written after it, and under which id.
+    pub kept: BTreeMap<PointId, (PointId, Arc<Rows>)>,
     pub dropped: BTreeSet<RunId>,
     pub applied: Option<PointId>,
     pub services: Vec<Service>,
@@ -122,6 +124,7 @@ impl Site {
             armed: BTreeSet::new(),
             staging: BTreeMap::new(),
             points: BTreeMap::new(),
+            kept: BTreeMap::new(),
             dropped: BTreeSet::new(),
             applied: None,
             services: vec![policy().clone()],

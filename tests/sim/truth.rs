@@ -33,12 +33,11 @@ pub struct Truth {
     /// Since when (seconds) each cluster has not been able to serve.
     pub dead_since: [Option<f64>; 2],
     pub promotions: u64,
+    pub reversals: u64,
     pub points_sealed: u64,
     /// What the engine says of a run that ended badly: nothing is left of its point.
     pub dropped: BTreeSet<PointId>,
     pub lost_rows: u64,
-    /// A promotion said that the service did not come up, and nothing tries it again.
-    pub left_closed: bool,
 }
 
 impl Truth {

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use understudy::agent::jobs::bring_up;
 use understudy::components::Component;
-use understudy::components::files::Files;
+use understudy::components::files::{Files, make_removable};
 use understudy::components::tables::Tables;
 use understudy::domain::*;
 
@@ -22,6 +22,13 @@ use crate::world::{Life, Run, World, scratch};
 struct Sites {
     dir: TempDir,
     world: World,
+}
+
+impl Drop for Sites {
+    /// A fenced tree takes no deletion either.
+    fn drop(&mut self) {
+        drop(make_removable(self.dir.path()));
+    }
 }
 
 impl Sites {

@@ -36,8 +36,10 @@ struct Common {
 
 async fn turn(job: &Job, reversal: &Reversal, service: &ServiceName, point: PointId) -> Result<ServiceReversed, Trouble> {
     let ledger = &job.site.ledger;
-    if let Some(row) = ledger.point(point)?.filter(|row| row.record.to == job.site.cluster && row.record.epoch == job.epoch) {
-        return Ok(ServiceReversed { kept: kept_after(job, service, point)?, point: row.record });
+    let newest = ledger.newest_sealed(&job.pair, service)?;
+    if let Some(newest) = newest.filter(|newest| newest.to == job.site.cluster && newest.epoch == job.epoch) {
+        // It is the target already, of this or of a later point.
+        return Ok(ServiceReversed { kept: kept_after(job, service, point)?, point: newest });
     }
     tell(job, format!("{service}: asking {} for point {point}", roles::peer(job)?.cluster));
     let common = common(job, service, point).await?;

@@ -262,6 +262,8 @@ pub enum Effect {
     WatchFinalRuns(BTreeMap<ServiceName, RunId>),
     /// Promote the secondary.
     Promote(Box<Decision>),
+    /// Bring up, at the new primary, what the promotion could not.
+    BringUp(Box<Decision>),
     /// A planned switchover goes on by itself: begin to reverse the replication.
     BeginReversal(Box<Decision>),
     /// Make the old primary the target.

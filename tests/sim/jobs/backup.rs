@@ -31,7 +31,8 @@ impl Job {
         self.touch(|s, i| {
             let site = &mut s.sites[i];
             site.captures.retain(|_, capture| capture.run == order.run || capture.report.is_some());
-            let held_points = site.captures.iter().filter(|(_, c)| c.run != order.run).map(|(point, _)| *point).collect();
+            let captured = site.captures.iter().filter(|(_, c)| c.run != order.run).map(|(point, _)| *point);
+            let held_points = captured.chain(site.points.values().filter(|p| p.sealed).map(|p| p.record.id)).collect();
             Ok(Outcome::Armed(ArmReport { last_point: None, held_points, drift: Vec::new(), warnings: Vec::new() }))
         })
         .await
@@ -166,7 +167,11 @@ impl Job {
             let capture = source.get(&order.point).filter(|c| c.report.is_some()).ok_or_else(|| self.refused("it is not captured"))?;
             let base = match order.base {
                 None => Arc::default(),
-                Some(base) => source.get(&base).ok_or_else(|| self.refused("the base is not held any more"))?.rows.clone(),
+                Some(base) => {
+                    let sealed = s.sites[from].points.get(&base).filter(|p| p.sealed).map(|p| p.rows.clone());
+                    let held = source.get(&base).map(|capture| capture.rows.clone()).or(sealed);
+                    held.ok_or_else(|| self.refused("the base is not held any more"))?
+                }
             };
             let change = (&*capture.rows - &*base, &*base - &*capture.rows);
             let count = (change.0.len() as u64, capture.rows.len() as u64);
@@ -339,7 +344,8 @@ impl Job {
         self.write(|s, i| {
             let site = &mut s.sites[i];
             let wanted: BTreeSet<_> = order.points.iter().collect();
-            let newest = site.captures.iter().rev().find(|(_, c)| c.report.is_some()).map(|(point, _)| *point);
+            let is_source = site.agent.facts.claim.identity == Identity::Primary;
+            let newest = site.captures.iter().rev().find(|(_, c)| is_source && c.report.is_some()).map(|(point, _)| *point);
             site.captures.retain(|point, _| !wanted.contains(point) || Some(*point) == newest);
             let (newest, live) = (site.newest().map(|point| point.record.id), site.applied);
             site.points.retain(|id, p| !p.sealed || !wanted.contains(id) || Some(*id) == newest || Some(*id) == live);

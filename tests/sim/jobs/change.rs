@@ -56,7 +56,6 @@ impl Job {
             false => policy().data_sets.iter().map(|set| set.to.clone()).collect(),
         };
         self.write(|s, i| {
-            s.truth.left_closed |= !report.failed.is_empty();
             let agent = &mut s.sites[i].agent;
             agent.facts = agent.facts.settle_fence(report.epoch, &sets);
             Ok(())

@@ -64,6 +64,14 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
                 *old_primary_fenced = true;
             }
         }
+        // What could not be brought up was tried again; what is up stays so.
+        (PairPhase::ActiveAlone { failed: before, .. }, Event::Promoted { failed: now, .. })
+            if !before.is_empty() && now.keys().all(|service| before.contains_key(service)) =>
+        {
+            if let PairPhase::ActiveAlone { failed, .. } = &mut new.phase {
+                failed.clone_from(now);
+            }
+        }
         // A service that is not up at the new primary would be copied over the old primary's good data.
         (PairPhase::ActiveAlone { decision, since, old_primary_fenced: true, failed, .. }, Event::ReversalBegan { reversal })
             if failed.is_empty() =>
@@ -93,11 +101,18 @@ pub fn next(state: &PairState) -> Vec<Effect> {
         PairPhase::FinalRuns { waiting, .. } => vec![Effect::WatchFinalRuns(waiting.clone())],
         PairPhase::Unfencing { decision, .. } => vec![Effect::Unfence(decision.clone())],
         PairPhase::Promoting { decision } => vec![Effect::Promote(decision.clone())],
-        PairPhase::ActiveAlone { decision, old_primary_fenced: false, .. } => vec![Effect::Demote(decision.clone())],
-        PairPhase::ActiveAlone { decision, failed, unreversed: None, .. } if decision.planned && failed.is_empty() => {
-            vec![Effect::BeginReversal(decision.clone())]
+        PairPhase::ActiveAlone { decision, old_primary_fenced, failed, unreversed, .. } => {
+            let mut effects = Vec::new();
+            if !failed.is_empty() {
+                effects.push(Effect::BringUp(decision.clone()));
+            }
+            if !old_primary_fenced {
+                effects.push(Effect::Demote(decision.clone()));
+            } else if decision.planned && failed.is_empty() && unreversed.is_none() {
+                effects.push(Effect::BeginReversal(decision.clone()));
+            }
+            effects
         }
-        PairPhase::ActiveAlone { .. } => Vec::new(),
         PairPhase::Reversing { decision, reversal, .. } => vec![Effect::Reverse(decision.clone(), reversal.clone())],
     }
 }

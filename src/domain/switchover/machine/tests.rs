@@ -321,6 +321,10 @@ fn after_a_fault_a_person_reverses_the_replication_and_after_a_planned_switchove
     let broken = BTreeMap::from([(service("orders"), trouble())]);
     let mut half = planned();
     half.extend([Event::Promoted { at: at(5), failed: broken }, Event::OldPrimaryFenced { at: at(6) }]);
-    assert!(next(&fold_all(&half)).is_empty(), "a service that is not up would be copied over good data");
+    assert!(matches!(next(&fold_all(&half)).as_slice(), [Effect::BringUp(_)]), "a service that is not up would be copied over good data");
     after(&half, reversal_began()).expect_err("nor does a person");
+    let other = BTreeMap::from([(service("bills"), trouble())]);
+    after(&half, Event::Promoted { at: at(7), failed: other }).expect_err("what is up stays so");
+    half.push(promoted());
+    assert!(matches!(next(&fold_all(&half)).as_slice(), [Effect::BeginReversal(_)]), "mended, it goes on");
 }
