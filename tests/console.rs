@@ -86,7 +86,7 @@ fn every_screen_can_be_reached_and_shows_what_it_is_for() {
     let mut bench = bench(sample::snapshot());
     assert!(bench.sees("PRIMARY identity") && bench.sees("118 MiB/s") && bench.sees("risk-features is 7 min behind"));
     for (screen, words) in [
-        (Screen::Clusters, "fenced: only Understudy writes its data sets"),
+        (Screen::Clusters, "fenced: nobody else writes"),
         (Screen::Services, "*/15 * * * * (Asia/Shanghai)"),
         (Screen::Points, "orders · today 14:00:00.000"),
         (Screen::Runs, "today 14:07:00.000"),

@@ -38,6 +38,7 @@ fn shots() -> Vec<Shot> {
             ..shot("fault-light", Screen::Overview)
         },
         shot("clusters", Screen::Clusters),
+        Shot { prepare: App::open_switchover, ..shot("switchover", Screen::Clusters) },
         Shot { snapshot: sample::empty, prepare: App::fill_pairing, ..shot("pairing", Screen::Pairing) },
         shot("services", Screen::Services),
         Shot { prepare: App::fill_policy, ..shot("policy", Screen::Policy) },

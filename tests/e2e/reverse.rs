@@ -126,7 +126,7 @@ fn a_data_set_with_another_name_at_each_cluster_goes_there_and_back_also_under_a
     make(&east.dir.join("files/docs"), 10);
     assert_eq!(controller.done(&["run", "orders"])["outcome"], "sealed");
     switch(&controller, "west");
-    std::fs::write(west.dir.join("files/copy/at west"), "x").expect("west takes writes");
+    std::fs::write(west.dir.join("files/copy/at west"), "one").expect("west takes writes");
     let run = controller.done(&["run", "orders"]);
     assert_eq!((&run["data_sets"][0]["name"], &run["data_sets"][0]["copied_files"]), (&"files:copy".into(), &1.into()), "{run:#}");
     assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/copy")));
@@ -137,11 +137,11 @@ fn a_data_set_with_another_name_at_each_cluster_goes_there_and_back_also_under_a
     }
     let status = other.done(&["status"]);
     assert_eq!((&status["pairs"][0]["phase"], &status["pairs"][0]["active"]), (&"replicating".into(), &"west".into()), "{status:#}");
-    std::fs::write(west.dir.join("files/copy/again"), "x").expect("west takes writes");
+    std::fs::write(west.dir.join("files/copy/again"), "two").expect("west takes writes");
     let run = other.done(&["run", "orders"]);
     assert_eq!((&run["data_sets"][0]["name"], &run["data_sets"][0]["copied_files"]), (&"files:copy".into(), &1.into()), "{run:#}");
     switch(&other, "east");
-    std::fs::write(east.dir.join("files/docs/home"), "x").expect("east takes writes");
+    std::fs::write(east.dir.join("files/docs/home"), "three").expect("east takes writes");
     let run = other.done(&["run", "orders"]);
     assert_eq!((&run["data_sets"][0]["name"], &run["data_sets"][0]["copied_files"]), (&"files:docs".into(), &1.into()), "{run:#}");
     assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/copy")));

@@ -77,6 +77,8 @@ pub struct Site {
     pub kept: BTreeMap<PointId, (PointId, Arc<Rows>)>,
     pub dropped: BTreeSet<RunId>,
     pub applied: Option<PointId>,
+    /// By which decision the service's fence was lifted last, or began to be.
+    pub opened: Option<DecisionId>,
     pub services: Vec<Service>,
     // Faults.
     pub cluster_up: bool,
@@ -127,6 +129,7 @@ impl Site {
             kept: BTreeMap::new(),
             dropped: BTreeSet::new(),
             applied: None,
+            opened: None,
             services: vec![policy().clone()],
             cluster_up: true,
             hung: false,

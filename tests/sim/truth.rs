@@ -88,7 +88,9 @@ fn data_is_what_was_sealed(s: &mut State, i: usize) {
     let site = &s.sites[i];
     let altered = site.points.values().filter(|p| p.sealed).find(|p| s.truth.captured.get(&p.record.id) != Some(&p.rows));
     let altered = altered.map(|p| p.record.id);
-    let applied = site.applied.filter(|_| site.agent.facts.claim.identity == Identity::Secondary);
+    // A cluster that has served holds more than the point it was brought up from, until it is made the target again.
+    let is_target = site.agent.facts.claim.identity == Identity::Secondary && s.truth.newest_sealed[i].is_some();
+    let applied = site.applied.filter(|_| is_target);
     let live = applied.is_none_or(|point| s.truth.captured.get(&point) == Some(&site.live));
     let lost = s.truth.newest_sealed[i].filter(|point| !site.points.get(point).is_some_and(|p| p.sealed));
     s.promise(altered.is_none(), || format!("invariant 4: {} holds {} with other data than was captured", cluster(i), altered.unwrap()));

@@ -65,7 +65,12 @@ async fn start_service(job: &Job, decision: &Decision, service: &Service) -> Res
     {
         return Err(Trouble::new(TroubleKind::Refused, format!("point {point}"), format!("it belongs to pair {}", row.record.pair)));
     }
-    let record = bring_up(site, &service.name, point).await?;
+    let record = match site.ledger.point(point)? {
+        // Broken off after the fence began to come down: what is live may hold more than the point by now, and stays.
+        Some(row) if site.ledger.opened(&job.pair, &service.name)? == Some(decision.id) => row.record,
+        _ => bring_up(site, &service.name, point).await?,
+    };
+    site.ledger.note_opened(&job.pair, &service.name, decision.id)?;
     let sets = record.data_sets.iter().map(|set| fence::root_in(site, point, &set.to).map(|root| (set.to.clone(), root)));
     let sets = sets.collect::<Result<Vec<_>, _>>()?;
     if let Some(why) = fence::lift(site, &sets).await.into_iter().next() {

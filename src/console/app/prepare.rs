@@ -26,6 +26,13 @@ impl App {
         }
     }
 
+    /// The planned switchover's dialog, with its runbook.
+    pub(crate) fn open_switchover(&mut self, ctx: &Context) {
+        if let Some(pair) = self.link().snapshot().and_then(|snapshot| snapshot.pairs.first().map(|pair| pair.name.clone())) {
+            self.command(ctx, UiCommand::PlannedSwitchover(pair));
+        }
+    }
+
     /// The policy of the first service.
     pub(crate) fn fill_policy(&mut self, ctx: &Context) {
         let snapshot = self.link().snapshot();

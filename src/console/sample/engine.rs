@@ -59,6 +59,7 @@ fn answer(command: &Command) -> Reply {
                 fix: String::new(),
             }],
         }),
+        Command::Runbook { verb, .. } => Reply::Runbook(super::runbook(*verb)),
         Command::CheckDrill { .. } => Reply::DrillChecked(super::drill_checks()),
         _ => Reply::Done,
     }

@@ -179,6 +179,20 @@ impl Ledger {
         self.write(|t| Ok(t.execute("UPDATE pairs SET peer = ?2 WHERE pair = ?1", params![pair.as_str(), to_json(peer)?])?)).map(drop)
     }
 
+    /// Notes, before a promotion lifts a service's fence, by which decision: from here on its live data may hold more than its point.
+    pub fn note_opened(&self, pair: &PairName, service: &ServiceName, decision: DecisionId) -> Result<(), Trouble> {
+        self.write(|t| set_fact(t, &opened_name(pair, service), &decision.to_string()))
+    }
+
+    /// By which decision a service's fence was lifted last, or began to be.
+    pub fn opened(&self, pair: &PairName, service: &ServiceName) -> Result<Option<DecisionId>, Trouble> {
+        let text = self.read(|c| {
+            let found = c.query_row("SELECT value FROM facts WHERE name = ?1", [opened_name(pair, service)], |r| r.get::<_, String>(0));
+            Ok(found.optional()?)
+        })?;
+        Ok(text.and_then(|text| text.parse().ok()))
+    }
+
     /// Applications may use the service here from now on, by [`PairFacts::activate`].
     pub fn activate(&self, pair: &PairName, epoch: Epoch, service: &ServiceName, point: Option<PointId>) -> Result<(), Trouble> {
         self.write(|t| change(t, pair, |facts| facts.activate(epoch, service, point)))
@@ -242,6 +256,10 @@ pub(super) fn keep_facts(t: &Transaction<'_>, old: &PairFacts, new: &PairFacts) 
         }
     }
     Ok(())
+}
+
+fn opened_name(pair: &PairName, service: &ServiceName) -> String {
+    format!("opened {pair} {service}")
 }
 
 /// SQLite's integers are signed; an epoch counts persons' decisions and never gets there.

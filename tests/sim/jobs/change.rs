@@ -67,9 +67,18 @@ impl Job {
     async fn start_service(&self, decision: &Decision) -> Result<PointId, Trouble> {
         let name = &policy().name;
         let point = decision.points.get(name).copied().ok_or_else(|| self.refused("the decision names no recovery point for it"))?;
-        self.bring_up(point).await?;
+        if self.world.with(|s| s.sites[self.i].opened != Some(decision.id)) {
+            self.bring_up(point).await?;
+            self.write(|s, i| {
+                s.sites[i].opened = Some(decision.id);
+                Ok(())
+            })
+            .await?;
+        }
         self.touch(|s, i| {
-            truth::promoted(s, i, decision, Some(point));
+            if s.sites[i].agent.data_fenced {
+                truth::promoted(s, i, decision, Some(point));
+            }
             s.sites[i].agent.data_fenced = false;
             Ok(())
         })

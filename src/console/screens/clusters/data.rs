@@ -27,7 +27,7 @@ pub struct ClusterDetail {
 pub fn detail(scene: &Scene<'_>, pair: &PairView, cluster: &ClusterView) -> ClusterDetail {
     let offset = pair.clock.offsets.iter().find(|(name, ..)| *name == cluster.name);
     let fenced = match cluster.fenced {
-        Some(true) => Said::plain("fenced: only Understudy writes its data sets"),
+        Some(true) => Said::plain("fenced: nobody else writes"),
         Some(false) => Said::plain("open: applications may write"),
         None => Said::warn("▲ unknown"),
     };
