@@ -1,8 +1,10 @@
 //! A metastore that is dead, hung or killed in the middle: told in words, and finished when it is back.
 
 use std::process::Command;
+use std::time::Duration;
 
-use understudy::domain::{Health, TroubleKind};
+use understudy::components::Component;
+use understudy::domain::{Health, ProbeReport, TroubleKind};
 
 use crate::support::contract::{Side, World};
 use crate::support::ferry::{Journal, stage};
@@ -20,6 +22,19 @@ fn fault(cluster: &str, what: &str) {
     }
 }
 
+/// The kernel may still take a connection for a process that is just dying, and reset it.
+async fn until_dead(component: &dyn Component) -> ProbeReport {
+    let mut told = component.probe().await;
+    for _ in 0..40 {
+        if told.evidence.contains("not running") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        told = component.probe().await;
+    }
+    told
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_and_a_hung_metastore_read_differently() {
     let Some(world) = HiveWorld::alone().await else { return };
@@ -30,7 +45,7 @@ async fn a_dead_and_a_hung_metastore_read_differently() {
     fault("primary", "resume");
     assert!(hung.health == Health::Faulty && hung.evidence.contains("hangs") && hung.took_ms < 12_000, "{hung:?}");
     fault("primary", "kill");
-    let dead = source.probe().await;
+    let dead = until_dead(source.as_ref()).await;
     let trouble = source.arm(&world.set()).await.expect_err("nobody answers");
     fault("primary", "start");
     assert!(dead.health == Health::Faulty && dead.evidence.contains("not running"), "{dead:?}");
