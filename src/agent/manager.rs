@@ -15,6 +15,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::clearance;
 use super::guard::{self, Asked};
 use super::jobs::{Job, Site, dispatch};
 use super::links::Links;
@@ -158,7 +159,7 @@ impl Manager {
         let (progress, watched) = watch::channel(Progress::default());
         let under_way = UnderWay {
             pair: instruction.pair.clone(),
-            run: run_of(&instruction.order),
+            run: clearance::run_of(&instruction.order),
             cancel: self.stop.child_token(),
             progress: watched,
             over: CancellationToken::new(),
@@ -191,7 +192,7 @@ impl Manager {
         task.spawn(async move {
             manager.clear_the_way(&order, &job, id).await;
             let _permit = manager.at_work.acquire().await.map_err(|e| broken(id, &e))?;
-            let _alone = match changes_identity(&order) {
+            let _alone = match clearance::changes_identity(&order) {
                 true => Some(job.site.identity.lock().await),
                 false => None,
             };
@@ -220,15 +221,13 @@ impl Manager {
 
     /// An abort cancels its run's other jobs; a change of identity the pair's unfinished ones. Commits finish in any case.
     async fn clear_the_way(&self, order: &Order, job: &Job, own: InstructionId) {
-        let aborted = if let Order::Abort(abort) = order { Some(abort.run) } else { None };
-        let all = matches!(order, Order::Promote(_) | Order::Demote(_) | Order::Reverse(_) | Order::Leave);
-        if aborted.is_none() && !all {
-            return;
-        }
         let cancelled: Vec<_> = {
             let under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            let of_pair = under_way.iter().filter(|(id, other)| **id != own && other.pair == job.pair && other.run.is_some());
-            of_pair.filter(|(_, other)| all || other.run == aborted).map(|(_, other)| other.clone()).collect()
+            let of_pair = under_way.iter().filter(|(id, other)| **id != own && other.pair == job.pair);
+            of_pair
+                .filter(|(_, other)| other.run.is_some_and(|run| clearance::cancels(order, run)))
+                .map(|(_, other)| other.clone())
+                .collect()
         };
         for other in &cancelled {
             other.cancel.cancel();
@@ -255,30 +254,6 @@ impl Manager {
             }
         }
     }
-}
-
-/// The run that an abort may cancel; a commit is not among them.
-fn run_of(order: &Order) -> Option<RunId> {
-    match order {
-        Order::Arm(arm) => Some(arm.run),
-        Order::Capture(capture) => Some(capture.run),
-        Order::Push(transfer) | Order::Pull(transfer) => Some(transfer.run),
-        Order::Verify(verify) => Some(verify.run),
-        _ => None,
-    }
-}
-
-fn changes_identity(order: &Order) -> bool {
-    matches!(
-        order,
-        Order::Join(_)
-            | Order::Leave
-            | Order::StorePolicies(_)
-            | Order::Promote(_)
-            | Order::Demote(_)
-            | Order::Unfence(_)
-            | Order::Reverse(_)
-    )
 }
 
 fn broken(id: InstructionId, e: &dyn std::fmt::Display) -> Trouble {

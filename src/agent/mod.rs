@@ -4,6 +4,7 @@
 
 mod accept;
 mod check;
+pub mod clearance;
 pub mod clock;
 pub mod config;
 mod enrolment;

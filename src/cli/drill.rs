@@ -30,10 +30,7 @@ pub(super) struct Ask {
 pub(super) async fn drill(session: &Session, ask: Ask) -> Result<u8, Trouble> {
     let command = Command::CheckDrill { service: ask.service.clone(), point: ask.point };
     match session.ask(command).await? {
-        Reply::DrillChecked(found) => found.checks.iter().for_each(|check| {
-            let fix = if check.fix.is_empty() { String::new() } else { format!(" ({})", check.fix) };
-            eprintln!("{:7}  {}: {}{fix}", output::word(&check.state), check.name, check.evidence);
-        }),
+        Reply::DrillChecked(found) => found.checks.iter().for_each(|check| eprintln!("{}", output::check_line(check))),
         other => return Err(unexpected(&other)),
     }
     let drill = match session.ask(Command::Drill { service: ask.service, point: ask.point, by: person() }).await? {

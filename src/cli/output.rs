@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::controller::command::{AdjustReport, Kept, Leftovers, ReversalOutcome, ReversalReport, Runbook, StepReport};
+use crate::controller::command::{AdjustReport, Check, Kept, Leftovers, ReversalOutcome, ReversalReport, Runbook, StepReport};
 use crate::controller::snapshot::{ClusterView, PairView, ServiceView};
 use crate::domain::page::Page;
 use crate::domain::{ClusterName, RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
@@ -198,14 +198,17 @@ pub(super) fn write(path: Option<&Path>, report: &impl Serialize, page: impl FnO
     std::fs::write(path, text).map_err(|e| failed(&e))
 }
 
+/// A check on one line: its state, what was found, and what to do about it.
+pub(super) fn check_line(check: &Check) -> String {
+    let fix = if check.fix.is_empty() { String::new() } else { format!(" ({})", check.fix) };
+    format!("{:7}  {}: {}{fix}", word(&check.state), check.name, check.evidence)
+}
+
 /// A runbook: its lines, its steps, and whether it may be begun.
 pub(super) fn runbook_lines(runbook: &Runbook) -> Vec<String> {
     let may = if runbook.ready { "may be begun" } else { "may not be begun" };
     let mut lines = vec![format!("{} of pair {}: {may}; its confirmation is {}", runbook.verb.title(), runbook.pair, runbook.confirm)];
-    lines.extend(runbook.checks.iter().map(|check| {
-        let fix = if check.fix.is_empty() { String::new() } else { format!(" ({})", check.fix) };
-        format!("  {:7}  {}: {}{fix}", word(&check.state), check.name, check.evidence)
-    }));
+    lines.extend(runbook.checks.iter().map(|check| format!("  {}", check_line(check))));
     lines.extend(runbook.steps.iter().enumerate().map(|(number, step)| {
         let planned = step.planned_secs.map_or(String::new(), |secs| format!(", about {secs} s"));
         format!("  {}. {} [{}{planned}]; when: {}", number + 1, step.step, step.who, step.guard)

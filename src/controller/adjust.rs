@@ -56,10 +56,7 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
         return Err(refuse(format!("{:?} was typed, and not the cluster's name {}", ask.confirm, ask.to))
             .next("type the name of the cluster that is to become primary"));
     }
-    let generation = engine.read(|m| m.generation);
-    if ask.generation.is_some_and(|seen| seen != generation) {
-        return Err(refuse("the facts have changed since you looked".into()).next("look again and decide again"));
-    }
+    engine.check_seen(&ask.pair, ask.generation)?;
     if !engine.read(|m| m.pairs.contains_key(&ask.pair)) {
         return Err(super::pairing::unknown_pair(&ask.pair));
     }

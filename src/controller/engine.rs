@@ -237,6 +237,17 @@ impl Engine {
         }
     }
 
+    /// Refuses what a person decided on facts that have changed since: `seen` is the generation they saw, `None` whatever holds.
+    pub fn check_seen(&self, pair: &PairName, seen: Option<u64>) -> Result<(), Trouble> {
+        match seen {
+            Some(seen) if seen != self.read(|m| m.generation) => {
+                Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), "the facts have changed since you looked")
+                    .next("look again and decide again"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The newest snapshot of what is known.
     pub fn picture(&self) -> Snapshot {
         self.read(|m| view::snapshot(m, self.now()))

@@ -57,9 +57,7 @@ pub(super) async fn reverse(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Tro
 async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
     engine.check_in_command()?;
     let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), reason);
-    if ask.generation.is_some_and(|seen| seen != engine.read(|m| m.generation)) {
-        return Err(refuse("the facts have changed since you looked".into()).next("look again and decide again"));
-    }
+    engine.check_seen(&ask.pair, ask.generation)?;
     watch::look_at_both(engine, &ask.pair).await;
     engine.read(|m| {
         let pair = m.pairs.get(&ask.pair).ok_or_else(|| pairing::unknown_pair(&ask.pair))?;

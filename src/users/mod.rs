@@ -88,12 +88,11 @@ fn amend(site: &Site, pair: &PairName, service: &ServiceName, set: &DataSetName,
     for entry in entries {
         manifest.entries.insert(entry.path.clone(), entry);
     }
-    let digest = manifest.digest();
+    let stored = StoredManifest::of(&manifest);
     for part in record.data_sets.iter_mut().filter(|part| part.to == *set) {
-        part.manifest = Some(digest);
+        part.manifest = Some(stored.digest);
     }
-    let body = manifest.to_json_lines();
-    site.ledger.amend_manifest(&record, set, &StoredManifest { digest, body })
+    site.ledger.amend_manifest(&record, set, &stored)
 }
 
 /// How many users, groups, permissions and tenants there are, for people.

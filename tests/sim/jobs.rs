@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use understudy::agent::clearance;
 use understudy::domain::*;
 use understudy::protocol::*;
 use understudy::store::agent::InstructionState;
@@ -38,7 +39,8 @@ pub fn start(world: &Arc<World>, i: usize, instruction: Instruction, caller: Str
     let (under_way, stop) = world.with(|s| {
         let site = &mut s.sites[i];
         let tokens = (CancellationToken::new(), CancellationToken::new());
-        let under_way = UnderWay { run: run_of(&instruction.order), cancel: tokens.0, over: tokens.1, progress: Progress::default() };
+        let under_way =
+            UnderWay { run: clearance::run_of(&instruction.order), cancel: tokens.0, over: tokens.1, progress: Progress::default() };
         site.under_way.insert(id, under_way.clone());
         (under_way, site.stop.clone())
     });
@@ -74,7 +76,7 @@ impl Job {
     async fn run(&self, instruction: &Instruction, caller: &str) -> Result<Outcome, Trouble> {
         self.clear_the_way(&instruction.order).await;
         let lock = self.world.with(|s| s.sites[self.i].identity.clone());
-        let _alone = if changes_identity(&instruction.order) { Some(lock.lock().await) } else { None };
+        let _alone = if clearance::changes_identity(&instruction.order) { Some(lock.lock().await) } else { None };
         if self.cancel.is_cancelled() {
             return Err(Trouble::new(TroubleKind::Cancelled, format!("instruction {}", self.id), "cancelled before it began"));
         }
@@ -112,11 +114,9 @@ impl Job {
 
     /// An abort cancels its run's other jobs; a change of identity the pair's unfinished ones. Commits finish in any case.
     async fn clear_the_way(&self, order: &Order) {
-        let aborted = if let Order::Abort(abort) = order { Some(abort.run) } else { None };
-        let all = matches!(order, Order::Promote(_) | Order::Demote(_) | Order::Reverse(_));
         let others: Vec<UnderWay> = self.world.with(|s| {
-            let jobs = s.sites[self.i].under_way.iter().filter(|(id, job)| **id != self.id && job.run.is_some());
-            jobs.filter(|(_, job)| all || (aborted.is_some() && job.run == aborted)).map(|(_, job)| job.clone()).collect()
+            let others = s.sites[self.i].under_way.iter().filter(|(id, _)| **id != self.id);
+            others.filter(|(_, job)| job.run.is_some_and(|run| clearance::cancels(order, run))).map(|(_, job)| job.clone()).collect()
         });
         others.iter().for_each(|job| job.cancel.cancel());
         for job in others {
@@ -185,19 +185,4 @@ impl Job {
         let identity = site.agent.facts.claim.identity;
         if identity == wanted { Ok(()) } else { Err(self.refused(format!("it is {identity}"))) }
     }
-}
-
-/// The run that an abort may cancel; a commit is not among them.
-fn run_of(order: &Order) -> Option<RunId> {
-    match order {
-        Order::Arm(arm) => Some(arm.run),
-        Order::Capture(capture) => Some(capture.run),
-        Order::Push(transfer) | Order::Pull(transfer) => Some(transfer.run),
-        Order::Verify(verify) => Some(verify.run),
-        _ => None,
-    }
-}
-
-fn changes_identity(order: &Order) -> bool {
-    matches!(order, Order::Join(_) | Order::StorePolicies(_) | Order::Promote(_) | Order::Demote(_) | Order::Unfence(_) | Order::Reverse(_))
 }

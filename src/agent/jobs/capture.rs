@@ -107,14 +107,14 @@ async fn take(job: &Job, gate: &Gate, order: &CaptureOrder, data_sets: &[DataSet
     // Captured at times of their own there is no moment at which holding the writers would help.
     let hook = service.freeze.as_ref().filter(|_| service.consistency == Consistency::Service);
     let lead = hook.map_or(Duration::ZERO, |hook| FREEZE_LEAD.min(Duration::from_secs(u64::from(hook.limit_secs)) / 4));
-    job.progress.send_modify(|progress| progress.doing = format!("waiting for {}", order.moment.format("%H:%M:%S%.3f")));
+    job.tell(format!("waiting for {}", order.moment.format("%H:%M:%S%.3f")));
     wait_until(job, gate, order.moment - TimeDelta::from_std(lead).unwrap_or_default()).await?;
     let freeze = match hook {
         Some(hook) => freeze(&job.site, service, hook, order).await,
         None => None,
     };
     let waited = wait_until(job, gate, order.moment).await;
-    job.progress.send_modify(|progress| progress.doing = "capturing".into());
+    job.tell("capturing");
     let before = Reading::take(&*job.site.clock);
     let captured = match waited {
         Ok(()) => capture_all(job, order, data_sets).await,

@@ -57,7 +57,7 @@ async fn commit(job: &Job, order: CommitOrder) -> Result<(), Trouble> {
     }
     let staging = verify::staging_of(job, order.point.id)?;
     check_order(job, &order, &staging)?;
-    job.progress.send_modify(|progress| progress.doing = "committing".into());
+    job.tell("committing");
     let CommitOrder { point: mut record, service: policy } = order;
     let sets = roles::names_at_target(&staging.armed.data_sets);
     let syncing = sets.iter().map(|set| async move { job.site.component(set)?.sync_staging(&set.path, staging.point).await });
@@ -114,7 +114,7 @@ async fn new_manifest(
         }
         let manifest = fold(&load_base(&ledger, base, &set)?, &kept.changes)?;
         let counts = plan::counts(&manifest, &kept.changes, &load_inventory(&ledger, point, &set)?);
-        Ok((StoredManifest { digest: manifest.digest(), body: manifest.to_json_lines() }, counts))
+        Ok((StoredManifest::of(&manifest), counts))
     })
     .await?;
     (told.files, told.bytes, told.manifest) = (counts.files, counts.bytes, Some(manifest.digest));

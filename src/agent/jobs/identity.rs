@@ -27,7 +27,7 @@ pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble>
     let mut report = PromoteReport { epoch: decision.epoch, services: BTreeMap::new(), failed: BTreeMap::new() };
     let active = site.ledger.member(&job.pair)?.active;
     for service in site.ledger.policies(&job.pair)? {
-        tell(job, format!("bringing up {}", service.name));
+        job.tell(format!("bringing up {}", service.name));
         if let Some(point) = active.get(&service.name) {
             // It was in use here before; its data is the newest there is.
             point.or_else(|| decision.points.get(&service.name).copied()).map(|point| report.services.insert(service.name, point));
@@ -60,12 +60,13 @@ async fn start_service(job: &Job, decision: &Decision, service: &Service) -> Res
         Trouble::new(TroubleKind::Refused, format!("service {}", service.name), "the decision names no recovery point for it")
             .next("it was never sealed here, or was left out; decide again with a point for it")
     })?;
-    if let Some(row) = site.ledger.point(point)?
+    let held = site.ledger.point(point)?;
+    if let Some(row) = &held
         && row.record.pair != job.pair
     {
         return Err(Trouble::new(TroubleKind::Refused, format!("point {point}"), format!("it belongs to pair {}", row.record.pair)));
     }
-    let record = match site.ledger.point(point)? {
+    let record = match held {
         // Broken off after the fence began to come down: what is live may hold more than the point by now, and stays.
         Some(row) if site.ledger.opened(&job.pair, &service.name)? == Some(decision.id) => row.record,
         _ => bring_up(site, &service.name, point).await?,
@@ -96,7 +97,7 @@ pub async fn demote(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> {
     } else {
         step_down(&job.site, &job.pair, &order.decision, &sets)?;
     }
-    tell(job, "fencing".into());
+    job.tell("fencing");
     fence::put_on(site, &job.pair, &sets).await.map(Outcome::Fenced)
 }
 
@@ -139,7 +140,7 @@ pub async fn unfence(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> 
     if order.decision.from != site.cluster || facts.claim.identity != Identity::Primary {
         return Err(Trouble::new(TroubleKind::Refused, format!("pair {}", job.pair), "only a primary's own fence is lifted this way"));
     }
-    tell(job, "lifting the fence".into());
+    job.tell("lifting the fence");
     let sets = fence::with_true_roots(site, &job.pair, fence::sets_here(site, &facts)?)?;
     if let Some(why) = fence::lift(site, &sets).await.into_iter().next() {
         return Err(Trouble::new(TroubleKind::Failed, pair_text(&job.pair), format!("the fence could not be lifted: {why}")));
@@ -150,8 +151,4 @@ pub async fn unfence(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> 
 
 fn pair_text(pair: &PairName) -> String {
     format!("pair {pair}")
-}
-
-fn tell(job: &Job, doing: String) {
-    job.progress.send_modify(|progress| progress.doing = doing);
 }

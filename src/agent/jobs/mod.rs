@@ -108,3 +108,10 @@ pub struct Job {
     /// Cancelled when the run is aborted or the agent stops.
     pub cancel: CancellationToken,
 }
+
+impl Job {
+    /// Tells what it is doing now.
+    pub fn tell(&self, doing: impl Into<String>) {
+        self.progress.send_modify(|progress| progress.doing = doing.into());
+    }
+}

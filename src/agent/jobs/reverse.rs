@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 
 use super::{Job, arm, capture, roles};
 use crate::domain::switchover::machine::Reversal;
-use crate::domain::{DataSetName, Identity, Manifest, PointId, RecoveryPoint, RunId, Service, ServiceName, Trouble, TroubleKind};
+use crate::domain::{
+    DataSetName, Identity, Manifest, PointDataSet, PointId, RecoveryPoint, RunId, Service, ServiceName, Trouble, TroubleKind,
+};
 use crate::protocol::{HeldPoint, KeptWrites, Outcome, ReverseOrder, ReverseReport, ServiceReversed};
 use crate::store::agent::{CaptureRow, CaptureState, StoredManifest};
 use crate::transfer::{Remote, blocking};
@@ -41,11 +43,11 @@ async fn turn(job: &Job, reversal: &Reversal, service: &ServiceName, point: Poin
         // It is the target already, of this or of a later point.
         return Ok(ServiceReversed { kept: kept_after(job, service, point)?, point: newest });
     }
-    tell(job, format!("{service}: asking {} for point {point}", roles::peer(job)?.cluster));
+    job.tell(format!("{service}: asking {} for point {point}", roles::peer(job)?.cluster));
     let common = common(job, service, point).await?;
     let sets: Vec<DataSetName> = common.manifests.iter().map(|(set, _)| set.clone()).collect();
     check_held(job, service, point, &sets).await?;
-    tell(job, format!("{service}: fencing"));
+    job.tell(format!("{service}: fencing"));
     for set in &sets {
         job.site.component(set)?.fence(&set.path).await?;
     }
@@ -54,7 +56,7 @@ async fn turn(job: &Job, reversal: &Reversal, service: &ServiceName, point: Poin
         None if has_drifted(job, &common).await? => Some(keep(job, reversal, service, point, &sets).await?),
         None => None,
     };
-    tell(job, format!("{service}: going back to point {point}"));
+    job.tell(format!("{service}: going back to point {point}"));
     ledger.note_applied(&job.pair, service, None)?;
     for (set, manifest) in &common.manifests {
         let component = job.site.component(set)?;
@@ -69,8 +71,7 @@ async fn turn(job: &Job, reversal: &Reversal, service: &ServiceName, point: Poin
     }
     let (ledger, adopted) = (ledger.clone(), common.point.clone());
     blocking(move || {
-        let stored = |manifest: &Manifest| StoredManifest { digest: manifest.digest(), body: manifest.to_json_lines() };
-        let manifests: Vec<_> = common.manifests.iter().map(|(set, manifest)| (set.clone(), stored(manifest))).collect();
+        let manifests: Vec<_> = common.manifests.iter().map(|(set, manifest)| (set.clone(), StoredManifest::of(manifest))).collect();
         ledger.adopt_point(&adopted, &common.policy, &manifests)
     })
     .await?;
@@ -89,21 +90,24 @@ async fn common(job: &Job, service: &ServiceName, point: PointId) -> Result<Comm
     }
     let mut manifests = Vec::with_capacity(record.data_sets.len());
     for set in &record.data_sets {
-        let manifest = manifest(&peer, point, &set.to).await?;
-        if Some(manifest.digest()) != set.manifest {
-            let reason = format!("the manifest that {} tells is not the one that point {point} names", peer.cluster);
-            return Err(Trouble::new(TroubleKind::Corrupt, &set.to, reason).next("choose another point: run a full copy"));
-        }
-        manifests.push((set.name.clone(), manifest));
+        manifests.push((set.name.clone(), manifest(&peer, point, set).await?));
     }
     Ok(Common { point: record.reversed(job.epoch), policy: policy.reversed(), manifests })
 }
 
-async fn manifest(peer: &Remote, point: PointId, set: &DataSetName) -> Result<Manifest, Trouble> {
-    let text = peer.manifest(point, set).await?;
-    let object = set.to_string();
-    let read = move || Manifest::from_json_lines(&text).map_err(|trouble| Trouble { object, ..trouble });
-    blocking(read).await
+/// Read and digested beside the other tasks: it may be long.
+async fn manifest(peer: &Remote, point: PointId, part: &PointDataSet) -> Result<Manifest, Trouble> {
+    let text = peer.manifest(point, &part.to).await?;
+    let (object, named, cluster) = (part.to.to_string(), part.manifest, peer.cluster.clone());
+    blocking(move || {
+        let manifest = Manifest::from_json_lines(&text).map_err(|trouble| Trouble { object: object.clone(), ..trouble })?;
+        if Some(manifest.digest()) == named {
+            return Ok(manifest);
+        }
+        let reason = format!("the manifest that {cluster} tells is not the one that point {point} names");
+        Err(Trouble::new(TroubleKind::Corrupt, object, reason).next("choose another point: run a full copy"))
+    })
+    .await
 }
 
 /// Differences can only be told against a point that this cluster holds itself.
@@ -141,7 +145,7 @@ async fn keep(job: &Job, reversal: &Reversal, service: &ServiceName, after: Poin
     let id = reversal.keep.get(service).copied().ok_or_else(|| {
         Trouble::new(TroubleKind::Invalid, format!("service {service}"), "no id is given under which its own writes would be kept")
     })?;
-    tell(job, format!("{service}: keeping what was written after point {after}"));
+    job.tell(format!("{service}: keeping what was written after point {after}"));
     tracing::warn!(%service, %after, kept = %id, "keeping what was written here after the common point");
     if let Some(halves) = ledger.capture(id)? {
         capture::release(site, &halves).await?;
@@ -167,8 +171,4 @@ async fn keep(job: &Job, reversal: &Reversal, service: &ServiceName, after: Poin
     row.state = CaptureState::Kept(kept.clone());
     ledger.note_capture(&row)?;
     Ok(kept)
-}
-
-fn tell(job: &Job, doing: String) {
-    job.progress.send_modify(|progress| progress.doing = doing);
 }

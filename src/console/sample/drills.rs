@@ -1,7 +1,7 @@
 //! The sample's drills: one that waits for its sign-off, one that failed, one of the week before.
 
 use super::{id, name, time};
-use crate::controller::command::{Check, CheckState, DrillChecks};
+use crate::controller::command::{Check, DrillChecks};
 use crate::controller::snapshot::DrillView;
 use crate::domain::drill::check::{CheckEnd, CheckResult, DrillCheck, DrillPlace};
 use crate::domain::drill::machine::{DrillSpec, Event, apply};
@@ -83,23 +83,17 @@ pub fn drills() -> Vec<DrillView> {
 
 /// The pre-flight lines of `orders`.
 pub fn drill_checks() -> DrillChecks {
-    let ok = |name: &str, evidence: &str| Check {
-        name: name.to_owned(),
-        state: CheckState::Ok,
-        evidence: evidence.to_owned(),
-        fix: String::new(),
-    };
     DrillChecks {
         service: name("orders"),
         cluster: name("guiyang"),
         point: Some(PointId(id(1))),
         checks: vec![
-            ok("Pair", "replicating"),
-            ok("Agent of guiyang", "it answers"),
-            ok("Recovery point", "captured 2026-11-21 06:00:00 UTC, skew 84 ms"),
-            ok("Space in hdfs", "384.0 GiB are copied, 8.2 TiB are free"),
-            ok("Checks", "2; target RTO 10 min"),
-            ok("Other drills", "none of this service is under way"),
+            Check::ok("Pair", "replicating"),
+            Check::ok("Agent of guiyang", "it answers"),
+            Check::ok("Recovery point", "captured 2026-11-21 06:00:00 UTC, skew 84 ms"),
+            Check::ok("Space in hdfs", "384.0 GiB are copied, 8.2 TiB are free"),
+            Check::ok("Checks", "2; target RTO 10 min"),
+            Check::ok("Other drills", "none of this service is under way"),
         ],
     }
 }

@@ -186,10 +186,7 @@ impl Ledger {
 
     /// By which decision a service's fence was lifted last, or began to be.
     pub fn opened(&self, pair: &PairName, service: &ServiceName) -> Result<Option<DecisionId>, Trouble> {
-        let text = self.read(|c| {
-            let found = c.query_row("SELECT value FROM facts WHERE name = ?1", [opened_name(pair, service)], |r| r.get::<_, String>(0));
-            Ok(found.optional()?)
-        })?;
+        let text = self.read(|c| fact(c, &opened_name(pair, service)))?;
         Ok(text.and_then(|text| text.parse().ok()))
     }
 
@@ -271,14 +268,17 @@ fn not_a_member(pair: &PairName) -> Trouble {
     Trouble::new(TroubleKind::NotFound, pair, "this agent is no member of the pair").next("pair the clusters first")
 }
 
+fn fact(c: &Connection, name: &str) -> Result<Option<String>, StoreError> {
+    Ok(c.query_row("SELECT value FROM facts WHERE name = ?1", [name], |r| r.get(0)).optional()?)
+}
+
 pub(super) fn set_fact(t: &Transaction<'_>, name: &str, value: &str) -> Result<(), StoreError> {
     t.execute("INSERT OR REPLACE INTO facts(name, value) VALUES(?1, ?2)", params![name, value])?;
     Ok(())
 }
 
 pub(super) fn term(c: &Connection) -> Result<Term, StoreError> {
-    let text = c.query_row("SELECT value FROM facts WHERE name = 'term'", [], |r| r.get::<_, String>(0)).optional()?;
-    text.map_or(Ok(Term::default()), |text| from_json(&text))
+    fact(c, "term")?.map_or(Ok(Term::default()), |text| from_json(&text))
 }
 
 fn keep_decision(t: &Transaction<'_>, pair: &PairName, decision: &Decision, at: DateTime<Utc>) -> Result<(), StoreError> {

@@ -9,7 +9,9 @@ use super::Ledger;
 use super::captures::CaptureRow;
 use super::rows::{collect, json, parse};
 use super::{StoreError, from_json, to_json};
-use crate::domain::{DataSetName, Digest, Epoch, Identity, PairName, PointId, RecoveryPoint, Service, ServiceName, Trouble, TroubleKind};
+use crate::domain::{
+    DataSetName, Digest, Epoch, Identity, Manifest, PairName, PointId, RecoveryPoint, Service, ServiceName, Trouble, TroubleKind,
+};
 
 /// The tables of this page.
 pub(super) const SCHEMA: &str = "
@@ -61,6 +63,13 @@ pub struct StoredManifest {
     pub digest: Digest,
     /// JSON lines.
     pub body: Vec<u8>,
+}
+
+impl StoredManifest {
+    /// A manifest as it is stored.
+    pub fn of(manifest: &Manifest) -> StoredManifest {
+        StoredManifest { digest: manifest.digest(), body: manifest.to_json_lines() }
+    }
 }
 
 impl Ledger {

@@ -80,7 +80,7 @@ async fn beating<T>(job: &Job, doing: &str, work: impl Future<Output = T>) -> T 
     let began = Instant::now();
     tokio::pin!(work);
     loop {
-        job.progress.send_modify(|progress| progress.doing = format!("{doing}, {} s", began.elapsed().as_secs()));
+        job.tell(format!("{doing}, {} s", began.elapsed().as_secs()));
         tokio::select! {
             done = &mut work => return done,
             () = tokio::time::sleep(BEAT) => {}
