@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use understudy::console::{App, ConsoleSpec, Screen, sample};
 use understudy::controller::command::Verb;
 use understudy::controller::command::{AdjustOutcome, AdjustReport, ServiceResumed, StepReport};
+use understudy::controller::snapshot::WindowView;
 use understudy::controller::{Asked, Command, EngineHandle, Reply, Snapshot};
 use understudy::domain::{Epoch, Trouble, TroubleKind};
 use understudy::protocol::CatalogueItem;
@@ -65,14 +66,22 @@ impl Bench {
 
     /// Types into the confirmation, in place of what is there.
     fn confirm(&mut self, typed: &str) {
-        const FIELD: &str = "Type guiyang to confirm";
-        self.harness.get_by_role_and_label(Role::TextInput, FIELD).focus();
+        self.write("Type guiyang to confirm", typed);
+    }
+
+    /// How a person knows that nobody writes at the faulty cluster.
+    fn declare(&mut self, words: &str) {
+        self.write("How do you know that nobody writes at shenzhen? It is kept in the record", words);
+    }
+
+    fn write(&mut self, field: &str, typed: &str) {
+        self.harness.get_by_role_and_label(Role::TextInput, field).focus();
         self.steps();
         self.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
         self.steps();
-        self.harness.get_by_role_and_label(Role::TextInput, FIELD).type_text(typed);
+        self.harness.get_by_role_and_label(Role::TextInput, field).type_text(typed);
         self.steps();
-        let value = self.harness.get_by_role_and_label(Role::TextInput, FIELD).value();
+        let value = self.harness.get_by_role_and_label(Role::TextInput, field).value();
         assert_eq!(value.as_deref(), Some(typed));
     }
 
@@ -155,6 +164,10 @@ fn the_button_of_the_fault_prompt_waits_for_the_exact_name_and_carries_what_was_
     assert!(bench.sees("Primary cluster shenzhen is faulty") && bench.sees("no answer, 9 of 9 probes"));
     let button = "Adjust identity: make guiyang primary";
     assert!(!bench.enabled(button));
+    assert!(bench.sees("not proven, the agent of shenzhen does not answer"), "an unreachable cluster is never said to be fenced");
+    bench.confirm("guiyang");
+    assert!(!bench.enabled(button), "what is not proven needs a person's word");
+    bench.declare("its power is off, says the site");
     for (typed, enabled) in [("guiyan", false), ("Guiyang", false), ("shenzhen", false), ("guiyang", true)] {
         bench.confirm(typed);
         assert_eq!(bench.enabled(button), enabled, "typed {typed:?}");
@@ -167,8 +180,11 @@ fn the_button_of_the_fault_prompt_waits_for_the_exact_name_and_carries_what_was_
     let mut asked = bench.commands();
     assert_eq!(asked.len(), 1);
     let (command, reply) = asked.remove(0);
-    let Command::AdjustIdentity { to, confirm, planned, generation, .. } = command else { panic!("another command: {command:?}") };
+    let Command::AdjustIdentity { to, confirm, planned, generation, hold, declared, .. } = command else {
+        panic!("another command: {command:?}")
+    };
     assert_eq!((to.as_str(), confirm.as_str(), planned, generation), ("guiyang", "guiyang", false, Some(84)));
+    assert_eq!((hold, declared.as_deref()), (false, Some("its power is off, says the site")));
     assert!(bench.sees("Making guiyang primary…"), "the person sees that it goes on");
     let report = AdjustReport {
         pair: "sz-gy".parse().expect("a name"),
@@ -177,6 +193,9 @@ fn the_button_of_the_fault_prompt_waits_for_the_exact_name_and_carries_what_was_
         services: vec![ServiceResumed { name: "orders".parse().expect("a name"), recovery_point: None, lost_secs: None, error: None }],
         outcome: AdjustOutcome::Promoted,
         steps: vec![StepReport { step: "record epoch 5".to_owned(), state: "done".to_owned(), detail: String::new() }],
+        held: false,
+        fences: Vec::new(),
+        declared: None,
         error: None,
     };
     reply.send(Reply::Adjusted(report)).expect("the console waits for it");
@@ -190,6 +209,7 @@ fn the_button_of_the_fault_prompt_waits_for_the_exact_name_and_carries_what_was_
 #[test]
 fn a_refusal_is_shown_and_the_prompt_comes_back() {
     let mut bench = bench(sample::faulty());
+    bench.declare("its power is off");
     bench.confirm("guiyang");
     bench.click("Adjust identity: make guiyang primary");
     let (_, reply) = bench.commands().remove(0);
@@ -230,6 +250,7 @@ fn keep_waiting_leaves_a_banner_that_leads_back() {
 #[test]
 fn enter_in_the_confirmation_changes_nothing() {
     let mut bench = bench(sample::faulty());
+    bench.declare("its power is off");
     bench.confirm("guiyang");
     bench.harness.key_press(Key::Enter);
     bench.steps();
@@ -283,6 +304,44 @@ fn the_replication_is_reversed_by_the_name_of_the_cluster_that_is_to_stand_by() 
     reply.send(Reply::Reversed(sample::reversal(kept))).expect("the console waits for it");
     bench.steps();
     assert!(bench.sees("guiyang stands by for shenzhen") && bench.sees(&format!("is kept as {kept}")));
+}
+
+#[test]
+fn a_held_promotion_is_committed_or_taken_back_from_the_clusters_screen_by_name() {
+    let mut snapshot = sample::snapshot();
+    let window = WindowView {
+        held: true,
+        primary: "guiyang".parse().expect("a name"),
+        back_to: "shenzhen".parse().expect("a name"),
+        refused: "the agent of shenzhen does not answer".to_owned(),
+        kept_back: None,
+    };
+    snapshot.pairs[0].window = Some(window.clone());
+    let mut bench = bench(snapshot.clone());
+    bench.go(Screen::Clusters);
+    assert!(bench.sees("guiyang is primary and held for a look: applications wait"));
+    assert!(bench.sees("It cannot be taken back now: the agent of shenzhen does not answer") && !bench.enabled("Take it back…"));
+    bench.click("Commit the promotion…");
+    assert!(!bench.enabled("Open guiyang to applications"));
+    bench.confirm("guiyang");
+    bench.click("Open guiyang to applications");
+    let (command, _reply) = bench.commands().pop().expect("asked");
+    let Command::CommitPromotion { confirm, generation: Some(_), .. } = &command else { panic!("{command:?}") };
+    assert_eq!(confirm, "guiyang");
+    assert!(bench.sees("Opening guiyang to applications…"), "the person sees that it goes on");
+
+    snapshot.pairs[0].window = Some(WindowView { refused: String::new(), ..window });
+    let mut bench = self::bench(snapshot);
+    bench.go(Screen::Clusters);
+    bench.click("Take it back…");
+    let (command, reply) = bench.commands().pop().expect("the runbook is asked for");
+    assert!(matches!(command, Command::Runbook { verb: Verb::TakeBack, .. }), "{command:?}");
+    reply.send(Reply::Runbook(sample::runbook(Verb::TakeBack))).expect("the console waits for it");
+    bench.steps();
+    bench.write("Type shenzhen to confirm", "shenzhen");
+    bench.click("Give shenzhen its identity back");
+    let (command, _reply) = bench.commands().pop().expect("asked");
+    assert!(matches!(&command, Command::TakeBack { confirm, generation: Some(_), .. } if confirm == "shenzhen"), "{command:?}");
 }
 
 #[test]

@@ -43,6 +43,9 @@ fn decision(epoch: u64, n: u64, to: &str, from: &str) -> Decision {
         promote: InstructionId(id(100)),
         demote: InstructionId(id(101)),
         unfence: InstructionId(id(102)),
+        hold: false,
+        take_back: false,
+        declared: None,
     }
 }
 

@@ -37,11 +37,13 @@ pub enum Lesson {
     Conflict(String),
 }
 
-/// Only evidence of a primary of a higher epoch changes us; a lower one says that ours is the newer (there are but two of us).
+/// Only evidence of a primary of a higher epoch changes us; a lower one says to a primary that it is the newer (there are but two of us).
+/// To a secondary it does not: the other side may still have to be told that it is primary again, once a promotion was taken back.
 pub fn learn(ours: &Claim, theirs: &Claim) -> Lesson {
     use std::cmp::Ordering;
     match theirs.epoch.cmp(&ours.epoch) {
-        Ordering::Less => Lesson::Confirms,
+        Ordering::Less if ours.identity == Identity::Primary => Lesson::Confirms,
+        Ordering::Less => Lesson::Nothing,
         Ordering::Greater if theirs.identity == Identity::Primary => Lesson::GiveWay(*theirs),
         // It has stepped back for a decision that we are still to be told.
         Ordering::Greater => Lesson::Nothing,
@@ -167,8 +169,7 @@ fn apply_lesson(site: &Arc<Site>, facts: &PairFacts, theirs: Claim) -> Result<()
         Lesson::Confirms if facts.confirmed => Ok(()),
         Lesson::Confirms => {
             tracing::info!(pair = %facts.pair, epoch = %facts.claim.epoch, "the other agent confirms our identity");
-            // Confirms the claim it was compared with, not one that came meanwhile: that one is confirmed anyway.
-            site.ledger.confirm(&facts.pair)
+            site.ledger.confirm_compared(&facts.pair, facts.claim)
         }
         Lesson::GiveWay(claim) => identity::give_way(site, &facts.pair, claim),
         Lesson::Conflict(_) if facts.conflict.is_some() => Ok(()),
@@ -211,7 +212,8 @@ mod tests {
             assert_eq!(learn(&mine, &claim(Primary, 6, 6)), Lesson::GiveWay(claim(Primary, 6, 6)));
             assert_eq!(learn(&mine, &claim(Secondary, 6, 6)), Lesson::Nothing);
             for theirs in [Primary, Secondary] {
-                assert_eq!(learn(&mine, &claim(theirs, 4, 4)), Lesson::Confirms);
+                let lower = if ours == Primary { Lesson::Confirms } else { Lesson::Nothing };
+                assert_eq!(learn(&mine, &claim(theirs, 4, 4)), lower);
                 assert!(matches!(learn(&mine, &claim(theirs, 5, 6)), Lesson::Conflict(_)));
             }
             assert!(matches!(learn(&mine, &mine), Lesson::Conflict(_)));

@@ -18,6 +18,9 @@ pub(super) struct Ask {
     pub to: ClusterName,
     pub confirm: String,
     pub planned: bool,
+    pub hold: bool,
+    /// How they know that nobody writes at the old primary.
+    pub declare: Option<String>,
     /// Where the report goes as well.
     pub report: Option<PathBuf>,
     pub json: bool,
@@ -27,7 +30,7 @@ pub(super) struct Ask {
 pub(super) async fn runbook(session: &Session, pair: PairName, verb: Verb, json: bool) -> Result<u8, Trouble> {
     match verb {
         Verb::Adjust => wait_for_evidence(session, &pair).await,
-        Verb::Planned | Verb::Reverse => wait_until_seen(session, &pair).await,
+        Verb::Planned | Verb::Reverse | Verb::TakeBack => wait_until_seen(session, &pair).await,
     }
     let runbook = match session.ask(Command::Runbook { pair, verb }).await? {
         Reply::Runbook(runbook) => runbook,
@@ -43,12 +46,36 @@ pub(super) async fn runbook(session: &Session, pair: PairName, verb: Verb, json:
 
 /// Asks the engine and reports step by step.
 pub(super) async fn adjust(session: &Session, ask: Ask) -> Result<u8, Trouble> {
-    let Ask { pair, to, confirm, planned, report: file, json } = ask;
+    let Ask { pair, to, confirm, planned, hold, declare, report: file, json } = ask;
     if !planned {
         wait_for_evidence(session, &pair).await;
     }
-    let command = Command::AdjustIdentity { pair, to, confirm, planned, generation: None, by: person() };
-    let report = match session.ask(command).await? {
+    let declared = if planned { None } else { Some(declare.unwrap_or_else(|| declared_by_name(&confirm))) };
+    let command = Command::AdjustIdentity { pair, to, confirm, planned, hold, declared, generation: None, by: person() };
+    told(session.ask(command).await?, file, json)
+}
+
+/// What the typed name stands for where `--declare` says nothing more; kept with the decision.
+fn declared_by_name(confirm: &str) -> String {
+    eprintln!("by --confirm {confirm} you declare that nobody writes at the other cluster; --declare TEXT keeps how you know");
+    format!("typed --confirm {confirm}, and did not say how they know")
+}
+
+/// Commits a promotion, or takes it back.
+pub(super) async fn window(
+    session: &Session,
+    command: impl FnOnce(PairName) -> Command,
+    pair: PairName,
+    file: Option<PathBuf>,
+    json: bool,
+) -> Result<u8, Trouble> {
+    wait_until_seen(session, &pair).await;
+    told(session.ask(command(pair)).await?, file, json)
+}
+
+/// How an identity change ended, step by step, there and in the file.
+fn told(reply: Reply, file: Option<PathBuf>, json: bool) -> Result<u8, Trouble> {
+    let report = match reply {
         Reply::Adjusted(report) => report,
         other => return Err(unexpected(&other)),
     };
@@ -62,7 +89,7 @@ pub(super) async fn adjust(session: &Session, ask: Ask) -> Result<u8, Trouble> {
         fail(trouble);
     }
     Ok(match report.outcome {
-        AdjustOutcome::Promoted => DONE,
+        AdjustOutcome::Promoted | AdjustOutcome::TakenBack => DONE,
         AdjustOutcome::Aborted => FAILED,
         AdjustOutcome::Refused => REFUSED,
     })

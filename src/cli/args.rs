@@ -84,6 +84,34 @@ pub(super) enum Command {
         /// Both clusters are well: fence, final run, promote, reverse the replication.
         #[arg(long)]
         planned: bool,
+        /// Bring the services up and keep them closed: look at them, then `commit-promotion` or `take-back`.
+        #[arg(long)]
+        hold: bool,
+        /// After a fault: how you know that nobody writes at the old primary, whose fence cannot be read back. Kept in the record.
+        #[arg(long, value_name = "TEXT", conflicts_with = "planned")]
+        declare: Option<String>,
+        /// Write the report there too: JSON, or Markdown or HTML by the file's ending (.md, .html).
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
+    /// Open the services of a promotion made with --hold to applications.
+    CommitPromotion {
+        /// The pair.
+        pair: PairName,
+        /// The name of the new primary.
+        #[arg(long)]
+        confirm: String,
+        /// Write the report there too: JSON, or Markdown or HTML by the file's ending (.md, .html).
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
+    /// Take a promotion back while nothing was written at the new primary: the old one goes on from what it holds.
+    TakeBack {
+        /// The pair.
+        pair: PairName,
+        /// The name of the old primary.
+        #[arg(long)]
+        confirm: String,
         /// Write the report there too: JSON, or Markdown or HTML by the file's ending (.md, .html).
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
@@ -211,6 +239,8 @@ pub(super) enum VerbName {
     Adjust,
     /// The old primary stands by.
     Reverse,
+    /// A promotion is taken back.
+    TakeBack,
 }
 
 impl From<VerbName> for Verb {
@@ -219,6 +249,7 @@ impl From<VerbName> for Verb {
             VerbName::Planned => Verb::Planned,
             VerbName::Adjust => Verb::Adjust,
             VerbName::Reverse => Verb::Reverse,
+            VerbName::TakeBack => Verb::TakeBack,
         }
     }
 }

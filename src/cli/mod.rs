@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::controller::Command as Verbs;
 use crate::domain::{Trouble, TroubleKind};
 
 use args::{Args, Command};
@@ -83,8 +84,16 @@ async fn with_runtime(command: Command, state: std::path::PathBuf, json: bool) -
 async fn ask(command: Command, session: &Session, json: bool) -> Result<u8, Trouble> {
     match command {
         Command::Run { service, at } => run::run(session, service, at, json).await,
-        Command::AdjustIdentity { pair, to, confirm, planned, report } => {
-            adjust::adjust(session, adjust::Ask { pair, to, confirm, planned, report, json }).await
+        Command::AdjustIdentity { pair, to, confirm, planned, hold, declare, report } => {
+            adjust::adjust(session, adjust::Ask { pair, to, confirm, planned, hold, declare, report, json }).await
+        }
+        Command::CommitPromotion { pair, confirm, report } => {
+            let by = adjust::person();
+            adjust::window(session, |pair| Verbs::CommitPromotion { pair, confirm, generation: None, by }, pair, report, json).await
+        }
+        Command::TakeBack { pair, confirm, report } => {
+            let by = adjust::person();
+            adjust::window(session, |pair| Verbs::TakeBack { pair, confirm, generation: None, by }, pair, report, json).await
         }
         Command::Runbook { pair, verb } => adjust::runbook(session, pair, verb.into(), json).await,
         Command::Drill { service, point, report } => drill::drill(session, drill::Ask { service, point, report, json }).await,

@@ -140,6 +140,14 @@ pub(super) fn adjust_lines(report: &AdjustReport) -> Vec<String> {
         let error = service.error.as_ref().map_or(String::new(), |e| format!("  {e}"));
         lines.push(format!("  service {} resumed from {from}, lost {lost}{error}", service.name));
     }
+    lines.extend(report.fences.iter().map(|fence| {
+        let proven = if fence.proven { "proven" } else { "NOT PROVEN" };
+        format!("  fence of {} at {}: {proven} ({})", fence.data_set, fence.cluster, fence.evidence)
+    }));
+    lines.extend(report.declared.iter().map(|declared| format!("  declared, not proven: {}", declared.words)));
+    if report.held {
+        lines.push(format!("  held: look at the data at {}, then `understudy commit-promotion` or `understudy take-back`", report.primary));
+    }
     lines
 }
 

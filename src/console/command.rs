@@ -116,6 +116,10 @@ pub enum UiCommand {
     PlannedSwitchover(PairName),
     /// Makes the old primary the target.
     ReverseReplication(PairName),
+    /// Opens the services of a held promotion.
+    CommitPromotion(PairName),
+    /// Takes a promotion back.
+    TakeBack(PairName),
     /// Brings the fault prompt back.
     ShowFault(PairName),
     /// The training lab.
@@ -149,6 +153,8 @@ impl UiCommand {
             UiCommand::ReadUsers => "Read both sides again".to_owned(),
             UiCommand::PlannedSwitchover(pair) => format!("Planned switchover of {pair}…"),
             UiCommand::ReverseReplication(pair) => format!("Reverse the replication of {pair}…"),
+            UiCommand::CommitPromotion(pair) => format!("Commit the promotion of {pair}…"),
+            UiCommand::TakeBack(pair) => format!("Take the promotion of {pair} back…"),
             UiCommand::ShowFault(pair) => format!("Show the fault prompt of {pair}"),
             UiCommand::OpenLab => "Open the training lab".to_owned(),
             UiCommand::LeaveLab => "Leave the training lab".to_owned(),
@@ -198,6 +204,10 @@ pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab: LabPlace)
         all.extend([UiCommand::NewService, UiCommand::ReadUsers, UiCommand::PlannedSwitchover(view.name.clone())]);
         if view.reversible.is_some() {
             all.push(UiCommand::ReverseReplication(view.name.clone()));
+        }
+        if let Some(window) = &view.window {
+            all.extend(window.held.then(|| UiCommand::CommitPromotion(view.name.clone())));
+            all.extend(window.refused.is_empty().then(|| UiCommand::TakeBack(view.name.clone())));
         }
         if view.fault.is_some() {
             all.insert(0, UiCommand::ShowFault(view.name.clone()));
@@ -259,6 +269,10 @@ pub enum Dialog {
     Switchover(PairName),
     /// Make the old primary the target.
     Reverse(PairName),
+    /// Open the services of a held promotion.
+    Commit(PairName),
+    /// Take a promotion back.
+    TakeBack(PairName),
     /// A plan to bring in.
     OpenPlan,
     /// Where the plan is written.

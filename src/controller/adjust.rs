@@ -10,7 +10,7 @@ use super::command::{AdjustOutcome, AdjustReport, ServiceResumed};
 use super::engine::Engine;
 use super::model::{Model, PairModel};
 use super::snapshot::Level;
-use super::{Reply, exchange, identity, points, prompt, runs, view, watch};
+use super::{Reply, exchange, fences, identity, points, prompt, runs, view, watch};
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub(super) struct Ask {
     pub to: ClusterName,
     pub confirm: String,
     pub planned: bool,
+    pub hold: bool,
+    pub declared: Option<String>,
     pub generation: Option<u64>,
     pub by: String,
 }
@@ -70,6 +72,14 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
     if points.is_empty() && !(contended && holds_it) {
         return Err(refuse(format!("{} holds no sealed recovery point: nothing could be resumed there", ask.to)).next("run a backup first"));
     }
+    let declared = match ask.planned {
+        // Its fence is put on and read back before anything else.
+        true => None,
+        false => engine.read(|m| {
+            let pair = m.pairs.get(&ask.pair).ok_or_else(|| super::pairing::unknown_pair(&ask.pair))?;
+            fences::declare(&ask.pair, &fences::lines(m, pair, &pair.other_than(&ask.to)), ask.declared.as_deref())
+        })?,
+    };
     settle_runs(engine, ask).await?;
     let (epoch, from, shown) = engine
         .read(|m| m.pairs.get(&ask.pair).map(|p| (p.epoch().next(), p.other_than(&ask.to), prompt::shown(m, p))))
@@ -87,6 +97,9 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
         promote: engine.fresh(),
         demote: engine.fresh(),
         unfence: engine.fresh(),
+        hold: ask.hold,
+        take_back: false,
+        declared,
     });
     Ok(if contended { Event::ConflictEnded { decision } } else { Event::Decided { decision } })
 }
@@ -209,6 +222,7 @@ fn is_over(pair: &PairModel) -> bool {
     let old = &pair.state.secondary;
     let waits_for_old = pair.watch_of(old).is_none_or(|w| w.trouble.is_none());
     match &pair.state.phase {
+        PairPhase::ActiveAlone { held: true, .. } => true,
         PairPhase::ActiveAlone { failed, unreversed, .. } => !planned || !failed.is_empty() || unreversed.is_some() || !waits_for_old,
         PairPhase::Reversing { .. } => !planned,
         _ => true,
@@ -219,7 +233,7 @@ fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustRepo
     if let Some(DecisionOutcome::Aborted { trouble }) = &pair.state.last_outcome
         && !pair.is_suspended()
     {
-        let steps = prompt::steps(true, pair, AdjustOutcome::Aborted);
+        let steps = prompt::steps(true, false, pair, AdjustOutcome::Aborted);
         return Some(AdjustReport {
             pair: pair.paired.name.clone(),
             epoch: pair.epoch(),
@@ -227,28 +241,36 @@ fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustRepo
             services: Vec::new(),
             outcome: AdjustOutcome::Aborted,
             steps,
+            held: false,
+            fences: fences::lines(model, pair, &pair.state.primary),
+            declared: None,
             error: Some(trouble.clone()),
         });
     }
-    let (Event::Decided { decision } | Event::ConflictEnded { decision }) = pair.trail.first()? else { return None };
-    let failed = pair.trail.iter().find_map(|e| if let Event::Promoted { failed, .. } = e { Some(failed) } else { None })?;
+    promotion(model, pair).filter(|_| decided_by(pair).is_some_and(|decision| decision.id == id))
+}
+
+fn decided_by(pair: &PairModel) -> Option<&Decision> {
+    match pair.trail.first()? {
+        Event::Decided { decision } | Event::ConflictEnded { decision } => Some(decision),
+        _ => None,
+    }
+}
+
+/// The report of the newest decision, once the new primary has said that it is.
+pub(super) fn promotion(model: &Model, pair: &PairModel) -> Option<AdjustReport> {
+    let decision = decided_by(pair)?;
+    let failed = pair.trail.iter().rev().find_map(|e| if let Event::Promoted { failed, .. } = e { Some(failed) } else { None })?;
     let mut decision = decision.clone();
     for event in &pair.trail {
         if let Event::FinalRunSealed { service, point } = event {
             decision.points.insert(service.clone(), *point);
         }
     }
-    (decision.id == id).then(|| report(model, pair, &decision, AdjustOutcome::Promoted, failed, None))
+    Some(report(model, pair, &decision, failed))
 }
 
-fn report(
-    model: &Model,
-    pair: &PairModel,
-    decision: &Decision,
-    outcome: AdjustOutcome,
-    failed: &BTreeMap<ServiceName, Trouble>,
-    error: Option<Trouble>,
-) -> AdjustReport {
+fn report(model: &Model, pair: &PairModel, decision: &Decision, failed: &BTreeMap<ServiceName, Trouble>) -> AdjustReport {
     let last_sign = pair.watch_of(&decision.from).and_then(|w| w.last_seen).unwrap_or(decision.at).min(decision.at);
     let services = model
         .services_of(&pair.paired.name)
@@ -266,9 +288,12 @@ fn report(
         epoch: decision.epoch,
         primary: decision.to.clone(),
         services,
-        outcome,
-        steps: prompt::steps(decision.planned, pair, outcome),
-        error,
+        outcome: AdjustOutcome::Promoted,
+        steps: prompt::steps(decision.planned, decision.hold, pair, AdjustOutcome::Promoted),
+        held: matches!(pair.state.phase, PairPhase::ActiveAlone { held: true, .. }),
+        fences: fences::lines(model, pair, &decision.from),
+        declared: decision.declared.clone(),
+        error: None,
     }
 }
 
@@ -282,7 +307,10 @@ async fn refused(engine: &Arc<Engine>, ask: &Ask, trouble: Trouble) -> Result<Re
             primary: pair.state.primary.clone(),
             services: Vec::new(),
             outcome: AdjustOutcome::Refused,
-            steps: prompt::steps(ask.planned, pair, AdjustOutcome::Refused),
+            steps: prompt::steps(ask.planned, ask.hold, pair, AdjustOutcome::Refused),
+            held: false,
+            fences: Vec::new(),
+            declared: None,
             error: Some(trouble.clone()),
         })
     });

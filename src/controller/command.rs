@@ -18,7 +18,8 @@ mod pages;
 mod reports;
 
 pub use identity::{
-    AdjustOutcome, AdjustReport, ReversalOutcome, ReversalReport, Runbook, RunbookStep, ServiceResumed, ServiceTurned, StepReport, Verb,
+    AdjustOutcome, AdjustReport, FenceLine, ReversalOutcome, ReversalReport, Runbook, RunbookStep, ServiceResumed, ServiceTurned,
+    StepReport, Verb,
 };
 pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers};
 
@@ -93,6 +94,36 @@ pub enum Command {
         confirm: String,
         /// Planned switchover: fence, final run, promote.
         planned: bool,
+        /// Bring the services up and keep them closed until a person has looked at them: see `CommitPromotion` and `TakeBack`.
+        #[serde(default)]
+        hold: bool,
+        /// After a fault: how the person knows that nobody writes at the old primary, whose fence cannot be read back. Kept with the
+        /// decision.
+        #[serde(default)]
+        declared: Option<String>,
+        /// The snapshot the person saw; refused when the facts have changed since. `None` from the command line.
+        generation: Option<u64>,
+        /// Who.
+        by: String,
+    },
+    /// Open the services of a held promotion to applications.
+    CommitPromotion {
+        /// The pair.
+        pair: PairName,
+        /// The name of the new primary, as the person typed it.
+        confirm: String,
+        /// The snapshot the person saw; refused when the facts have changed since. `None` from the command line.
+        generation: Option<u64>,
+        /// Who.
+        by: String,
+    },
+    /// Take a promotion back: the new primary proves that nothing was written there and stands back, the old one goes on from what it
+    /// holds.
+    TakeBack {
+        /// The pair.
+        pair: PairName,
+        /// The name of the old primary, as the person typed it.
+        confirm: String,
         /// The snapshot the person saw; refused when the facts have changed since. `None` from the command line.
         generation: Option<u64>,
         /// Who.
@@ -242,7 +273,7 @@ pub enum Reply {
     Plan(Plan),
     /// Of `Run`.
     Started(RunId),
-    /// Of `AdjustIdentity`, when it ended.
+    /// Of `AdjustIdentity`, `CommitPromotion` and `TakeBack`, when it ended.
     Adjusted(AdjustReport),
     /// Of `Runbook`.
     Runbook(Runbook),

@@ -9,7 +9,7 @@ use crate::protocol::CatalogueItem;
 use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
-use super::{Command, Reply, adopt, drills, kept, leftovers, pairing, plan, reverse, runbook, runs, services, users};
+use super::{Command, Reply, adopt, drills, kept, leftovers, pairing, plan, reverse, runbook, runs, services, users, window};
 
 /// The longest list of runs given at once.
 const RUNS: u32 = 1_000;
@@ -40,8 +40,14 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
         Command::ExportPlan => Ok(Reply::Plan(plan::export(engine))),
         Command::Run { service, at } => runs::start(engine, &service, at, StartedBy::Person).await.map(Reply::Started),
         Command::CancelRun { run } => runs::cancel(engine, run, "a person").await.map(|()| Reply::Done),
-        Command::AdjustIdentity { pair, to, confirm, planned, generation, by } => {
-            adjust(engine, Ask { pair, to, confirm, planned, generation, by }).await
+        Command::AdjustIdentity { pair, to, confirm, planned, hold, declared, generation, by } => {
+            adjust(engine, Ask { pair, to, confirm, planned, hold, declared, generation, by }).await
+        }
+        Command::CommitPromotion { pair, confirm, generation, by } => {
+            window::commit(engine, window::Ask { pair, confirm, generation, by }).await
+        }
+        Command::TakeBack { pair, confirm, generation, by } => {
+            window::take_back(engine, window::Ask { pair, confirm, generation, by }).await
         }
         Command::Runbook { pair, verb } => runbook::look(engine, &pair, verb).await.map(Reply::Runbook),
         Command::ReverseReplication { pair, confirm, generation, by } => {

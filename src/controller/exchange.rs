@@ -46,6 +46,11 @@ pub fn letter(state: &PairState, effect: &Effect) -> Option<Letter> {
             let order = Order::Promote(PromoteOrder { decision: (**decision).clone() });
             Some(Letter { to: decision.to.clone(), id: decision.promote, epoch: decision.epoch, order })
         }
+        // It proves that nothing was written there before it takes the claim.
+        Effect::StandBack(decision) => {
+            let order = Order::Demote(DemoteOrder { decision: (**decision).clone(), fence_only: false });
+            Some(Letter { to: decision.from.clone(), id: decision.demote, epoch: decision.epoch, order })
+        }
         Effect::Reverse(decision, reversal) => {
             let order = Order::Reverse(ReverseOrder { reversal: (**reversal).clone() });
             Some(Letter { to: decision.from.clone(), id: reversal.id, epoch: state.epoch, order })
@@ -60,12 +65,11 @@ fn before(decision: &Decision) -> Epoch {
 }
 
 /// A planned switchover used the decision's own id for the fence before; the same id with another body would be refused. Its final runs
-/// changed the decision's points as well, and a controller that adopts may be told the one version or the other: each has its id.
+/// changed the decision's points as well, committing a held promotion its instruction, and a controller that adopts may be told the one
+/// version or the other: each has its id.
 fn demote_id(decision: &Decision) -> InstructionId {
-    if !decision.planned {
-        return decision.demote;
-    }
-    let text: String = decision.points.iter().map(|(service, point)| format!("{service} {point}\n")).collect();
+    let points = decision.points.iter().map(|(service, point)| format!("{service} {point}\n"));
+    let text: String = points.chain([decision.promote.to_string()]).collect();
     let mut low = [0; 4];
     low.copy_from_slice(&Digest::of_bytes(text.as_bytes()).0[..4]);
     InstructionId(Uuid::from_u128(decision.demote.0.as_u128() ^ u128::from(u32::from_be_bytes(low) | 1)))
@@ -75,6 +79,7 @@ fn demote_id(decision: &Decision) -> InstructionId {
 pub fn given_up(effect: &Effect, trouble: &Trouble) -> Event {
     match effect {
         Effect::Reverse(..) => Event::ReversalFailed { trouble: trouble.clone() },
+        Effect::StandBack(_) => Event::TakeBackFailed { trouble: trouble.clone() },
         _ => Event::PlannedFailed { trouble: trouble.clone() },
     }
 }
@@ -86,7 +91,7 @@ pub enum WayBack {
     None,
     /// Yes.
     Now,
-    /// Only if the cluster that was to be promoted says now that it has not taken the new epoch: [`has_not_taken`].
+    /// Only if the cluster that was asked says now that it has not taken the new epoch: [`has_not_taken`].
     IfNotTaken,
 }
 
@@ -97,9 +102,15 @@ pub fn way_back(state: &PairState, effect: &Effect, trouble: &Trouble) -> WayBac
         Effect::Demote(_) if matches!(state.phase, PairPhase::Fencing { .. }) => WayBack::Now,
         Effect::WatchFinalRuns(_) => WayBack::Now,
         Effect::Promote(decision) if decision.planned && is_for_good(trouble) => WayBack::IfNotTaken,
+        Effect::StandBack(_) if is_for_good(trouble) => WayBack::IfNotTaken,
         // The new primary stays alone until somebody tries again; what is done at the old one is done again from where it is.
         Effect::Reverse(..) => WayBack::Now,
-        Effect::Demote(_) | Effect::Promote(_) | Effect::Unfence(_) | Effect::BringUp(_) | Effect::BeginReversal(_) => WayBack::None,
+        Effect::Demote(_)
+        | Effect::Promote(_)
+        | Effect::Unfence(_)
+        | Effect::BringUp(_)
+        | Effect::BeginReversal(_)
+        | Effect::StandBack(_) => WayBack::None,
     }
 }
 
@@ -169,19 +180,16 @@ pub fn stands_by<'a>(own: &ClusterName, record: &PairRecord, mut points: impl It
 
 /// The events that lead to the state that an agent of cluster `own` holds, with every decision that agents told of. `stands_by`: see
 /// [`stands_by`].
-pub fn history<'a>(
-    own: &ClusterName,
-    record: &PairRecord,
-    mut decisions: impl Iterator<Item = &'a Decision>,
-    stands_by: bool,
-) -> Vec<Event> {
+pub fn history<'a>(own: &ClusterName, record: &PairRecord, decisions: impl Iterator<Item = &'a Decision>, stands_by: bool) -> Vec<Event> {
     let Claim { identity, epoch, decision } = record.claim;
     let (own, other) = (own.clone(), record.peer.cluster.clone());
     let (primary, secondary) = match identity {
         Identity::Primary => (own, other),
         Identity::Secondary | Identity::Unknown => (other, own),
     };
-    let Some(decided) = decisions.find(|known| known.id == decision) else {
+    // A held promotion that was committed is kept so by the new primary only.
+    let known: Vec<&Decision> = decisions.filter(|known| known.id == decision).collect();
+    let Some(decided) = known.iter().find(|known| !known.hold).or(known.first()).copied() else {
         return vec![Event::Paired { primary, secondary, epoch }];
     };
     // It changed hands by a person's decision: the pair comes back as it is, active alone, with that very decision on record, so
@@ -194,6 +202,10 @@ pub fn history<'a>(
     } else {
         events.push(Event::FaultDeclared { at });
         events.push(Event::Decided { decision });
+    }
+    if decided.take_back {
+        // Whether the old primary has taken its identity again it says when it is told once more.
+        return events;
     }
     events.push(Event::Promoted { at, failed: BTreeMap::new() });
     if stands_by {
@@ -230,6 +242,9 @@ mod tests {
             promote: id(1),
             demote: id(2),
             unfence: id(3),
+            hold: false,
+            take_back: false,
+            declared: None,
         };
         let promoted_by = Decision { points: point(2), ..fenced_by.clone() };
         assert_ne!(demote_id(&fenced_by), demote_id(&promoted_by));

@@ -86,6 +86,16 @@ async fn tell(engine: &Engine, pair: &PairName, before: &PairState, event: &Even
         Event::Unfenced { .. } => (Level::Info, format!("the fence of {} is lifted", before.primary)),
         Event::Promoted { failed, .. } => (Level::Warning, format!("promoted; {} services could not be brought up", failed.len())),
         Event::OldPrimaryFenced { .. } => (Level::Info, "the old primary answered and is fenced".to_owned()),
+        Event::PromotionCommitted { by, .. } => {
+            (Level::Warning, format!("{by} has looked at the data and commits the promotion of {}", before.primary))
+        }
+        Event::TakeBackBegan { decision } => {
+            let text =
+                format!("{} takes the promotion of {} back for {} (epoch {})", decision.by, decision.from, decision.to, decision.epoch);
+            (Level::Warning, text)
+        }
+        Event::StoodBack { .. } => (Level::Info, format!("nothing was written at {}; it stands back", before.primary)),
+        Event::TakeBackFailed { trouble } => (Level::Fault, format!("the promotion was not taken back: {trouble}")),
         Event::ReversalBegan { reversal } => {
             (Level::Warning, format!("{} wants {} to stand by for {}", reversal.by, before.secondary, before.primary))
         }
@@ -135,7 +145,8 @@ pub(super) async fn drive(engine: Arc<Engine>, pair: PairName) {
 async fn failed(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect: &Effect, trouble: Trouble) {
     let undone = match (exchange::way_back(state, effect, &trouble), effect) {
         (WayBack::Now, _) => true,
-        (WayBack::IfNotTaken, Effect::Promote(decision)) => holds_no_new_epoch(engine, pair, decision).await,
+        (WayBack::IfNotTaken, Effect::Promote(decision)) => holds_no_new_epoch(engine, pair, decision, &decision.to).await,
+        (WayBack::IfNotTaken, Effect::StandBack(decision)) => holds_no_new_epoch(engine, pair, decision, &decision.from).await,
         _ => false,
     };
     let event = exchange::given_up(effect, &trouble);
@@ -148,12 +159,12 @@ async fn failed(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect
     }
 }
 
-/// Whether the cluster that was to be promoted says now that it knows of no epoch as high as the decision's. Silence says nothing.
-async fn holds_no_new_epoch(engine: &Arc<Engine>, pair: &PairName, decision: &Decision) -> bool {
+/// Whether the cluster that was asked says now that it knows of no epoch as high as the decision's. Silence says nothing.
+async fn holds_no_new_epoch(engine: &Arc<Engine>, pair: &PairName, decision: &Decision, asked: &ClusterName) -> bool {
     if engine.check_in_command().is_err() {
         return false;
     }
-    let Ok(agent) = engine.agent(pair, &decision.to) else { return false };
+    let Ok(agent) = engine.agent(pair, asked) else { return false };
     match engine.look(&agent).await {
         Ok(status) => {
             let told = status.pairs.iter().filter(|told| told.pair == *pair);
@@ -187,6 +198,10 @@ async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effec
             Ok(Some(Event::Fenced { at: engine.now(), final_runs }))
         }
         (Effect::Demote(_), Outcome::Fenced(_) | Outcome::Done) if !fencing => Ok(Some(Event::OldPrimaryFenced { at: engine.now() })),
+        (Effect::StandBack(_), Outcome::Fenced(evidence)) => {
+            engine.note(Level::Info, pair.as_str(), format!("fence of {to} read back: {}", evidence.join("; "))).await;
+            Ok(Some(Event::StoodBack { at: engine.now() }))
+        }
         (Effect::Unfence(_), _) => Ok(Some(Event::Unfenced { at: engine.now() })),
         (Effect::Reverse(..), Outcome::Reversed(report)) => reverse::done(engine, pair, report).await.map(Some),
         (Effect::Promote(_), Outcome::Promoted(report)) => Ok(Some(Event::Promoted { at: engine.now(), failed: report.failed })),

@@ -14,6 +14,7 @@ mod diagnose;
 mod drills;
 mod engine;
 pub mod exchange;
+mod fences;
 mod handle;
 mod host;
 mod identity;
@@ -43,6 +44,7 @@ mod steps;
 mod users;
 mod view;
 mod watch;
+mod window;
 
 pub use command::{Command, Reply};
 pub use connect::Connector;

@@ -173,7 +173,7 @@ impl PairModel {
     /// Takes notice of an event that was appended.
     pub fn follow(&mut self, event: &Event) {
         self.events += 1;
-        let is_decision = matches!(event, Event::Decided { .. } | Event::ConflictEnded { .. });
+        let is_decision = matches!(event, Event::Decided { .. } | Event::ConflictEnded { .. } | Event::TakeBackBegan { .. });
         if is_decision {
             self.trail.clear();
         }

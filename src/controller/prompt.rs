@@ -1,9 +1,10 @@
 //! The fault prompt and the steps of an identity change, in words: pure.
 
-use crate::domain::switchover::machine::{Event, PairPhase};
+use crate::domain::switchover::machine::{Decision, Event, PairPhase};
 use crate::domain::{PointId, Trouble};
 
-use super::command::{AdjustOutcome, ReversalOutcome, StepReport};
+use super::command::{AdjustOutcome, FenceLine, ReversalOutcome, StepReport};
+use super::fences;
 use super::model::{Model, PairModel};
 use super::snapshot::{FaultPrompt, ResumeView};
 
@@ -34,11 +35,17 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
         verdict: found.words.clone(),
         resume: resume(model, pair),
         users: users(pair),
-        will: plan(false, pair).into_iter().collect(),
+        will: plan(false, false, pair),
+        unproven: unproven(model, pair),
         can_adjust: refused.is_empty(),
         refused,
         survivor,
     })
+}
+
+/// The fences of the primary that nobody could read back.
+pub(super) fn unproven(model: &Model, pair: &PairModel) -> Vec<FenceLine> {
+    fences::lines(model, pair, &pair.state.primary).into_iter().filter(|fence| !fence.proven).collect()
 }
 
 /// What each service would resume from at the secondary.
@@ -81,7 +88,7 @@ pub(super) fn shown(model: &Model, pair: &PairModel) -> Vec<String> {
 }
 
 /// The steps of an identity change, in order.
-fn plan(planned: bool, pair: &PairModel) -> Vec<String> {
+fn plan(planned: bool, hold: bool, pair: &PairModel) -> Vec<String> {
     let (from, to) = match pair.trail.first() {
         Some(Event::Decided { decision } | Event::ConflictEnded { decision }) if pair.is_suspended() => (&decision.from, &decision.to),
         _ => (&pair.state.primary, &pair.state.secondary),
@@ -93,6 +100,9 @@ fn plan(planned: bool, pair: &PairModel) -> Vec<String> {
     }
     steps.push(format!("make the next epoch durable at {to}"));
     steps.push(format!("bring every service at {to} to its recovery point"));
+    if hold {
+        steps.push(format!("a person looks at the services at {to} and commits the promotion"));
+    }
     steps.push(format!("point applications to {to}"));
     steps.push(format!("{from} takes the secondary identity, fenced, as soon as it answers"));
     if planned {
@@ -102,8 +112,8 @@ fn plan(planned: bool, pair: &PairModel) -> Vec<String> {
 }
 
 /// Every step with what became of it, also those not executed.
-pub(super) fn steps(planned: bool, pair: &PairModel, outcome: AdjustOutcome) -> Vec<StepReport> {
-    let plan = plan(planned, pair);
+pub(super) fn steps(planned: bool, hold: bool, pair: &PairModel, outcome: AdjustOutcome) -> Vec<StepReport> {
+    let plan = plan(planned, hold, pair);
     let trail = if outcome == AdjustOutcome::Refused { &[] } else { pair.trail.as_slice() };
     let has = |what: fn(&Event) -> bool| trail.iter().any(what);
     let promoted = has(|e| matches!(e, Event::Promoted { .. }));
@@ -116,7 +126,17 @@ pub(super) fn steps(planned: bool, pair: &PairModel, outcome: AdjustOutcome) -> 
         let all = trail.iter().any(|e| matches!(e, Event::Fenced { final_runs, .. } if final_runs.len() == sealed.len()));
         done.push((all, format!("{} final runs sealed", sealed.len())));
     }
-    done.extend([(promoted, String::new()), (promoted, String::new()), (promoted, String::new()), (fenced_old, String::new())]);
+    let committed = trail.iter().position(|e| matches!(e, Event::PromotionCommitted { .. }));
+    let opened = match committed {
+        Some(at) => trail[at..].iter().any(|e| matches!(e, Event::Promoted { .. })),
+        None => promoted && !hold,
+    };
+    done.extend([(promoted, String::new()), (promoted, String::new())]);
+    if hold {
+        let who = trail.iter().find_map(|e| if let Event::PromotionCommitted { by, .. } = e { Some(by.clone()) } else { None });
+        done.push((committed.is_some(), who.unwrap_or_else(|| "it waits for a person".to_owned())));
+    }
+    done.extend([(opened, String::new()), (fenced_old, String::new())]);
     if planned {
         done.push((has(|e| matches!(e, Event::Reversed { .. })), String::new()));
     }
@@ -140,6 +160,27 @@ pub(super) fn steps(planned: bool, pair: &PairModel, outcome: AdjustOutcome) -> 
         reports.push(StepReport { step: format!("lift the fence of {}", pair.state.primary), state: state.into(), detail: String::new() });
     }
     reports
+}
+
+/// The steps of taking a promotion back, with what became of each.
+pub(super) fn take_back_steps(pair: &PairModel, decision: &Decision, error: Option<&Trouble>) -> Vec<StepReport> {
+    let (from, to) = (&decision.from, &decision.to);
+    let has = |what: fn(&Event) -> bool| pair.trail.iter().any(what);
+    let stood_back = has(|e| matches!(e, Event::StoodBack { .. }));
+    let promoted = has(|e| matches!(e, Event::Promoted { .. }));
+    let plan = [
+        (format!("prove, under a fence, that nothing was written at {from}"), stood_back),
+        (format!("{from} takes the secondary identity, at the next epoch"), stood_back),
+        (format!("{to} takes the primary identity again, and goes on from what it holds"), promoted),
+        (format!("point applications to {to}"), promoted),
+    ];
+    let mut failure = error.map(ToString::to_string);
+    let step = |(step, done): (String, bool)| match failure.take_if(|_| !done) {
+        _ if done => StepReport { step, state: "done".into(), detail: String::new() },
+        Some(detail) => StepReport { step, state: "failed".into(), detail },
+        None => StepReport { step, state: "not executed".into(), detail: String::new() },
+    };
+    plan.into_iter().map(step).collect()
 }
 
 /// The steps of a reversal, with what became of each as far as the engine was told.

@@ -77,10 +77,13 @@ pub(super) fn admissible(pair: &PairModel) -> Result<&Decision, Trouble> {
         return Err(refuse(pair.diagnosis.conflict.clone()).next("decide which cluster is primary"));
     }
     let (primary, secondary) = (&pair.state.primary, &pair.state.secondary);
-    let PairPhase::ActiveAlone { decision, old_primary_fenced, failed, .. } = &pair.state.phase else {
+    let PairPhase::ActiveAlone { decision, old_primary_fenced, failed, held, .. } = &pair.state.phase else {
         return Err(refuse(format!("the pair is {}: {primary} does not run alone", pair.state.phase.name()))
             .next("replication is reversed after an identity change"));
     };
+    if *held {
+        return Err(refuse(format!("{primary} is held for a look")).next("commit the promotion, or take it back"));
+    }
     if let Some((service, trouble)) = failed.iter().next() {
         return Err(refuse(format!("service {service} is not up at {primary}: {trouble}"))
             .next("its good data may be at the other cluster: bring it up first, or remove it from the pair"));

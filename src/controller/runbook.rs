@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use crate::domain::{ClusterName, Grade, PairName, Service, Trouble};
+use crate::domain::{ClusterName, Grade, Health, PairName, Service, Trouble};
 
 use super::command::{Check, CheckState, Runbook, RunbookStep, Verb};
 use super::drills::preflight::agent_line;
 use super::engine::Engine;
 use super::model::{Model, PairModel};
-use super::{adjust, pairing, points, prompt, reverse, watch};
+use super::{adjust, pairing, points, prompt, reverse, watch, window};
 
 /// Ended runs whose time tells how long the next may take.
 const TIMED: usize = 5;
@@ -36,6 +36,7 @@ pub(super) fn runbook(model: &Model, pair: &PairModel, verb: Verb) -> Runbook {
         Verb::Planned => planned(model, pair),
         Verb::Adjust => fault(model, pair),
         Verb::Reverse => vec![decision_line(pair), agent_line(pair, &pair.state.primary), agent_line(pair, &pair.state.secondary)],
+        Verb::TakeBack => take_back(pair),
     };
     let refusal = refusal(pair, verb);
     match refusal {
@@ -61,8 +62,10 @@ pub(super) fn runbook(model: &Model, pair: &PairModel, verb: Verb) -> Runbook {
 
 /// Why the verb itself would refuse.
 fn refusal(pair: &PairModel, verb: Verb) -> Option<Trouble> {
-    if verb == Verb::Reverse {
-        return reverse::admissible(pair).err();
+    match verb {
+        Verb::Reverse => return reverse::admissible(pair).err(),
+        Verb::TakeBack => return window::may_take_back(pair).err(),
+        Verb::Planned | Verb::Adjust => {}
     }
     let to = pair.state.secondary.clone();
     let ask = adjust::Ask {
@@ -70,6 +73,8 @@ fn refusal(pair: &PairModel, verb: Verb) -> Option<Trouble> {
         confirm: to.to_string(),
         to,
         planned: verb == Verb::Planned,
+        hold: false,
+        declared: None,
         generation: None,
         by: String::new(),
     };
@@ -118,11 +123,31 @@ fn fault(model: &Model, pair: &PairModel) -> Vec<Check> {
     checks.push(agent_line(pair, secondary));
     checks.extend(model.services_of(&pair.paired.name).map(|service| point_line(model, pair, service)));
     checks.push(users_line(pair));
-    checks.push(Check::warning(
-        format!("{primary} is fenced"),
-        "not proven: a cluster that cannot be reached cannot be asked",
-        format!("see yourself that nobody writes at {primary}; it is fenced as soon as its agent answers"),
-    ));
+    checks.extend(prompt::unproven(model, pair).into_iter().map(|fence| {
+        Check::warning(
+            format!("Fence of {} at {primary}", fence.data_set),
+            format!("not proven: {}", fence.evidence),
+            format!("see yourself that nobody writes at {primary}, and declare how you know; it is fenced as soon as its agent answers"),
+        )
+    }));
+    checks
+}
+
+fn take_back(pair: &PairModel) -> Vec<Check> {
+    let (primary, secondary) = (&pair.state.primary, &pair.state.secondary);
+    let mut checks = vec![decision_line(pair), agent_line(pair, primary), agent_line(pair, secondary)];
+    let health = pair.index(secondary).and_then(|i| pair.diagnosis.clusters[i].as_ref());
+    checks.push(match health {
+        Some((Health::Healthy, _)) => Check::ok(format!("{secondary} is well"), "its agent answers and every component is well"),
+        Some((health, seen)) => Check::warning(
+            format!("{secondary} is well"),
+            format!("it is {health}: {}", seen.join("; ")),
+            "applications would go back to a cluster that may not serve them",
+        ),
+        None => Check::warning(format!("{secondary} is well"), "not known yet", "wait a moment"),
+    });
+    let name = format!("Nothing was written at {primary}");
+    checks.push(Check::ok(name, format!("{primary} proves it under a fence when this begins; if it cannot, nothing is taken back")));
     checks
 }
 
@@ -173,8 +198,18 @@ fn steps(model: &Model, pair: &PairModel, verb: Verb) -> Vec<RunbookStep> {
         Verb::Adjust => vec![
             step(format!("make the next epoch durable at {to}"), agent(to), "a person typed the name, on evidence from two places"),
             step(format!("bring every service at {to} to its recovery point"), agent(to), "the epoch is durable"),
-            step(format!("point applications to {to}"), "the route of its agent".into(), "the service is up"),
+            step(
+                format!("point applications to {to}"),
+                "the route of its agent".into(),
+                "the service is up; with a hold: a person has looked and committed",
+            ),
             step(format!("fence {from}, which takes the secondary identity"), agent(from), "it answers"),
+        ],
+        Verb::TakeBack => vec![
+            step(format!("prove, under a fence, that nothing was written at {from}"), agent(from), "a person typed the name"),
+            step(format!("{from} takes the secondary identity, at the next epoch"), agent(from), "nothing was written; else all stays"),
+            step(format!("{to} takes the primary identity again, from what it holds"), agent(to), "the other stands back, durably"),
+            step(format!("point applications to {to}"), "both agents' routes".into(), "the service is open"),
         ],
         Verb::Reverse => vec![
             step(format!("read back that {to} is fenced"), agent(to), "a person typed the name"),

@@ -15,6 +15,8 @@ use crate::domain::{
 };
 use crate::protocol::Progress;
 
+use super::command::FenceLine;
+
 /// The engine's state at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -75,6 +77,9 @@ pub struct PairView {
     /// The old primary, fenced, that a person may make the target of the new one now.
     #[serde(default)]
     pub reversible: Option<ClusterName>,
+    /// The commit window, while a promotion can be committed or taken back.
+    #[serde(default)]
+    pub window: Option<WindowView>,
 }
 
 /// One cluster of a pair, as its client sees it.
@@ -181,6 +186,21 @@ pub struct RunView {
     pub log: Vec<ActivityLine>,
 }
 
+/// The commit window of a promotion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WindowView {
+    /// The services are up and closed: a person looks at them, and commits the promotion or takes it back.
+    pub held: bool,
+    /// The new primary.
+    pub primary: ClusterName,
+    /// The old one, which goes on when the promotion is taken back.
+    pub back_to: ClusterName,
+    /// Why the promotion cannot be taken back now; empty: it may be tried. Whether something was written the new primary tells then.
+    pub refused: String,
+    /// Why it was not, the last time.
+    pub kept_back: Option<Trouble>,
+}
+
 /// The fault prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultPrompt {
@@ -202,6 +222,9 @@ pub struct FaultPrompt {
     pub users: String,
     /// What adjusting will do, step by step.
     pub will: Vec<String>,
+    /// The fences of the faulty cluster that nobody could read back: a person has to say how they know that nobody writes there.
+    #[serde(default)]
+    pub unproven: Vec<FenceLine>,
     /// False: only the agent is down, or the survivor cannot be reached; `refused` says why.
     pub can_adjust: bool,
     /// Why not; empty otherwise.

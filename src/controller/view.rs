@@ -8,7 +8,7 @@ use crate::domain::{Health, Identity, Service};
 
 use super::model::{AgentWatch, DrillModel, Model, PairModel, RunModel};
 use super::snapshot::{ClusterView, DrillView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
-use super::{prompt, reverse, scheduler};
+use super::{prompt, reverse, scheduler, window};
 
 /// Points shown a service.
 const POINTS: usize = 500;
@@ -56,6 +56,7 @@ fn pair_view(model: &Model, pair: &PairModel, now: DateTime<Utc>) -> PairView {
         },
         controller_isolated: pair.isolated,
         conflict: pair.diagnosis.conflict.clone(),
+        window: window::view(pair),
         reversible: reverse::admissible(pair).is_ok().then(|| pair.state.secondary.clone()),
     }
 }
@@ -123,13 +124,15 @@ fn phase_words(pair: &PairModel) -> String {
         PairPhase::FinalRuns { waiting, .. } => format!("planned switchover: final runs, {} to go", waiting.len()),
         PairPhase::Unfencing { decision, .. } => format!("planned switchover failed: lifting the fence of {}", decision.from),
         PairPhase::Promoting { decision } => format!("promoting {}", decision.to),
-        PairPhase::ActiveAlone { decision, since, old_primary_fenced, .. } => format!(
-            "{} is active alone since {}; {} {}",
-            decision.to,
+        PairPhase::ActiveAlone { since, old_primary_fenced, held, .. } => format!(
+            "{} is {} since {}; {} {}",
+            pair.state.primary,
+            if *held { "primary, held for a look," } else { "active alone" },
             clock(*since),
-            decision.from,
+            pair.state.secondary,
             if *old_primary_fenced { "is fenced" } else { "is fenced as soon as it answers" }
         ),
+        PairPhase::TakingBack { decision, .. } => format!("taking back: {} proves that nothing was written there", decision.from),
         PairPhase::Reversing { decision, .. } => format!("reversing: {} is made the target of {}", decision.from, decision.to),
     }
 }
@@ -152,13 +155,15 @@ fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTim
         missed: model.missed.get(&service.name).map(|m| m.iter().take(MISSED).cloned().collect()).unwrap_or_default(),
         unprotected_since: match &pair.state.phase {
             PairPhase::ActiveAlone { since, .. } | PairPhase::Reversing { since, .. } => Some(*since),
+            PairPhase::TakingBack { decision, .. } => Some(decision.at),
             _ => None,
         },
     }
 }
 
 fn service_state(model: &Model, pair: &PairModel, service: &Service, rpo_secs: Option<u64>) -> ServiceState {
-    if matches!(pair.state.phase, PairPhase::ActiveAlone { .. } | PairPhase::Reversing { .. }) {
+    use PairPhase::{ActiveAlone, Reversing, TakingBack};
+    if matches!(pair.state.phase, ActiveAlone { .. } | Reversing { .. } | TakingBack { .. }) {
         return ServiceState::Unprotected;
     }
     if model.active_run(&service.name).is_some() {

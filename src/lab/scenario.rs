@@ -144,6 +144,8 @@ async fn adjust(stage: &Stage, names: &Names) -> Result<AdjustReport, Trouble> {
         to: names.west.clone(),
         confirm: names.west.to_string(),
         planned: false,
+        hold: false,
+        declared: Some(format!("the lab itself has stopped {} for good", names.east)),
         generation: None,
         by: "training lab (scripted)".into(),
     };

@@ -250,6 +250,9 @@ pub fn decision(epoch: u64, to: &str, from: &str) -> Decision {
         promote: id(),
         demote: id(),
         unfence: id(),
+        hold: false,
+        take_back: false,
+        declared: None,
     }
 }
 

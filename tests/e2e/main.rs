@@ -25,3 +25,4 @@ mod stand;
 mod turns;
 mod unpair;
 mod users;
+mod window;

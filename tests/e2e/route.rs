@@ -9,7 +9,8 @@ use crate::stand::trees::{assert_same, exact, make};
 use crate::stand::{http, provider, until};
 use serde_json::Value;
 
-async fn active_at(agent: &Agent) -> bool {
+/// Whether an agent says that applications may use the service at its cluster.
+pub async fn active_at(agent: &Agent) -> bool {
     let url = format!("http://{}/v1/active/p/orders", agent.route);
     http(Duration::from_secs(2)).get(url).send().await.is_ok_and(|reply| reply.status() == 200)
 }

@@ -62,6 +62,8 @@ fn a_planned_switchover_survives_a_kill_at_every_call() {
                 to: "west".parse().unwrap(),
                 confirm: "west".into(),
                 planned: true,
+                hold: false,
+                declared: None,
                 generation: None,
                 by: "ana".into(),
             });

@@ -26,6 +26,8 @@ fn adjust(to: &str, planned: bool, generation: Option<u64>) -> Command {
         to: to.parse().unwrap(),
         confirm: to.into(),
         planned,
+        hold: false,
+        declared: Some("its power is off".into()),
         generation,
         by: "ana".into(),
     }
@@ -200,8 +202,10 @@ async fn a_decision_on_stale_facts_a_wrong_name_or_the_present_primary_is_refuse
     stand.until("the prompt", has_prompt).await;
     let why = |reply| adjusted(reply).error.unwrap().reason;
     assert!(why(stand.ask(adjust("west", false, Some(stale))).await).contains("facts have changed"));
-    let Command::AdjustIdentity { pair, to, planned, generation, by, .. } = adjust("west", false, None) else { unreachable!() };
-    let wrong = Command::AdjustIdentity { pair, to, confirm: "east".into(), planned, generation, by };
+    let Command::AdjustIdentity { pair, to, planned, hold, declared, generation, by, .. } = adjust("west", false, None) else {
+        unreachable!()
+    };
+    let wrong = Command::AdjustIdentity { pair, to, confirm: "east".into(), planned, hold, declared, generation, by };
     assert!(why(stand.ask(wrong).await).contains("typed"));
     assert!(why(stand.ask(adjust("east", false, None)).await).contains("already"));
     assert_eq!(stand.world.west().claim.unwrap().epoch, Epoch(1));

@@ -30,6 +30,8 @@ pub struct Agent {
     pub decisions: Vec<Decision>,
     /// The data itself stands under a fence.
     pub data_fenced: bool,
+    /// An application has written since the promotion here.
+    pub written: bool,
     // Lost in a crash.
     jobs: Vec<(Arc<Instruction>, u8)>,
     /// The peer's claim on its way, with ours when it was asked.
@@ -50,6 +52,7 @@ impl Agent {
             records: BTreeMap::new(),
             decisions: Vec::new(),
             data_fenced,
+            written: false,
             jobs: Vec::new(),
             heard: None,
             fencing: None,
@@ -105,6 +108,7 @@ impl Agent {
         let ended = match (&instruction.order, step) {
             (Order::Promote(promote), step) => self.promote(&promote.decision, step),
             (Order::Demote(demote), step) if demote.fence_only => self.fence(&demote.decision, step),
+            (Order::Demote(demote), step) if demote.decision.take_back => self.stand_back(&demote.decision, step),
             (Order::Demote(demote), 0) => self.step_down(&demote.decision),
             (Order::Demote(_), step) => self.put_on(step - 1),
             (Order::Unfence(unfence), step) => self.unfence(&unfence.decision, step),
@@ -132,12 +136,14 @@ impl Agent {
                 self.keep(decision);
                 Ok(None)
             }
+            1 if self.is_held(decision) => Ok(None),
             1 => {
                 if !self.facts.active.contains_key(service) {
-                    self.data_fenced = false;
+                    (self.data_fenced, self.written) = (false, decision.take_back);
                 }
                 Ok(None)
             }
+            2 if self.is_held(decision) => Ok(None),
             2 => {
                 // A service that is refused is told in the report and does not fail the promotion.
                 if let Ok(active) = self.facts.activate(decision.epoch, service, None) {
@@ -146,11 +152,45 @@ impl Agent {
                 Ok(None)
             }
             _ => {
-                self.facts = self.facts.settle_fence(decision.epoch, &[]);
+                let closed = if self.is_held(decision) { self.sets() } else { Vec::new() };
+                self.facts = self.facts.settle_fence(decision.epoch, &closed);
                 let report = PromoteReport { epoch: decision.epoch, services: BTreeMap::new(), failed: BTreeMap::new() };
                 Ok(Some(Outcome::Promoted(report)))
             }
         }
+    }
+
+    /// A person is still to look at what it brings up.
+    fn is_held(&self, decision: &Decision) -> bool {
+        decision.hold && !self.decisions.iter().any(|known| known.id == decision.id && !known.hold)
+    }
+
+    /// Fences, proves that nothing was written, and stands back; or opens again what was open.
+    fn stand_back(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
+        let claim = Claim { identity: Identity::Secondary, epoch: decision.epoch, decision: decision.id };
+        match step {
+            0 | 1 => self.put_on(step).map(|_| None),
+            2 if self.facts.claim != claim && self.written => {
+                let open = self.facts.active.contains_key(&self.policy.name);
+                self.data_fenced = !open;
+                let sets = if open { Vec::new() } else { self.sets() };
+                self.facts.fence = FenceState { wanted: !open, sets, ..FenceState::default() };
+                Err(Trouble::new(TroubleKind::Refused, &self.facts.pair, "it was written to"))
+            }
+            2 => {
+                self.facts = self.facts.stand_back_first(claim, &self.sets())?;
+                self.keep(decision);
+                Ok(None)
+            }
+            _ => self.put_on(1),
+        }
+    }
+
+    /// An application writes, where it is let.
+    pub fn write(&mut self) -> bool {
+        let may = self.up && !self.data_fenced && !self.written && serving::active(&self.facts, self.policy, &self.here).is_ok();
+        self.written |= may;
+        may
     }
 
     pub fn fence(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
@@ -202,8 +242,11 @@ impl Agent {
     }
 
     pub fn keep(&mut self, decision: &Decision) {
-        if self.decisions.iter().all(|known| known.id != decision.id) {
-            self.decisions.push(decision.clone());
+        match self.decisions.iter_mut().find(|known| known.id == decision.id) {
+            // A held promotion that is committed comes without its hold.
+            Some(known) if known.hold && !decision.hold => *known = decision.clone(),
+            Some(_) => {}
+            None => self.decisions.push(decision.clone()),
         }
     }
 
@@ -217,7 +260,7 @@ impl Agent {
         let Some((ours, theirs)) = self.heard.take() else { return false };
         match learn(&ours, &theirs) {
             Lesson::Nothing => {}
-            Lesson::Confirms => self.facts = self.facts.confirm(),
+            Lesson::Confirms => self.facts = self.facts.confirm_compared(ours),
             Lesson::Conflict(why) => self.facts = self.facts.contend(ours, &why),
             Lesson::GiveWay(claim) if self.facts.claim.identity == Identity::Primary => {
                 if let Ok(facts) = self.facts.stand_back(claim, &self.sets()) {
@@ -280,8 +323,8 @@ impl Agent {
     pub fn hash_durable(&self, hasher: &mut impl Hasher) {
         let PairFacts { claim, confirmed, conflict, fence, active, controllers, .. } = &self.facts;
         (claim.identity, claim.epoch.0, claim.decision, confirmed, conflict.is_some(), controllers).hash(hasher);
-        (fence.wanted, fence.held, active.len(), self.term.0, self.data_fenced).hash(hasher);
-        self.decisions.iter().for_each(|decision| decision.id.hash(hasher));
+        (fence.wanted, fence.held, active.len(), self.term.0, self.data_fenced, self.written).hash(hasher);
+        self.decisions.iter().for_each(|decision| (decision.id, decision.hold).hash(hasher));
         for (id, record) in &self.records {
             let state = match &record.state {
                 InstructionState::Running => 0,

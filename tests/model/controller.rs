@@ -97,6 +97,7 @@ impl Controller {
         self.append(&match effect {
             Effect::Demote(_) if fencing => Event::Fenced { at: at(), final_runs: [].into() },
             Effect::Demote(_) => Event::OldPrimaryFenced { at: at() },
+            Effect::StandBack(_) => Event::StoodBack { at: at() },
             Effect::Unfence(_) => Event::Unfenced { at: at() },
             Effect::Reverse(..) => Event::Reversed { at: at(), kept: [].into() },
             _ => Event::Promoted { at: at(), failed: [].into() },
@@ -111,11 +112,12 @@ impl Hash for Controller {
             (&state.primary, state.epoch.0, state.phase.name()).hash(hasher);
             match &state.phase {
                 PairPhase::Fencing { decision } | PairPhase::Unfencing { decision, .. } | PairPhase::Promoting { decision } => {
-                    decision.id.hash(hasher);
+                    (decision.id, decision.promote, &state.secondary == &decision.to).hash(hasher);
                 }
-                PairPhase::ActiveAlone { decision, old_primary_fenced, unreversed, .. } => {
-                    (decision.id, old_primary_fenced, unreversed.is_some()).hash(hasher);
+                PairPhase::ActiveAlone { decision, old_primary_fenced, unreversed, held, kept_back, .. } => {
+                    (decision.id, old_primary_fenced, unreversed.is_some(), held, kept_back.is_some()).hash(hasher);
                 }
+                PairPhase::TakingBack { decision, .. } => decision.id.hash(hasher),
                 PairPhase::Reversing { reversal, .. } => reversal.id.hash(hasher),
                 _ => {}
             }

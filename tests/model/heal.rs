@@ -76,7 +76,8 @@ impl Way {
 }
 
 fn lead_out(way: &mut Way, healed: &mut HashSet<u64>) -> bool {
-    way.world.budget = Budget { crashes: 0, stops: 9, decisions: 9, give_ups: 0, adoptions: 9, rivals: 0 };
+    let holds = false;
+    way.world.budget = Budget { crashes: 0, stops: 9, decisions: 9, give_ups: 0, adoptions: 9, rivals: 0, windows: 9, holds };
     // Two controllers that run would oust each other; the person closes one, as that one's message says.
     let who = usize::from(way.world.controllers[1].up);
     (0..2).filter(|i| !way.world.agents[*i].up).collect::<Vec<_>>().into_iter().for_each(|i| way.take(Move::AgentStarts(i)));
@@ -130,6 +131,7 @@ fn person(way: &mut Way, who: usize) {
     let contended = exchange::contended(&controller.claims()).is_some();
     let primary = (0..2).find(|i| way.world.agents[*i].facts.claim.identity == Identity::Primary);
     let stuck = controller.state.as_ref().is_none_or(|state| !next(state).is_empty());
+    let held = controller.state.as_ref().is_some_and(|state| matches!(state.phase, PairPhase::ActiveAlone { held: true, .. }));
     let replicating = controller.state.as_ref().is_some_and(|state| matches!(state.phase, PairPhase::Replicating));
     // A controller that never heard of a planned switchover cannot lift its fence; another switchover does.
     let had_rival = way.world.controllers[1].state.is_some();
@@ -137,6 +139,8 @@ fn person(way: &mut Way, who: usize) {
         way.take(Move::Stops(who));
         way.take(Move::Starts(who));
         (0..2).for_each(|i| way.take(Move::Looks(who, i)));
+    } else if commands && held && !contended {
+        way.take(Move::Commits(who));
     } else if commands && contended {
         way.take(Move::EndsConflict { who, to: primary.unwrap_or_default() });
     } else if commands && !stuck && replicating && had_rival {

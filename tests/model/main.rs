@@ -99,7 +99,7 @@ fn holds(name: &str, root: World) {
     }
 }
 
-const NOTHING: Budget = Budget { crashes: 0, stops: 0, decisions: 0, give_ups: 0, adoptions: 0, rivals: 0 };
+const NOTHING: Budget = Budget { crashes: 0, stops: 0, decisions: 0, give_ups: 0, adoptions: 0, rivals: 0, windows: 0, holds: false };
 
 #[test]
 fn one_controller_and_two_agents_that_crash_keep_every_promise() {
@@ -109,6 +109,38 @@ fn one_controller_and_two_agents_that_crash_keep_every_promise() {
 #[test]
 fn a_planned_switchover_that_is_given_up_leaves_nothing_behind() {
     holds("given up", World::paired(Budget { decisions: 2, give_ups: 1, ..NOTHING }));
+}
+
+#[test]
+fn a_held_promotion_serves_nobody_before_a_person_commits_it_and_is_taken_back_whole() {
+    holds("held", World::paired(Budget { crashes: 1, decisions: 2, windows: 2, holds: true, ..NOTHING }));
+}
+
+#[test]
+fn what_was_written_since_a_promotion_is_never_taken_back() {
+    holds("taken back", promoted(Budget { crashes: 1, stops: 1, decisions: 1, windows: 2, ..NOTHING }));
+}
+
+#[test]
+fn a_promotion_taken_back_under_a_rival_s_eyes_keeps_every_promise() {
+    holds("taken back, rival", promoted(Budget { decisions: 1, windows: 1, rivals: 1, adoptions: 1, ..NOTHING }));
+}
+
+/// West serves after a fault of east, which has come back and stands fenced.
+fn promoted(budget: Budget) -> World {
+    let mut world = World::paired(Budget { decisions: 1, ..NOTHING });
+    let mut steps = vec![Move::Decides { who: 0, planned: false }, Move::Sends(0), Move::Arrives(0)];
+    steps.extend([Move::Works(1, 0); 4]);
+    steps.extend([Move::Reads(0), Move::Sends(0), Move::Arrives(0)]);
+    world = after(world, &steps);
+    let demotion = (0..world.sent.len()).find_map(|n| world.after(Move::Arrives(n)).filter(|w| !w.agents[0].ready().is_empty()));
+    world = demotion.unwrap_or(world);
+    while !world.agents[0].ready().is_empty() {
+        world = after(world, &[Move::Works(0, 0)]);
+    }
+    world = after(world, &[Move::Reads(0)]);
+    world.budget = budget;
+    world
 }
 
 #[test]

@@ -16,6 +16,19 @@ pub fn wrong(before: &World, step: Move, after: &World) -> Option<String> {
             return Some(format!("{} changed its claim within epoch {}", cluster(i), old.facts.claim.epoch));
         }
     }
+    for new in &after.agents {
+        let by = new.decisions.iter().find(|known| known.id == new.facts.claim.decision);
+        if by.is_some_and(|decision| decision.hold) && new.says().is_some_and(|said| said.active.as_ref() == Some(&new.here)) {
+            return Some(format!("{} serves before a person has committed its promotion", new.here));
+        }
+    }
+    for (old, new) in before.agents.iter().zip(&after.agents) {
+        let by = new.decisions.iter().find(|known| known.id == new.facts.claim.decision);
+        let stood_back = old.facts.claim != new.facts.claim && by.is_some_and(|decision| decision.take_back && decision.from == new.here);
+        if stood_back && old.written {
+            return Some(format!("what was written at {} was taken back", new.here));
+        }
+    }
     for (old, new) in before.controllers.iter().zip(&after.controllers) {
         if old.key == new.key && new.term < old.term && old.up {
             return Some(format!("the {} went back from term {}", old.key, old.term));

@@ -84,6 +84,10 @@ pub struct Budget {
     pub give_ups: u8,
     pub adoptions: u8,
     pub rivals: u8,
+    /// Commits and take-backs of promotions.
+    pub windows: u8,
+    /// Decisions hold their services for a look.
+    pub holds: bool,
 }
 
 #[derive(Clone)]
@@ -128,6 +132,10 @@ pub enum Move {
         who: usize,
         agents: [bool; 2],
     },
+    /// An application writes at a cluster that serves it.
+    Writes(usize),
+    Commits(usize),
+    TakesBack(usize),
 }
 
 impl World {
@@ -196,6 +204,7 @@ impl World {
             moves.extend(self.agents[1 - i].up.then_some(Move::Asks(i)));
             moves.extend(agent.has_heard().then_some(Move::Learns(i)));
             moves.push(Move::Fences(i));
+            moves.extend((self.budget.windows > 0).then_some(Move::Writes(i)));
         }
         moves.extend((0..self.sent.len()).map(Move::Arrives));
         for (who, controller) in self.controllers.iter().enumerate() {
@@ -218,6 +227,9 @@ impl World {
             }
             if self.budget.decisions > 0 {
                 moves.extend([true, false].map(|planned| Move::Decides { who, planned }));
+            }
+            if self.budget.windows > 0 {
+                moves.extend([Move::Commits(who), Move::TakesBack(who)]);
             }
             if self.budget.adoptions > 0 {
                 moves.extend([[true, true], [true, false], [false, true]].map(|agents| Move::Adopts { who, agents }));
@@ -280,6 +292,9 @@ impl World {
             Move::Decides { who, planned } => new.decides(who, planned),
             Move::EndsConflict { who, to } => new.ends_conflict(who, to),
             Move::Adopts { who, agents } => new.adopts(who, agents),
+            Move::Writes(i) => new.agent(i).write(),
+            Move::Commits(who) => new.commits(who),
+            Move::TakesBack(who) => new.takes_back(who),
         };
         happened.then_some(new)
     }

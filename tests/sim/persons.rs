@@ -83,8 +83,9 @@ async fn adjust(world: &World, console: &Console, shown: &Snapshot, to: ClusterN
     });
     let stale = console.snapshot().is_some_and(|now| now.generation > shown.generation);
     let generation = Some(shown.generation);
-    let command =
-        Command::AdjustIdentity { pair: pair().clone(), to: to.clone(), confirm: to.to_string(), planned, generation, by: by.clone() };
+    let declared = Some("nobody writes there".to_owned());
+    let (to, confirm) = (to.clone(), to.to_string());
+    let command = Command::AdjustIdentity { pair: pair().clone(), to, confirm, planned, hold: false, declared, generation, by: by.clone() };
     let reply = console.ask(command).await;
     world.with(|s| {
         s.note(format_args!("{by} hears: {}", brief(reply.as_ref())));

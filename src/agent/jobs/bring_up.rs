@@ -59,7 +59,7 @@ pub(super) fn check(site: &Site, service: &ServiceName, record: &RecoveryPoint) 
 }
 
 /// The live data sets must be what the manifests say.
-async fn prove(site: &Site, record: &RecoveryPoint, manifests: &[Manifest]) -> Result<(), Trouble> {
+pub(super) async fn prove(site: &Site, record: &RecoveryPoint, manifests: &[Manifest]) -> Result<(), Trouble> {
     for (set, manifest) in record.data_sets.iter().zip(manifests) {
         let drift = site.component(&set.to)?.drift(&set.to.path, Some((record.id, manifest))).await?;
         if !drift.is_empty() {

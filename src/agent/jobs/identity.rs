@@ -6,14 +6,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Job, Site, bring_up, commit, fence};
+use super::{Job, Site, bring_up, commit, fence, take_back};
 use crate::domain::switchover::machine::Decision;
 use crate::domain::{Claim, DataSetName, Identity, PairName, PointId, Service, Trouble, TroubleKind};
 use crate::protocol::{DemoteOrder, Outcome, PromoteOrder, PromoteReport};
 use crate::store::agent::{FenceState, rules};
 
 /// Takes the primary identity and brings each service to its point. A service that cannot be brought up stays closed and does not hold
-/// the others; sent again with the same decision, only those are tried again.
+/// the others; sent again with the same decision, only those are tried again. While a person is to look at them first, all stay closed;
+/// once they have committed the promotion, the decision comes without its hold.
 pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble> {
     let site = &job.site;
     let decision = order.decision;
@@ -25,6 +26,9 @@ pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble>
         tracing::error!(%trouble, "a committed point could not be finished");
     }
     let mut report = PromoteReport { epoch: decision.epoch, services: BTreeMap::new(), failed: BTreeMap::new() };
+    // An order from before the commit that comes late closes nothing any more.
+    let committed = site.ledger.decisions(&job.pair)?.iter().any(|known| known.id == decision.id && !known.hold);
+    let hold = decision.hold && !committed;
     let active = site.ledger.member(&job.pair)?.active;
     for service in site.ledger.policies(&job.pair)? {
         job.tell(format!("bringing up {}", service.name));
@@ -33,28 +37,47 @@ pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble>
             point.or_else(|| decision.points.get(&service.name).copied()).map(|point| report.services.insert(service.name, point));
             continue;
         }
-        match start_service(job, &decision, &service).await {
-            Ok(point) => drop(report.services.insert(service.name, point)),
+        let started = match decision.take_back {
+            true => reopen(job, &decision, &service).await.map(|()| None),
+            false => start_service(job, &decision, &service, hold).await.map(Some),
+        };
+        match started {
+            Ok(point) => drop(point.map(|point| report.services.insert(service.name, point))),
             Err(trouble) => {
                 tracing::error!(service = %service.name, %trouble, "service not brought up");
                 report.failed.insert(service.name, trouble);
             }
         }
     }
-    keep_fence_of(job, &report)?;
+    keep_fence_of(job, &report, hold)?;
     Ok(Outcome::Promoted(report))
 }
 
-/// What could not be brought up stays fenced; the rest no longer is.
-fn keep_fence_of(job: &Job, report: &PromoteReport) -> Result<(), Trouble> {
+/// What could not be brought up, or waits for a person to look at it, stays fenced; the rest no longer is.
+fn keep_fence_of(job: &Job, report: &PromoteReport, hold: bool) -> Result<(), Trouble> {
     let ledger = &job.site.ledger;
+    let active = ledger.member(&job.pair)?.active;
     let services = ledger.policies(&job.pair)?;
-    let failed = services.iter().filter(|service| report.failed.contains_key(&service.name));
-    let sets: Vec<_> = failed.flat_map(|service| &service.data_sets).map(|set| set.to.clone()).collect();
+    let closed = |service: &&Service| report.failed.contains_key(&service.name) || (hold && !active.contains_key(&service.name));
+    let sets: Vec<_> = services.iter().filter(closed).flat_map(|service| &service.data_sets).map(|set| set.to.clone()).collect();
     ledger.settle_fence(&job.pair, report.epoch, &sets)
 }
 
-async fn start_service(job: &Job, decision: &Decision, service: &Service) -> Result<PointId, Trouble> {
+/// The service goes on from what is live here, as before it lost this cluster: its promotion elsewhere was taken back.
+async fn reopen(job: &Job, decision: &Decision, service: &Service) -> Result<(), Trouble> {
+    let site = &job.site;
+    let sets = service.data_sets.iter().map(|set| set.from.clone()).collect();
+    let sets = fence::with_true_roots(site, &job.pair, sets)?;
+    if let Some(why) = fence::lift(site, &sets).await.into_iter().next() {
+        let reason = format!("its fence could not be lifted: {why}");
+        return Err(Trouble::new(TroubleKind::Failed, format!("service {}", service.name), reason));
+    }
+    site.ledger.activate(&job.pair, decision.epoch, &service.name, None)?;
+    tracing::warn!(service = %service.name, "service active here again");
+    Ok(())
+}
+
+async fn start_service(job: &Job, decision: &Decision, service: &Service, hold: bool) -> Result<PointId, Trouble> {
     let site = &job.site;
     let point = decision.points.get(&service.name).copied().ok_or_else(|| {
         Trouble::new(TroubleKind::Refused, format!("service {}", service.name), "the decision names no recovery point for it")
@@ -71,6 +94,10 @@ async fn start_service(job: &Job, decision: &Decision, service: &Service) -> Res
         Some(row) if site.ledger.opened(&job.pair, &service.name)? == Some(decision.id) => row.record,
         _ => bring_up(site, &service.name, point).await?,
     };
+    if hold {
+        tracing::warn!(service = %service.name, %point, "service up and held: a person looks at it first");
+        return Ok(point);
+    }
     site.ledger.note_opened(&job.pair, &service.name, decision.id)?;
     let sets = record.data_sets.iter().map(|set| fence::root_in(site, point, &set.to).map(|root| (set.to.clone(), root)));
     let sets = sets.collect::<Result<Vec<_>, _>>()?;
@@ -89,6 +116,9 @@ async fn start_service(job: &Job, decision: &Decision, service: &Service) -> Res
 /// Fences all data sets and reads that back; unless it is only the fence of a planned switchover, takes the secondary identity first.
 pub async fn demote(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> {
     let site = &job.site;
+    if order.decision.take_back && !order.fence_only {
+        return take_back::stand_back(job, &order.decision).await;
+    }
     // As they are called while this cluster is still primary.
     let sets = fence::sets_here(site, &site.ledger.member(&job.pair)?)?;
     if order.fence_only {

@@ -104,6 +104,8 @@ impl App {
             }
             UiCommand::PlannedSwitchover(pair) => self.open_verb(ctx, Dialog::Switchover(pair.clone()), pair, Verb::Planned),
             UiCommand::ReverseReplication(pair) => self.open_verb(ctx, Dialog::Reverse(pair.clone()), pair, Verb::Reverse),
+            UiCommand::CommitPromotion(pair) => self.open(Dialog::Commit(pair)),
+            UiCommand::TakeBack(pair) => self.open_verb(ctx, Dialog::TakeBack(pair.clone()), pair, Verb::TakeBack),
             UiCommand::ShowFault(pair) => {
                 self.forms.fault.waiting = None;
                 self.pair = Some(pair);

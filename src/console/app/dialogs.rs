@@ -7,7 +7,7 @@ use crate::console::command::{Act, Dialog};
 use crate::console::places::Place;
 use crate::console::said::Said;
 use crate::console::screens::Scene;
-use crate::console::screens::fault::data::Change;
+use crate::console::screens::fault::data::{Change, ChangeKind, HOLD};
 use crate::console::screens::fault::ui::person;
 use crate::console::theme::{Type, space};
 use crate::console::widgets::{self, Cell, Column, Field, Look, Table};
@@ -27,6 +27,8 @@ struct Question {
     command: Command,
     /// The verb whose runbook is shown; it must be ready.
     verb: Option<Verb>,
+    /// The services may be held closed for a look.
+    can_hold: bool,
 }
 
 impl App {
@@ -58,6 +60,10 @@ impl App {
                 ui.add_space(space::GAP);
                 runbook_ui(ui, runbook);
             }
+            if question.can_hold {
+                ui.add_space(space::GAP);
+                widgets::check(ui, &mut self.forms.fault.hold, &[Said::plain(HOLD)], true);
+            }
             if !question.confirm.is_empty() {
                 ui.add_space(space::GAP);
                 Field::new(&format!("Type {} to confirm", question.confirm)).show(ui, &mut self.forms.dialog);
@@ -66,14 +72,18 @@ impl App {
             widgets::actions(ui, |ui| {
                 let typed = question.confirm.is_empty() || self.forms.dialog == question.confirm;
                 if widgets::button(ui, Look::Danger, &question.button, typed && ready).clicked() {
-                    acts.push(Act::Ask(question.place.clone(), Box::new(question.command.clone())));
+                    let mut command = question.command.clone();
+                    if let Command::AdjustIdentity { hold, .. } = &mut command {
+                        *hold = self.forms.fault.hold;
+                    }
+                    acts.push(Act::Ask(question.place.clone(), Box::new(command)));
                     answered = true;
                 }
                 answered |= widgets::button(ui, Look::Plain, "Back", true).clicked();
             });
         });
-        if let (Command::AdjustIdentity { pair, to, .. }, true, true) = (&question.command, answered, !acts.is_empty()) {
-            self.forms.fault.change = Some(Change { pair: pair.clone(), to: to.clone(), planned: true, ended: None });
+        if answered && !acts.is_empty() {
+            self.forms.fault.change = change_of(question.command).or(self.forms.fault.change.take());
         }
         answered || left
     }
@@ -132,6 +142,17 @@ impl App {
         });
         done || left
     }
+}
+
+/// The identity change that a command asks for, to be followed to its end.
+fn change_of(command: Command) -> Option<Change> {
+    let (pair, to, kind) = match command {
+        Command::AdjustIdentity { pair, to, .. } => (pair, to, ChangeKind::Promotes),
+        Command::CommitPromotion { pair, confirm, .. } => (pair, confirm.parse().ok()?, ChangeKind::Commits),
+        Command::TakeBack { pair, confirm, .. } => (pair, confirm.parse().ok()?, ChangeKind::TakesBack),
+        _ => return None,
+    };
+    Some(Change { pair, to, kind, ended: None })
 }
 
 #[cfg(feature = "lab")]
@@ -203,6 +224,7 @@ fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
             place: Place::Cancel,
             command: Command::CancelRun { run: *run },
             verb: None,
+            can_hold: false,
         },
         Dialog::RemoveService(service) => Question {
             title: format!("Remove the policy of {service}?"),
@@ -212,6 +234,7 @@ fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
             place: Place::Remove(service.clone()),
             command: Command::RemoveService { service: service.clone() },
             verb: None,
+            can_hold: false,
         },
         Dialog::Unpair(pair) => Question {
             title: format!("Dissolve the pair {pair}?"),
@@ -221,9 +244,12 @@ fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
             place: Place::Unpair,
             command: Command::Unpair { pair: pair.clone() },
             verb: None,
+            can_hold: false,
         },
         Dialog::Switchover(pair) => return switchover(scene, pair),
         Dialog::Reverse(pair) => return reversal(scene, pair),
+        Dialog::Commit(pair) => return commit(scene, pair),
+        Dialog::TakeBack(pair) => return take_back(scene, pair),
         Dialog::OpenPlan | Dialog::ExportPlan | Dialog::Debrief | Dialog::Read(..) => return None,
     })
 }
@@ -246,10 +272,13 @@ fn switchover(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
             confirm: to.to_string(),
             to,
             planned: true,
+            hold: false,
+            declared: None,
             generation: Some(scene.snapshot.generation),
             by: person(),
         },
         verb: Some(Verb::Planned),
+        can_hold: true,
     })
 }
 
@@ -273,5 +302,52 @@ fn reversal(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
             by: person(),
         },
         verb: Some(Verb::Reverse),
+        can_hold: false,
+    })
+}
+
+fn commit(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
+    let window = scene.snapshot.pairs.iter().find(|view| view.name == *pair)?.window.as_ref().filter(|window| window.held)?;
+    let primary = &window.primary;
+    Some(Question {
+        title: format!("Commit the promotion of {primary}"),
+        text: format!(
+            "The fences at {primary} come down and applications follow there. From its first write on the promotion can no longer be taken \
+             back."
+        ),
+        button: format!("Open {primary} to applications"),
+        confirm: primary.to_string(),
+        place: Place::Adjust(pair.clone()),
+        command: Command::CommitPromotion {
+            pair: pair.clone(),
+            confirm: primary.to_string(),
+            generation: Some(scene.snapshot.generation),
+            by: person(),
+        },
+        verb: None,
+        can_hold: false,
+    })
+}
+
+fn take_back(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
+    let window = scene.snapshot.pairs.iter().find(|view| view.name == *pair)?.window.as_ref()?;
+    let (primary, old) = (&window.primary, &window.back_to);
+    Some(Question {
+        title: format!("Take the promotion back: {old} goes on"),
+        text: format!(
+            "{primary} is fenced and proves that nothing was written there since its promotion; if it cannot, all stays as it is. Then {old} \
+             gets the primary identity again, with everything that it holds, and {primary} stands by as before."
+        ),
+        button: format!("Give {old} its identity back"),
+        confirm: old.to_string(),
+        place: Place::Adjust(pair.clone()),
+        command: Command::TakeBack {
+            pair: pair.clone(),
+            confirm: old.to_string(),
+            generation: Some(scene.snapshot.generation),
+            by: person(),
+        },
+        verb: Some(Verb::TakeBack),
+        can_hold: false,
     })
 }

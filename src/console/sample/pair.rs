@@ -4,7 +4,8 @@ use chrono::Duration;
 
 use super::{name, now, points, services, time};
 use crate::controller::command::{
-    AgentFound, Check, CheckState, ComponentMatch, PairChecks, ReversalOutcome, ReversalReport, Runbook, RunbookStep, ServiceTurned, Verb,
+    AgentFound, Check, CheckState, ComponentMatch, FenceLine, PairChecks, ReversalOutcome, ReversalReport, Runbook, RunbookStep,
+    ServiceTurned, Verb,
 };
 use crate::controller::snapshot::{ClockView, ClusterView, FaultPrompt, Observation, PairView, ResumeView, UsersView};
 use crate::domain::user_data::{UserDataAction, UserDataChange, UserDataKey, UserDataKind};
@@ -90,6 +91,7 @@ pub fn pair() -> PairView {
         controller_isolated: Some(true),
         conflict: String::new(),
         reversible: None,
+        window: None,
     }
 }
 
@@ -111,6 +113,12 @@ pub fn fault() -> PairView {
         lost_secs: u64::try_from((time("2026-11-21T06:05:48Z") - point.captured.first).num_seconds()).ok(),
         point: Some(point),
     });
+    let unproven = pair.services.iter().flat_map(|service| &service.policy.data_sets).map(|set| FenceLine {
+        cluster: name("shenzhen"),
+        data_set: set.from.clone(),
+        proven: false,
+        evidence: "the agent of shenzhen does not answer, and a cluster that cannot be reached cannot be asked".to_owned(),
+    });
     pair.fault = Some(FaultPrompt {
         faulty: name("shenzhen"),
         cause: Verdict::Faulty,
@@ -131,6 +139,7 @@ pub fn fault() -> PairView {
             "give guiyang the primary identity".to_owned(),
             "make the secondary client the one that applications access".to_owned(),
         ],
+        unproven: unproven.collect(),
         can_adjust: true,
         refused: String::new(),
     });
@@ -283,7 +292,7 @@ pub fn runbook(verb: Verb) -> Runbook {
             step("turn the policies round", "both agents", "its data is what the points hold", None),
             step("backups go on, from shenzhen to guiyang", "both agents", "the pair replicates", Some(74)),
         ],
-        Verb::Planned | Verb::Adjust => vec![
+        Verb::Planned | Verb::Adjust | Verb::TakeBack => vec![
             step("fence shenzhen and read the fence back", "agent of shenzhen", "a person typed the name", None),
             step("run every service a last time", "both agents", "every data set's fence was read back", Some(74)),
             step("make the next epoch durable at guiyang", "agent of guiyang", "every final run is sealed", None),

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Check;
-use crate::domain::{ClusterName, Epoch, PairName, PointId, ServiceName, Trouble};
+use crate::domain::switchover::machine::Declaration;
+use crate::domain::{ClusterName, DataSetName, Epoch, PairName, PointId, ServiceName, Trouble};
 
 /// What one service resumed from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +31,20 @@ pub struct StepReport {
     pub detail: String,
 }
 
-/// `adjust-identity --json`.
+/// One data set's fence at the cluster that loses the primary identity, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceLine {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The data set, as it is called there.
+    pub data_set: DataSetName,
+    /// Its agent read the fence back. False also for whatever cannot be asked.
+    pub proven: bool,
+    /// What was read back, or why nothing was.
+    pub evidence: String,
+}
+
+/// `adjust-identity --json`, `commit-promotion --json`, `take-back --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdjustReport {
     /// The pair.
@@ -45,6 +59,15 @@ pub struct AdjustReport {
     pub outcome: AdjustOutcome,
     /// Step by step.
     pub steps: Vec<StepReport>,
+    /// The services are up and closed: the promotion waits to be committed, or to be taken back.
+    #[serde(default)]
+    pub held: bool,
+    /// The fences at the cluster that lost the identity, when this was told.
+    #[serde(default)]
+    pub fences: Vec<FenceLine>,
+    /// What the person declared of those that were not proven when they decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Declaration>,
     /// Why it was refused or aborted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Trouble>,
@@ -101,7 +124,10 @@ pub enum ReversalOutcome {
 pub enum AdjustOutcome {
     /// The new primary serves.
     Promoted,
-    /// Planned, and undone before the promotion.
+    /// A promotion was taken back: the old primary goes on.
+    #[serde(rename = "taken-back")]
+    TakenBack,
+    /// Undone before the promotion, or (taking back) not possible: who was primary goes on.
     Aborted,
     /// Not begun.
     Refused,
@@ -117,6 +143,8 @@ pub enum Verb {
     Adjust,
     /// The old primary, fenced, becomes the target.
     Reverse,
+    /// The promotion is taken back while nothing was written.
+    TakeBack,
 }
 
 impl Verb {
@@ -126,6 +154,7 @@ impl Verb {
             Verb::Planned => "planned switchover",
             Verb::Adjust => "adjust identity",
             Verb::Reverse => "reverse replication",
+            Verb::TakeBack => "take back",
         }
     }
 }

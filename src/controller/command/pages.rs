@@ -12,7 +12,11 @@ impl AdjustReport {
     /// To read and to print.
     pub fn page(&self) -> Page {
         let result = match self.outcome {
+            AdjustOutcome::Promoted if self.held => {
+                format!("{} is primary at epoch {}; its services are closed until a person commits the promotion", self.primary, self.epoch)
+            }
             AdjustOutcome::Promoted => format!("{} is primary at epoch {}", self.primary, self.epoch),
+            AdjustOutcome::TakenBack => format!("taken back; {} is primary again, at epoch {}", self.primary, self.epoch),
             AdjustOutcome::Aborted => format!("undone before the promotion; {} is primary as before", self.primary),
             AdjustOutcome::Refused => format!("not begun; {} is primary as before", self.primary),
         };
@@ -22,11 +26,20 @@ impl AdjustReport {
             vec![service.name.to_string(), point, lost, service.error.as_ref().map(ToString::to_string).unwrap_or_default()]
         });
         let mut facts = vec![("Result", result), ("Pair", self.pair.to_string())];
+        facts.extend(self.declared.as_ref().map(|declared| ("Declared, not proven", declared.words.clone())));
         facts.extend(self.error.as_ref().map(|trouble| ("Why", trouble.to_string())));
+        let fences = self.fences.iter().map(|fence| {
+            let proven = if fence.proven { "proven" } else { "NOT PROVEN" };
+            vec![fence.cluster.to_string(), fence.data_set.to_string(), proven.to_owned(), fence.evidence.clone()]
+        });
         Page {
             title: format!("Identity change of {}", self.pair),
             facts,
-            tables: vec![steps(&self.steps), ("Services", vec!["Service", "Resumed from", "Lost", "Trouble"], services.collect())],
+            tables: vec![
+                steps(&self.steps),
+                ("Services", vec!["Service", "Resumed from", "Lost", "Trouble"], services.collect()),
+                ("Fences", vec!["Cluster", "Data set", "Fence", "Evidence"], fences.collect()),
+            ],
         }
     }
 }
@@ -72,6 +85,9 @@ mod tests {
             services: Vec::new(),
             outcome: AdjustOutcome::Aborted,
             steps: vec![step("fence east", "failed", "a | b <script>"), step("promote west", "not executed", "")],
+            held: false,
+            fences: Vec::new(),
+            declared: None,
             error: Some(Trouble::new(TroubleKind::Failed, "east", "a | b <script>")),
         };
         let page = report.page();

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! replicating ⇄ suspect → awaiting decision → promoting → active alone → (old primary seen) fencing → active alone, old fenced
+//!                                               promoting, held → active alone, held → (a person looked and commits) promoting …
+//! active alone → (a person; nothing written since) taking back → promoting the old primary, from what it holds → replicating
 //! replicating → planned: fencing → final run → promoting …   (any failure before the promotion, and its refusal, lifts the fence)
 //! active alone, old fenced → (a person; after a planned one by itself) reversing → replicating, the other way round
 //! ```
@@ -11,7 +13,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ClusterName, DecisionId, Epoch, InstructionId, PointId, RunId, ServiceName, Trouble};
+use crate::domain::{ClusterName, DataSetName, DecisionId, Epoch, InstructionId, PointId, RunId, ServiceName, Trouble};
 
 mod fold;
 
@@ -45,6 +47,26 @@ pub struct Decision {
     pub demote: InstructionId,
     /// Lifts that fence again when a planned switchover fails before its promotion.
     pub unfence: InstructionId,
+    /// The services are brought up and stay closed until a person has looked at them and commits the promotion.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hold: bool,
+    /// A promotion is taken back: `from` stands back once it has proven that nothing was written there since, and `to`, which was
+    /// primary before, goes on from its own live data. No point is brought up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub take_back: bool,
+    /// What the person declared of the fences that could not be read back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Declaration>,
+}
+
+/// A person's word that nobody writes where no fence could be read back. It proves nothing, and is kept for that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declaration {
+    /// How they know, in their words.
+    pub words: String,
+    /// The data sets without a proven fence, as they are called at the old primary.
+    pub unproven: Vec<DataSetName>,
 }
 
 /// Reverse replication: the old primary becomes the target. It keeps what was written there after the common points and goes back to
@@ -117,6 +139,19 @@ pub enum PairPhase {
         /// Why the last attempt to reverse the replication came to nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unreversed: Option<Trouble>,
+        /// The services are up and closed: a person looks at them first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        held: bool,
+        /// Why the promotion could not be taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept_back: Option<Trouble>,
+    },
+    /// The new primary proves that nothing was written there since, and stands back.
+    TakingBack {
+        /// The decision to take the promotion back.
+        decision: Box<Decision>,
+        /// Where the pair goes on when that cannot be done.
+        before: Box<PairPhase>,
     },
     /// The old primary, fenced, is made the target of the other direction.
     Reversing {
@@ -231,6 +266,30 @@ pub enum Event {
         /// When.
         at: DateTime<Utc>,
     },
+    /// A person has looked at the services of a held promotion: applications may use them.
+    PromotionCommitted {
+        /// When.
+        at: DateTime<Utc>,
+        /// Who.
+        by: String,
+        /// The instruction that opens them.
+        promote: InstructionId,
+    },
+    /// A person takes the promotion back.
+    TakeBackBegan {
+        /// What.
+        decision: Box<Decision>,
+    },
+    /// The new primary has proven that nothing was written there, and stands back.
+    StoodBack {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// It does not: something was written there, or it cannot be proven. It goes on as it did.
+    TakeBackFailed {
+        /// Why.
+        trouble: Trouble,
+    },
     /// A person wants the replication reversed, or a planned switchover comes to it.
     ReversalBegan {
         /// What is to be done.
@@ -262,6 +321,8 @@ pub enum Effect {
     WatchFinalRuns(BTreeMap<ServiceName, RunId>),
     /// Promote the secondary.
     Promote(Box<Decision>),
+    /// Have the new primary prove that nothing was written there, and stand back.
+    StandBack(Box<Decision>),
     /// Bring up, at the new primary, what the promotion could not.
     BringUp(Box<Decision>),
     /// A planned switchover goes on by itself: begin to reverse the replication.

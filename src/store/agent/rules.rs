@@ -33,6 +33,12 @@ impl PairFacts {
         Ok(new)
     }
 
+    /// Likewise before the other side has taken the primary identity by that decision: a promotion is taken back. Until somebody
+    /// confirms that it has, applications are told of nobody.
+    pub fn stand_back_first(&self, claim: Claim, sets: &[DataSetName]) -> Result<PairFacts, Trouble> {
+        Ok(PairFacts { confirmed: false, ..self.stand_back(claim, sets)? })
+    }
+
     /// Whether this side still stands back by that very claim: then, and only then, a fence for it may go up.
     pub fn stands_back_by(&self, claim: Claim) -> bool {
         self.claim == claim && claim.identity == Identity::Secondary
@@ -50,6 +56,11 @@ impl PairFacts {
     /// The other agent, the controller or a person confirmed the claim.
     pub fn confirm(&self) -> PairFacts {
         PairFacts { confirmed: true, ..self.clone() }
+    }
+
+    /// The other agent confirmed the claim that it was compared with; of one that came since it has not heard.
+    pub fn confirm_compared(&self, compared: Claim) -> PairFacts {
+        if self.claim == compared { self.confirm() } else { self.clone() }
     }
 
     /// Two decisions of one epoch were seen when our claim was `compared`; a decision that came since ends it before it begins.

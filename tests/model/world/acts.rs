@@ -106,6 +106,33 @@ impl World {
         self.controller(who).append(&Event::ConflictEnded { decision: Box::new(decision) })
     }
 
+    /// A person has looked at what is held.
+    pub(super) fn commits(&mut self, who: usize) -> bool {
+        let Some(state) = self.looks_round(who, &self.primary_of(who)) else { return false };
+        self.budget.windows = self.budget.windows.saturating_sub(1);
+        self.drawn += 1;
+        let promote = InstructionId(Uuid::from_u64_pair(6, self.drawn << 1));
+        let contended = exchange::contended(&self.controllers[who].claims()).is_some();
+        let event = Event::PromotionCommitted { at: at(), by: "ana".into(), promote };
+        !contended && machine::apply(Some(&state), &event).is_ok() && self.controller(who).append(&event)
+    }
+
+    pub(super) fn takes_back(&mut self, who: usize) -> bool {
+        let Some(state) = self.looks_round(who, &self.primary_of(who)) else { return false };
+        let claims = self.controllers[who].claims();
+        if exchange::contended(&claims).is_some() || self.agents.iter().any(|agent| !agent.up) {
+            return false;
+        }
+        let decision = self.decision(exchange::highest(&state, &claims).next(), state.secondary.clone(), false);
+        self.budget.windows = self.budget.windows.saturating_sub(1);
+        let decision = Box::new(Decision { take_back: true, hold: false, ..decision });
+        self.controller(who).append(&Event::TakeBackBegan { decision })
+    }
+
+    fn primary_of(&self, who: usize) -> ClusterName {
+        self.controllers[who].state.as_ref().map_or(cluster(0), |state| &state.primary).clone()
+    }
+
     pub(super) fn decision(&mut self, epoch: Epoch, to: ClusterName, planned: bool) -> Decision {
         self.budget.decisions = self.budget.decisions.saturating_sub(1);
         self.drawn += 1;
@@ -125,6 +152,9 @@ impl World {
             promote: id(2),
             demote: id(3),
             unfence: id(4),
+            hold: self.budget.holds,
+            take_back: false,
+            declared: None,
         }
     }
 

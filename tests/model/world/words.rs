@@ -35,6 +35,9 @@ impl fmt::Display for Move {
             Move::Confirms(c, i) => write!(f, "{} sends {} its word", who(c), cluster(*i)),
             Move::Decides { who: c, planned } => write!(f, "a person decides at {}{}", who(c), if *planned { ", planned" } else { "" }),
             Move::EndsConflict { who: c, to } => write!(f, "a person at {} says that {} is right", who(c), cluster(*to)),
+            Move::Writes(i) => write!(f, "an application writes at {}", cluster(*i)),
+            Move::Commits(c) => write!(f, "a person at {} commits the promotion", who(c)),
+            Move::TakesBack(c) => write!(f, "a person at {} takes the promotion back", who(c)),
             Move::Adopts { who: c, agents } => {
                 let named: Vec<_> = (0..2).filter(|i| agents[*i]).map(|i| cluster(i).as_str()).collect();
                 write!(f, "{} adopts {}", who(c), named.join(" and "))

@@ -4,7 +4,7 @@ use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::screens::overview::data::cluster_health;
 use crate::console::words;
-use crate::controller::snapshot::{ClusterView, PairView};
+use crate::controller::snapshot::{ClusterView, PairView, WindowView};
 
 /// One cluster, closely.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +80,33 @@ fn component(cluster: &ClusterView, info: &crate::domain::ComponentInfo) -> [Sai
         size(info.used_bytes),
         size(info.free_bytes),
     ]
+}
+
+/// The commit window of a promotion in words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowData {
+    /// What it is.
+    pub title: Said,
+    /// What can be done, and what cannot.
+    pub lines: Vec<Said>,
+}
+
+/// What the card of the commit window says.
+pub fn window_data(window: &WindowView) -> WindowData {
+    let (primary, old) = (&window.primary, &window.back_to);
+    let title = match window.held {
+        true => Said::warn(format!("▲ {primary} is primary and held for a look: applications wait")).strong(),
+        false => Said::plain(format!("{primary} runs alone since its promotion")).strong(),
+    };
+    let mut lines = vec![Said::muted(match window.held {
+        true => {
+            format!("Look at the data at {primary}, which is still fenced. Then commit the promotion, or give {old} its identity back.")
+        }
+        false => format!("While nothing was written at {primary}, the promotion can be taken back: {old} goes on with all that it holds."),
+    })];
+    lines.extend((!window.refused.is_empty()).then(|| Said::warn(format!("▲ It cannot be taken back now: {}", window.refused))));
+    lines.extend(window.kept_back.as_ref().map(|trouble| Said::warn(format!("▲ It was not taken back: {trouble}"))));
+    WindowData { title, lines }
 }
 
 /// The pair in a line.

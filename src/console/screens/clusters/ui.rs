@@ -2,7 +2,7 @@
 
 use egui::{Align, Layout, Ui};
 
-use super::data::{ClusterDetail, about, detail};
+use super::data::{ClusterDetail, about, detail, window_data};
 use super::leftovers::{State, outcome, rows};
 use crate::console::command::{Act, Dialog, UiCommand};
 use crate::console::said::Said;
@@ -10,7 +10,7 @@ use crate::console::screens::Scene;
 use crate::console::theme::space;
 use crate::console::widgets::{self, Cell, Column, Look, Surface, Table};
 use crate::console::words;
-use crate::controller::snapshot::PairView;
+use crate::controller::snapshot::{PairView, WindowView};
 use crate::domain::Identity;
 
 /// Draws it.
@@ -36,6 +36,10 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
     );
     widgets::wrapped(ui, &[Said::muted(about(pair))]);
     ui.add_space(space::ROW);
+    if let Some(window) = &pair.window {
+        widgets::card(ui, if window.held { Surface::Accent } else { Surface::Plain }, |ui| commit_window(ui, pair, window, acts));
+        ui.add_space(space::GAP);
+    }
     for cluster in &pair.clusters {
         let surface = if cluster.identity == Identity::Primary { Surface::Accent } else { Surface::Secondary };
         let data = detail(scene, pair, cluster);
@@ -43,6 +47,25 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
         ui.add_space(space::GAP);
     }
     widgets::card(ui, Surface::Plain, |ui| leftovers(ui, scene, pair, state, acts));
+}
+
+/// A promotion that can still be taken back, or waits to be committed.
+fn commit_window(ui: &mut Ui, pair: &PairView, window: &WindowView, acts: &mut Vec<Act>) {
+    let data = window_data(window);
+    widgets::row(ui, |ui| {
+        widgets::say(ui, &data.title);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if window.held && widgets::button(ui, Look::Primary, "Commit the promotion…", true).clicked() {
+                acts.push(Act::Do(UiCommand::CommitPromotion(pair.name.clone())));
+            }
+            if widgets::button(ui, Look::Plain, "Take it back…", window.refused.is_empty()).clicked() {
+                acts.push(Act::Do(UiCommand::TakeBack(pair.name.clone())));
+            }
+        });
+    });
+    for line in data.lines {
+        widgets::wrapped(ui, &[line]);
+    }
 }
 
 fn cluster_ui(ui: &mut Ui, data: &ClusterDetail) {

@@ -7,7 +7,7 @@ use crate::console::screens::Scene;
 use crate::console::theme::Tone;
 use crate::console::words;
 use crate::controller::Command;
-use crate::controller::command::{AdjustOutcome, AdjustReport};
+use crate::controller::command::{AdjustOutcome, AdjustReport, FenceLine};
 use crate::controller::snapshot::{FaultPrompt, PairView, ResumeView};
 use crate::domain::watch::Verdict;
 use crate::domain::{ClusterName, Health, PairName, Trouble};
@@ -17,6 +17,10 @@ use crate::domain::{ClusterName, Health, PairName, Trouble};
 pub struct Form {
     /// What was typed to confirm.
     pub typed: String,
+    /// How they know that nobody writes at the faulty cluster.
+    pub declared: String,
+    /// Hold the services closed for a look.
+    pub hold: bool,
     /// The fault that was put aside with *Keep waiting*: its pair and since when it is.
     pub waiting: Option<(PairName, DateTime<Utc>)>,
     /// An identity change that was asked for.
@@ -30,11 +34,25 @@ pub struct Change {
     pub pair: PairName,
     /// The new primary.
     pub to: ClusterName,
-    /// A planned switchover, not a fault.
-    pub planned: bool,
+    /// What kind of change.
+    pub kind: ChangeKind,
     /// How it ended; `None` while it goes on.
     pub ended: Option<Result<AdjustReport, Trouble>>,
 }
+
+/// What an identity change does, for its words while it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// Another cluster becomes primary.
+    Promotes,
+    /// A held promotion is committed.
+    Commits,
+    /// A promotion is taken back.
+    TakesBack,
+}
+
+/// The words of the choice to look first.
+pub const HOLD: &str = "Hold the services closed: I look at the data first, then commit or take back";
 
 impl Form {
     /// The pair whose prompt is to be shown, if any.
@@ -44,13 +62,17 @@ impl Form {
         faulty.find(|(pair, fault)| self.waiting.as_ref() != Some(&(pair.name.clone(), fault.since)))
     }
 
-    /// The command, when all is given: the exact name, and a prompt that allows it.
+    /// The command, when all is given: the exact name, a word for fences that are not proven, and a prompt that allows it.
     pub fn command(&self, pair: &PairView, fault: &FaultPrompt, generation: u64, by: &str) -> Option<Command> {
-        (fault.can_adjust && self.typed == fault.survivor.as_str()).then(|| Command::AdjustIdentity {
+        let declared = self.declared.trim();
+        let said = fault.unproven.is_empty() || !declared.is_empty();
+        (fault.can_adjust && said && self.typed == fault.survivor.as_str()).then(|| Command::AdjustIdentity {
             pair: pair.name.clone(),
             to: fault.survivor.clone(),
             confirm: self.typed.clone(),
             planned: false,
+            hold: self.hold,
+            declared: (!declared.is_empty()).then(|| declared.to_owned()),
             generation: Some(generation),
             by: by.to_owned(),
         })
@@ -76,6 +98,8 @@ pub struct Prompt {
     pub resume: Vec<[Said; 4]>,
     /// User data.
     pub users: String,
+    /// What is not proven of the faulty cluster's fences; empty where all are, or where there is nothing to decide.
+    pub unproven: Vec<Said>,
     /// What the person should know first.
     pub advice: &'static str,
     /// The steps, numbered; none where there is nothing to decide.
@@ -105,6 +129,7 @@ pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt
         verdict: fault.verdict.clone(),
         resume: fault.resume.iter().map(|line| resume(scene, pair, line)).collect(),
         users: format!("Users, permissions and tenants: {}", fault.users),
+        unproven: if decidable { unproven(fault) } else { Vec::new() },
         will: if decidable {
             fault.will.iter().enumerate().map(|(place, step)| format!("{}   {step}", place + 1)).collect()
         } else {
@@ -113,6 +138,17 @@ pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt
         refused: if fault.can_adjust || !decidable { String::new() } else { fault.refused.clone() },
         button: decidable.then(|| format!("Adjust identity: make {} primary", fault.survivor)),
     }
+}
+
+/// Fences shown one by one before the rest is only counted.
+const FENCES: usize = 4;
+
+fn unproven(fault: &FaultPrompt) -> Vec<Said> {
+    let line = |fence: &FenceLine| Said::warn(format!("▲ {}: not proven, {}", fence.data_set, fence.evidence));
+    let mut lines: Vec<Said> = fault.unproven.iter().take(FENCES).map(line).collect();
+    let more = fault.unproven.len().saturating_sub(FENCES);
+    lines.extend((more > 0).then(|| Said::warn(format!("▲ and {more} more data sets: not proven"))));
+    lines
 }
 
 fn saw(health: Health, text: &str) -> Said {
@@ -159,7 +195,11 @@ pub fn outcome(scene: &Scene<'_>, change: &Change) -> Outcome {
     let empty = |title, words: String, over| Outcome { title, words, services: Vec::new(), steps: Vec::new(), over };
     match &change.ended {
         None => empty(
-            Said::accent(format!("Making {} primary…", change.to)),
+            Said::accent(match change.kind {
+                ChangeKind::Promotes => format!("Making {} primary…", change.to),
+                ChangeKind::Commits => format!("Opening {} to applications…", change.to),
+                ChangeKind::TakesBack => format!("Giving {} its identity back…", change.to),
+            }),
             format!("Now: {phase}. This goes on even if the console is closed."),
             false,
         ),
@@ -170,12 +210,20 @@ pub fn outcome(scene: &Scene<'_>, change: &Change) -> Outcome {
 
 fn ended(scene: &Scene<'_>, report: &AdjustReport) -> Outcome {
     let title = match report.outcome {
+        AdjustOutcome::Promoted if report.held => {
+            Said::warn(format!("▲ {} has the primary identity and is held for a look", report.primary))
+        }
         AdjustOutcome::Promoted => Said::ok(format!("✓ {} has the primary identity", report.primary)),
-        AdjustOutcome::Aborted => Said::warn("▲ Aborted: the old primary goes on"),
+        AdjustOutcome::TakenBack => Said::ok(format!("✓ Taken back: {} has the primary identity again", report.primary)),
+        AdjustOutcome::Aborted => Said::warn(format!("▲ Undone: {} goes on", report.primary)),
         AdjustOutcome::Refused => Said::bad("✖ Refused, nothing was changed"),
     };
     let words = match &report.error {
         Some(trouble) => trouble.to_string(),
+        None if report.held => format!(
+            "Epoch {}. The services of {} are up and closed. Look at the data, then commit the promotion, or take it back, on the clusters screen.",
+            report.epoch, report.primary
+        ),
         None => format!("Epoch {}. Applications are told to access {}.", report.epoch, report.primary),
     };
     let point = |id| scene.snapshot.points.iter().find(|point| Some(point.id) == id);

@@ -2,7 +2,7 @@
 
 use egui::{Align, Align2, Color32, Context, CornerRadius, Frame, Id, Layout, Margin, Modal, Stroke, Ui, vec2};
 
-use super::data::{Change, Form, Outcome, Prompt, diagnostics, outcome, prompt};
+use super::data::{Change, ChangeKind, Form, HOLD, Outcome, Prompt, diagnostics, outcome, prompt};
 use crate::console::command::{Act, Dialog};
 use crate::console::places::Place;
 use crate::console::said::Said;
@@ -88,6 +88,10 @@ fn evidence(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
                 observed(ui, data);
                 ui.add_space(space::SMALL);
                 widgets::wrapped(ui, &[Said::muted(&data.verdict)]);
+                for line in &data.unproven {
+                    ui.add_space(space::SMALL);
+                    widgets::wrapped(ui, std::slice::from_ref(line));
+                }
             } else {
                 widgets::heading(ui, &format!("What {} would resume from", fault.survivor), "");
                 let columns: &[Column] = &[("Service", 0.0), ("Recovery point", 0.0), ("Grade", 0.0), ("Data lost", 0.0)];
@@ -120,6 +124,15 @@ fn below(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, d
         widgets::wrapped(ui, &[Said::warn(format!("▲ {}", data.refused))]);
         ui.add_space(space::SMALL);
     }
+    if data.button.is_some() {
+        if !data.unproven.is_empty() {
+            let label = format!("How do you know that nobody writes at {}? It is kept in the record", fault.faulty);
+            Field::new(&label).hint("for example: its power is off, says the site").show(ui, &mut form.declared);
+            ui.add_space(space::SMALL);
+        }
+        widgets::check(ui, &mut form.hold, &[Said::plain(HOLD)], true);
+        ui.add_space(space::SMALL);
+    }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::ROW;
         if data.button.is_some() {
@@ -134,8 +147,10 @@ fn below(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, d
                 && widgets::button(ui, Look::Danger, button, command.is_some()).clicked()
                 && let Some(command) = command
             {
-                form.change = Some(Change { pair: pair.name.clone(), to: fault.survivor.clone(), planned: false, ended: None });
+                let kind = ChangeKind::Promotes;
+                form.change = Some(Change { pair: pair.name.clone(), to: fault.survivor.clone(), kind, ended: None });
                 form.typed.clear();
+                form.declared.clear();
                 acts.push(Act::Ask(Place::Adjust(pair.name.clone()), Box::new(command)));
             }
             let wait = if data.button.is_some() { "Keep waiting" } else { "Close" };

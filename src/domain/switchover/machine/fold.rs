@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use super::{Decision, DecisionOutcome, Effect, Event, IllegalEvent, PairPhase, PairState};
-use crate::domain::{Epoch, PointId, RunId, ServiceName};
+use crate::domain::{Epoch, PointId, RunId, ServiceName, Trouble};
 
 /// Folds one event. `Paired` comes first and only once; a decision is illegal while another is carried out.
 pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, IllegalEvent> {
@@ -40,7 +42,7 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone() };
         }
         // The secondary has said that it did not take the new epoch and by its rules will not: the old one holds again.
-        (PairPhase::Promoting { decision }, Event::PlannedFailed { trouble }) if decision.planned => {
+        (PairPhase::Promoting { decision }, Event::PlannedFailed { trouble }) if decision.planned && decision.from == state.primary => {
             new.epoch = Epoch(decision.epoch.0.saturating_sub(1));
             new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone() };
         }
@@ -51,13 +53,7 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
         (PairPhase::Promoting { decision }, Event::Promoted { at, failed }) => {
             (new.primary, new.secondary) = (decision.to.clone(), decision.from.clone());
             new.last_outcome = Some(DecisionOutcome::Promoted);
-            new.phase = PairPhase::ActiveAlone {
-                decision: decision.clone(),
-                since: *at,
-                old_primary_fenced: false,
-                failed: failed.clone(),
-                unreversed: None,
-            };
+            new.phase = after_promotion(decision, *at, failed);
         }
         (PairPhase::ActiveAlone { old_primary_fenced: false, .. }, Event::OldPrimaryFenced { .. }) => {
             if let PairPhase::ActiveAlone { old_primary_fenced, .. } = &mut new.phase {
@@ -65,17 +61,35 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             }
         }
         // What could not be brought up was tried again; what is up stays so.
-        (PairPhase::ActiveAlone { failed: before, .. }, Event::Promoted { failed: now, .. })
+        (PairPhase::ActiveAlone { failed: before, decision, .. }, Event::Promoted { at, failed: now })
             if !before.is_empty() && now.keys().all(|service| before.contains_key(service)) =>
         {
-            if let PairPhase::ActiveAlone { failed, .. } = &mut new.phase {
+            if decision.take_back {
+                new.phase = after_promotion(decision, *at, now);
+            } else if let PairPhase::ActiveAlone { failed, .. } = &mut new.phase {
                 failed.clone_from(now);
             }
         }
-        // A service that is not up at the new primary would be copied over the old primary's good data.
-        (PairPhase::ActiveAlone { decision, since, old_primary_fenced: true, failed, .. }, Event::ReversalBegan { reversal })
-            if failed.is_empty() =>
+        (PairPhase::ActiveAlone { decision, held: true, .. }, Event::PromotionCommitted { promote, .. }) => {
+            new.phase = PairPhase::Promoting { decision: Box::new(Decision { hold: false, promote: *promote, ..(**decision).clone() }) };
+        }
+        (PairPhase::ActiveAlone { decision: made_by, .. }, Event::TakeBackBegan { decision })
+            if decision.take_back && !made_by.take_back && turns_round(state, decision) =>
         {
+            new.phase = PairPhase::TakingBack { decision: decision.clone(), before: Box::new(state.phase.clone()) };
+        }
+        (PairPhase::TakingBack { decision, .. }, Event::StoodBack { .. }) => new.promote(decision.clone()),
+        (PairPhase::TakingBack { before, .. }, Event::TakeBackFailed { trouble }) => {
+            new.phase = (**before).clone();
+            if let PairPhase::ActiveAlone { kept_back, .. } = &mut new.phase {
+                *kept_back = Some(trouble.clone());
+            }
+        }
+        // A service that is not up at the new primary would be copied over the old primary's good data.
+        (
+            PairPhase::ActiveAlone { decision, since, old_primary_fenced: true, failed, held: false, .. },
+            Event::ReversalBegan { reversal },
+        ) if failed.is_empty() => {
             new.phase = PairPhase::Reversing { decision: decision.clone(), since: *since, reversal: reversal.clone() };
         }
         (PairPhase::Reversing { .. }, Event::Reversed { .. }) => new.phase = PairPhase::Replicating,
@@ -86,6 +100,8 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
                 old_primary_fenced: true,
                 failed: BTreeMap::new(),
                 unreversed: Some(trouble.clone()),
+                held: false,
+                kept_back: None,
             };
         }
         _ => return Err(illegal()),
@@ -101,14 +117,15 @@ pub fn next(state: &PairState) -> Vec<Effect> {
         PairPhase::FinalRuns { waiting, .. } => vec![Effect::WatchFinalRuns(waiting.clone())],
         PairPhase::Unfencing { decision, .. } => vec![Effect::Unfence(decision.clone())],
         PairPhase::Promoting { decision } => vec![Effect::Promote(decision.clone())],
-        PairPhase::ActiveAlone { decision, old_primary_fenced, failed, unreversed, .. } => {
+        PairPhase::TakingBack { decision, .. } => vec![Effect::StandBack(decision.clone())],
+        PairPhase::ActiveAlone { decision, old_primary_fenced, failed, unreversed, held, .. } => {
             let mut effects = Vec::new();
             if !failed.is_empty() {
                 effects.push(Effect::BringUp(decision.clone()));
             }
             if !old_primary_fenced {
                 effects.push(Effect::Demote(decision.clone()));
-            } else if decision.planned && failed.is_empty() && unreversed.is_none() {
+            } else if decision.planned && !held && failed.is_empty() && unreversed.is_none() {
                 effects.push(Effect::BeginReversal(decision.clone()));
             }
             effects
@@ -125,15 +142,37 @@ fn may_decide(state: &PairState, decision: &Decision) -> bool {
         PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. } => true,
         _ => false,
     };
-    undecided && decision.epoch > state.epoch && decision.to == state.secondary && decision.from == state.primary
+    undecided && turns_round(state, decision)
+}
+
+fn turns_round(state: &PairState, decision: &Decision) -> bool {
+    decision.epoch > state.epoch && decision.to == state.secondary && decision.from == state.primary
+}
+
+/// Where a pair goes on once the new primary says that it is. The old one of a promotion that was taken back stands by already: it
+/// took the secondary identity by this very decision, with nothing written there since.
+fn after_promotion(decision: &Decision, at: DateTime<Utc>, failed: &BTreeMap<ServiceName, Trouble>) -> PairPhase {
+    if decision.take_back && failed.is_empty() {
+        return PairPhase::Replicating;
+    }
+    PairPhase::ActiveAlone {
+        decision: Box::new(decision.clone()),
+        since: at,
+        old_primary_fenced: decision.take_back,
+        failed: failed.clone(),
+        unreversed: None,
+        held: decision.hold,
+        kept_back: None,
+    }
 }
 
 /// Two decisions of one epoch leave it to a person which cluster is right, also the one that is primary already: what they say is
 /// carried out under an epoch above both. Whether there is a conflict only the agents' claims tell; the engine asks them first.
 fn may_end_conflict(state: &PairState, decision: &Decision) -> bool {
-    let planned_under_way = matches!(state.phase, PairPhase::Fencing { .. } | PairPhase::FinalRuns { .. } | PairPhase::Unfencing { .. });
+    use PairPhase::{Fencing, FinalRuns, TakingBack, Unfencing};
+    let fence_under_way = matches!(state.phase, Fencing { .. } | FinalRuns { .. } | Unfencing { .. } | TakingBack { .. });
     let of_this_pair = [&decision.to, &decision.from].map(|cluster| [&state.primary, &state.secondary].contains(&cluster));
-    !planned_under_way && !decision.planned && decision.epoch > state.epoch && decision.to != decision.from && of_this_pair == [true, true]
+    !fence_under_way && !decision.planned && decision.epoch > state.epoch && decision.to != decision.from && of_this_pair == [true, true]
 }
 
 impl PairState {
@@ -185,7 +224,9 @@ impl PairPhase {
             PairPhase::FinalRuns { .. } => "final runs",
             PairPhase::Unfencing { .. } => "lifting the fence",
             PairPhase::Promoting { .. } => "promoting",
+            PairPhase::ActiveAlone { held: true, .. } => "held for a look",
             PairPhase::ActiveAlone { .. } => "active alone",
+            PairPhase::TakingBack { .. } => "taking back",
             PairPhase::Reversing { .. } => "reversing",
         }
     }
@@ -207,6 +248,10 @@ impl Event {
             Event::Unfenced { .. } => "unfenced",
             Event::Promoted { .. } => "promoted",
             Event::OldPrimaryFenced { .. } => "old-primary-fenced",
+            Event::PromotionCommitted { .. } => "promotion-committed",
+            Event::TakeBackBegan { .. } => "take-back-began",
+            Event::StoodBack { .. } => "stood-back",
+            Event::TakeBackFailed { .. } => "take-back-failed",
             Event::ReversalBegan { .. } => "reversal-began",
             Event::Reversed { .. } => "reversed",
             Event::ReversalFailed { .. } => "reversal-failed",

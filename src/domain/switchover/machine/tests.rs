@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::TroubleKind;
 
+mod window;
+
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
 }
@@ -37,6 +39,9 @@ fn decision(epoch: u64, from: &str, to: &str, planned: bool) -> Decision {
         promote: InstructionId(number(1)),
         demote: InstructionId(number(2)),
         unfence: InstructionId(number(3)),
+        hold: false,
+        take_back: false,
+        declared: None,
     }
 }
 
@@ -51,6 +56,18 @@ fn decided(epoch: u64, from: &str, to: &str, planned: bool) -> Event {
 fn fenced(services: &[&str]) -> Event {
     let run = |name: &&str| (service(name), RunId(uuid::Uuid::from_u128(7)));
     Event::Fenced { at: at(2), final_runs: services.iter().map(run).collect() }
+}
+
+fn held(epoch: u64, planned: bool) -> Event {
+    Event::Decided { decision: Box::new(Decision { hold: true, ..decision(epoch, "east", "west", planned) }) }
+}
+
+fn committed() -> Event {
+    Event::PromotionCommitted { at: at(6), by: "bob".into(), promote: InstructionId(uuid::Uuid::from_u128(60)) }
+}
+
+fn take_back(epoch: u64, from: &str, to: &str) -> Event {
+    Event::TakeBackBegan { decision: Box::new(Decision { take_back: true, points: BTreeMap::new(), ..decision(epoch, from, to, false) }) }
 }
 
 fn run_sealed(name: &str) -> Event {
@@ -106,6 +123,11 @@ fn any_event() -> impl Strategy<Value = Event> {
         3 => Just(reversal_began()),
         2 => Just(reversed()),
         1 => Just(Event::ReversalFailed { trouble: trouble() }),
+        3 => (2u64..6, any::<bool>()).prop_map(|(epoch, planned)| held(epoch, planned)),
+        3 => Just(committed()),
+        3 => (2u64..6, name(), name()).prop_map(|(epoch, from, to)| take_back(epoch, from, to)),
+        2 => Just(Event::StoodBack { at: at(7) }),
+        1 => Just(Event::TakeBackFailed { trouble: trouble() }),
     ]
 }
 
@@ -148,7 +170,10 @@ proptest! {
     fn only_a_person_s_decision_ever_leads_to_an_effect(events in proptest::collection::vec(any_event(), 0..80)) {
         for (old, event, new) in steps(&events) {
             if next(&old).is_empty() && !next(&new).is_empty() {
-                let asked = matches!(event, Event::Decided { .. } | Event::ReversalBegan { .. });
+                let asked = matches!(
+                    event,
+                    Event::Decided { .. } | Event::ReversalBegan { .. } | Event::PromotionCommitted { .. } | Event::TakeBackBegan { .. }
+                );
                 prop_assert!(asked, "{event:?} started {:?}", next(&new));
             }
             if new.primary != old.primary {
@@ -162,7 +187,8 @@ proptest! {
         for (old, event, new) in steps(&events) {
             if promotes(&old) {
                 let refused = matches!((&event, &new.phase), (Event::PlannedFailed { .. }, PairPhase::Unfencing { decision, .. }) if decision.planned);
-                prop_assert!(refused || matches!(new.phase, PairPhase::ActiveAlone { .. }), "{event:?} led from promoting to {}", new.phase.name());
+                let taken_back = matches!(&old.phase, PairPhase::Promoting { decision } if decision.take_back) && new.phase == PairPhase::Replicating;
+                prop_assert!(refused || taken_back || matches!(new.phase, PairPhase::ActiveAlone { .. }), "{event:?} led from promoting to {}", new.phase.name());
             }
             if matches!(event, Event::Recovered { .. }) {
                 prop_assert!(next(&old).is_empty(), "a decision was already being carried out");
@@ -184,12 +210,36 @@ proptest! {
     fn only_a_cluster_that_said_that_it_is_fenced_is_made_the_target(events in proptest::collection::vec(any_event(), 0..80)) {
         for (old, event, new) in steps(&events) {
             if let PairPhase::Reversing { decision, .. } = &new.phase {
-                let fenced = matches!(&old.phase, PairPhase::ActiveAlone { old_primary_fenced: true, failed, .. } if failed.is_empty());
+                let fenced = matches!(&old.phase, PairPhase::ActiveAlone { old_primary_fenced: true, held: false, failed, .. } if failed.is_empty());
                 prop_assert!(fenced, "{event:?} led from {} to reversing", old.phase.name());
                 prop_assert_eq!((&new.primary, &new.secondary), (&decision.to, &decision.from));
             }
             if matches!(event, Event::Reversed { .. } | Event::ReversalFailed { .. }) {
                 prop_assert_eq!((&new.primary, &new.secondary, new.epoch), (&old.primary, &old.secondary, old.epoch));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_held_opens_by_a_person_s_word_only(events in proptest::collection::vec(any_event(), 0..80)) {
+        for (old, event, new) in steps(&events) {
+            if matches!(old.phase, PairPhase::ActiveAlone { held: true, .. }) {
+                let opens = next(&new).iter().any(|effect| match effect {
+                    Effect::Promote(decision) | Effect::BringUp(decision) => !decision.hold && !decision.take_back,
+                    _ => false,
+                });
+                let word = matches!(event, Event::PromotionCommitted { .. } | Event::ConflictEnded { .. });
+                prop_assert!(word || !opens, "{event:?} opened what was held");
+            }
+        }
+    }
+
+    #[test]
+    fn a_promotion_is_taken_back_only_once_the_new_primary_stands_back(events in proptest::collection::vec(any_event(), 0..80)) {
+        for (old, event, new) in steps(&events) {
+            let promotes_back = |state: &PairState| matches!(&state.phase, PairPhase::Promoting { decision } if decision.take_back);
+            if promotes_back(&new) && !promotes_back(&old) {
+                prop_assert!(matches!((&old.phase, &event), (PairPhase::TakingBack { .. }, Event::StoodBack { .. })), "{event:?}");
             }
         }
     }

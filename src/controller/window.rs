@@ -1,0 +1,212 @@
+//! The commit window of a promotion: a person looks at the services, then commits it, or takes it back while nothing was written.
+//!
+//! ```text
+//! promoted, held ─┬─ commit ───────────────→ services open → active alone
+//! active alone ───┴─ take back → the new primary proves that nothing was written there, and stands back → the old one goes on
+//! ```
+//! Taking back needs both agents. What it does not find proven leaves everything as it was.
+
+use std::sync::Arc;
+
+use crate::domain::switchover::machine::{Decision, Event, PairPhase};
+use crate::domain::{DecisionId, PairName, Trouble, TroubleKind};
+
+use super::command::{AdjustOutcome, AdjustReport};
+use super::engine::Engine;
+use super::model::{Model, PairModel};
+use super::snapshot::{Level, WindowView};
+use super::{Reply, adjust, identity, pairing, prompt, watch};
+
+/// What a person asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub pair: PairName,
+    /// The cluster that applications use afterwards, as the person typed it.
+    pub confirm: String,
+    pub generation: Option<u64>,
+    pub by: String,
+}
+
+/// Opens the services of a held promotion.
+pub(super) async fn commit(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
+    let event = |engine: &Engine, pair: &PairModel| {
+        may_commit(pair)?;
+        typed(&ask, pair, pair.state.primary.as_str())?;
+        Ok(Event::PromotionCommitted { at: engine.now(), by: ask.by.clone(), promote: engine.fresh() })
+    };
+    carry_out(engine, &ask, "to commit the promotion", event, |model, pair| {
+        let committed = pair.trail.iter().rposition(|e| matches!(e, Event::PromotionCommitted { .. }))?;
+        let over = pair.trail[committed..].iter().any(|e| matches!(e, Event::Promoted { .. }));
+        over.then(|| adjust::promotion(model, pair)).flatten()
+    })
+    .await
+}
+
+/// Takes a promotion back.
+pub(super) async fn take_back(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
+    let event = |engine: &Engine, pair: &PairModel| {
+        may_take_back(pair)?;
+        typed(&ask, pair, pair.state.secondary.as_str())?;
+        Ok(Event::TakeBackBegan { decision: Box::new(decision(engine, pair, &ask.by)) })
+    };
+    carry_out(engine, &ask, "to take the promotion back", event, |_, pair| {
+        let Some(Event::TakeBackBegan { decision }) = pair.trail.first() else { return None };
+        let failed = pair.trail.iter().find_map(|e| if let Event::TakeBackFailed { trouble } = e { Some(trouble.clone()) } else { None });
+        let promoted = pair.trail.iter().any(|e| matches!(e, Event::Promoted { .. }));
+        let outcome = if failed.is_some() { AdjustOutcome::Aborted } else { AdjustOutcome::TakenBack };
+        (promoted || failed.is_some()).then(|| report(pair, decision, outcome, failed))
+    })
+    .await
+}
+
+fn decision(engine: &Engine, pair: &PairModel, by: &str) -> Decision {
+    Decision {
+        id: DecisionId(engine.id()),
+        epoch: pair.epoch().next(),
+        by: by.to_owned(),
+        at: engine.now(),
+        to: pair.state.secondary.clone(),
+        from: pair.state.primary.clone(),
+        planned: false,
+        points: Default::default(),
+        shown: vec![format!("{} stands back if nothing was written there since its promotion", pair.state.primary)],
+        promote: engine.fresh(),
+        demote: engine.fresh(),
+        unfence: engine.fresh(),
+        hold: false,
+        take_back: true,
+        declared: None,
+    }
+}
+
+/// Checked against what both agents say now, recorded, and waited for.
+async fn carry_out(
+    engine: &Arc<Engine>,
+    ask: &Ask,
+    wanted: &str,
+    event: impl Fn(&Engine, &PairModel) -> Result<Event, Trouble>,
+    ended: impl Fn(&Model, &PairModel) -> Option<AdjustReport>,
+) -> Result<Reply, Trouble> {
+    let decided = async {
+        engine.check_in_command()?;
+        engine.check_seen(&ask.pair, ask.generation)?;
+        watch::look_at_both(engine, &ask.pair).await;
+        let event = engine.read(|m| m.pairs.get(&ask.pair).map(|pair| event(engine, pair)));
+        let event = event.ok_or_else(|| pairing::unknown_pair(&ask.pair))??;
+        identity::append(engine, &ask.pair, event).await
+    };
+    if let Err(trouble) = decided.await {
+        engine.note(Level::Warning, ask.pair.as_str(), format!("{} asked {wanted}; refused: {trouble}", ask.by)).await;
+        let refused = engine.read(|m| m.pairs.get(&ask.pair).map(|pair| nothing_done(pair, &trouble)));
+        return refused.map(Reply::Adjusted).ok_or(trouble);
+    }
+    let wait = async {
+        loop {
+            if let Some(report) = engine.read(|m| m.pairs.get(&ask.pair).and_then(|pair| ended(m, pair))) {
+                return report;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let limit = engine.limits.decision;
+    let late = || {
+        let reason = format!("it is recorded and still being carried out after {} s", limit.as_secs());
+        Trouble::new(TroubleKind::Unreachable, format!("pair {}", ask.pair), reason)
+            .next("see `understudy status`; it goes on as long as an engine runs")
+    };
+    tokio::time::timeout(limit, wait).await.map(Reply::Adjusted).map_err(|_| late())
+}
+
+fn typed(ask: &Ask, pair: &PairModel, name: &str) -> Result<(), Trouble> {
+    if ask.confirm == name {
+        return Ok(());
+    }
+    let reason = format!("{:?} was typed, and not the name of the cluster that applications will use", ask.confirm);
+    Err(refused(pair, reason).next(format!("type {name}")))
+}
+
+fn refused(pair: &PairModel, reason: String) -> Trouble {
+    Trouble::new(TroubleKind::Refused, format!("pair {}", pair.paired.name), reason)
+}
+
+fn answers(pair: &PairModel, cluster: &crate::domain::ClusterName) -> Result<(), Trouble> {
+    match pair.watch_of(cluster).is_some_and(|w| w.trouble.is_none() && w.status.is_some()) {
+        true => Ok(()),
+        false => Err(refused(pair, format!("the agent of {cluster} does not answer")).next("bring that agent back first")),
+    }
+}
+
+fn undisputed(pair: &PairModel) -> Result<(), Trouble> {
+    match pair.is_contended() {
+        true => Err(refused(pair, pair.diagnosis.conflict.clone()).next("decide which cluster is primary")),
+        false => Ok(()),
+    }
+}
+
+/// Whether a held promotion may be committed now.
+pub(super) fn may_commit(pair: &PairModel) -> Result<(), Trouble> {
+    undisputed(pair)?;
+    if !matches!(pair.state.phase, PairPhase::ActiveAlone { held: true, .. }) {
+        return Err(refused(pair, format!("the pair is {}: no promotion waits to be committed", pair.state.phase.name()))
+            .next("see `understudy status`"));
+    }
+    answers(pair, &pair.state.primary)
+}
+
+/// Whether the promotion may be taken back now, as far as the engine knows; what was written the new primary finds out itself.
+pub(super) fn may_take_back(pair: &PairModel) -> Result<(), Trouble> {
+    undisputed(pair)?;
+    match &pair.state.phase {
+        PairPhase::ActiveAlone { decision, .. } if !decision.take_back => {}
+        phase => {
+            return Err(refused(pair, format!("the pair is {}: there is no promotion to take back", phase.name()))
+                .next("once the replication is reversed, a planned switchover leads back"));
+        }
+    }
+    answers(pair, &pair.state.primary)?;
+    answers(pair, &pair.state.secondary)
+}
+
+/// What the console shows of it.
+pub(super) fn view(pair: &PairModel) -> Option<WindowView> {
+    let PairPhase::ActiveAlone { held, kept_back, decision, .. } = &pair.state.phase else { return None };
+    let may = may_take_back(pair);
+    (!decision.take_back).then(|| WindowView {
+        held: *held,
+        primary: pair.state.primary.clone(),
+        back_to: pair.state.secondary.clone(),
+        refused: may.err().map(|trouble| trouble.reason).unwrap_or_default(),
+        kept_back: kept_back.clone(),
+    })
+}
+
+fn report(pair: &PairModel, decision: &Decision, outcome: AdjustOutcome, error: Option<Trouble>) -> AdjustReport {
+    AdjustReport {
+        pair: pair.paired.name.clone(),
+        epoch: pair.epoch(),
+        primary: pair.state.primary.clone(),
+        services: Vec::new(),
+        outcome,
+        steps: prompt::take_back_steps(pair, decision, error.as_ref()),
+        held: matches!(pair.state.phase, PairPhase::ActiveAlone { held: true, .. }),
+        fences: Vec::new(),
+        declared: None,
+        error,
+    }
+}
+
+/// Not begun: nothing was changed.
+fn nothing_done(pair: &PairModel, trouble: &Trouble) -> AdjustReport {
+    AdjustReport {
+        pair: pair.paired.name.clone(),
+        epoch: pair.epoch(),
+        primary: pair.state.primary.clone(),
+        services: Vec::new(),
+        outcome: AdjustOutcome::Refused,
+        steps: Vec::new(),
+        held: matches!(pair.state.phase, PairPhase::ActiveAlone { held: true, .. }),
+        fences: Vec::new(),
+        declared: None,
+        error: Some(trouble.clone()),
+    }
+}
