@@ -116,6 +116,8 @@ pub enum UiCommand {
     PlannedSwitchover(PairName),
     /// Makes the old primary the target.
     ReverseReplication(PairName),
+    /// Begins, changes or ends a pair's maintenance.
+    Maintenance(PairName),
     /// Brings the fault prompt back.
     ShowFault(PairName),
     /// The training lab.
@@ -149,6 +151,7 @@ impl UiCommand {
             UiCommand::ReadUsers => "Read both sides again".to_owned(),
             UiCommand::PlannedSwitchover(pair) => format!("Planned switchover of {pair}…"),
             UiCommand::ReverseReplication(pair) => format!("Reverse the replication of {pair}…"),
+            UiCommand::Maintenance(pair) => format!("Maintenance of {pair}…"),
             UiCommand::ShowFault(pair) => format!("Show the fault prompt of {pair}"),
             UiCommand::OpenLab => "Open the training lab".to_owned(),
             UiCommand::LeaveLab => "Leave the training lab".to_owned(),
@@ -196,6 +199,7 @@ pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab: LabPlace)
     let shown = snapshot.and_then(|snapshot| snapshot.pairs.iter().find(|view| Some(&view.name) == pair));
     if let Some(view) = shown {
         all.extend([UiCommand::NewService, UiCommand::ReadUsers, UiCommand::PlannedSwitchover(view.name.clone())]);
+        all.push(UiCommand::Maintenance(view.name.clone()));
         if view.reversible.is_some() {
             all.push(UiCommand::ReverseReplication(view.name.clone()));
         }
@@ -259,6 +263,8 @@ pub enum Dialog {
     Switchover(PairName),
     /// Make the old primary the target.
     Reverse(PairName),
+    /// A pair's maintenance.
+    Maintenance(PairName),
     /// A plan to bring in.
     OpenPlan,
     /// Where the plan is written.
