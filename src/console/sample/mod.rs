@@ -110,6 +110,9 @@ pub fn maintained() -> Snapshot {
         pause_runs: true,
     });
     pair.phase = "shenzhen is suspect since 2026-11-21 06:05:43 UTC".to_owned();
+    // The first moments after the pause; that of the night is later anyway.
+    let after = time("2026-11-21T08:00:00Z");
+    pair.services.iter_mut().for_each(|service| service.next_moment = service.next_moment.max(Some(after)));
     snapshot
 }
 

@@ -34,7 +34,7 @@ pub fn attention(scene: &Scene<'_>, pair: &PairView) -> Vec<Attention> {
         add(sign, format!("{}.", words::fault_title(fault)), fault.verdict.clone(), Some(UiCommand::ShowFault(pair.name.clone())));
     }
     if let Some(fault) = &pair.held_fault {
-        add(Said::bad("✖"), format!("{} is faulty, and nobody is prompted.", primary_name(pair)), fault.words.clone(), None);
+        add(Said::bad("✖"), format!("A fault of {} is held back: nobody is prompted.", primary_name(pair)), fault.words.clone(), None);
     }
     if let Some(told) = &pair.maintenance {
         let open = Some(UiCommand::Maintenance(pair.name.clone()));
@@ -155,8 +155,8 @@ mod tests {
     #[test]
     fn a_maintenance_and_what_it_holds_back_are_both_listed() {
         let lines = shown(&sample::maintained());
-        assert_eq!(lines[0].0, "shenzhen is faulty, and nobody is prompted.");
+        assert_eq!(lines[0].0, "A fault of shenzhen is held back: nobody is prompted.");
         assert_eq!((lines[1].0.as_str(), lines[1].1.contains("firmware of rack 4, by ana")), ("The pair is in maintenance.", true));
-        assert_eq!(lines.iter().filter(|(what, _)| what.contains("shenzhen is faulty")).count(), 1, "not twice");
+        assert_eq!(lines.iter().filter(|(what, _)| what.contains("shenzhen")).count(), 1, "not twice");
     }
 }
