@@ -1,6 +1,9 @@
 //! The console clicked through by label, without a window: screens, the fault prompt, and frames that stay cheap and never wait.
 #![cfg(feature = "console")]
 
+#[path = "console/maintenance.rs"]
+mod maintenance;
+
 use std::sync::Arc;
 
 use egui::accesskit::Role;

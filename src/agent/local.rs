@@ -49,7 +49,8 @@ async fn watch_component(component: Arc<dyn Component>, views: &Views) {
             Err(_) => ProbeReport {
                 component: component.name().clone(),
                 at: chrono::Utc::now(),
-                health: Health::Suspect,
+                // As the components themselves say of what does not answer in time; that it lasts is for others to see.
+                health: Health::Faulty,
                 evidence: format!("hangs: no answer within {} s", PROBE_LIMIT.as_secs()),
                 took_ms: u64::try_from(PROBE_LIMIT.as_millis()).unwrap_or(u64::MAX),
             },

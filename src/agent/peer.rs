@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::jobs::{Site, identity};
 use super::links::Links;
 use super::views::Views;
-use crate::components::{hbase, hdfs};
+use crate::components::{hbase, hdfs, hive};
 use crate::domain::clock::Sample;
 use crate::domain::{Claim, ComponentInfo, ComponentKind, Identity, ProbeReport, Trouble, TroubleKind};
 use crate::protocol::{AgentApi, AgentClient, AgentStatus, PeerSpec, PeerView};
@@ -157,6 +157,7 @@ async fn probe(facts: &PairFacts) -> Vec<ProbeReport> {
         let (name, addresses) = (&component.name, &component.probe_addresses);
         match component.kind {
             ComponentKind::Hbase => hbase::probe::probe_addresses(name, addresses, PROBE_LIMIT).await,
+            ComponentKind::Hive => hive::probe::probe_addresses(name, addresses, PROBE_LIMIT).await,
             _ => hdfs::probe::probe_addresses(name, addresses, PROBE_LIMIT).await,
         }
     });

@@ -148,7 +148,9 @@ fn is_settled(snapshot: &Snapshot, pair: &PairName) -> bool {
     let Some(view) = snapshot.pairs.iter().find(|p| &p.name == pair) else { return true };
     let decidable = view.fault.as_ref().is_some_and(|f| f.can_adjust);
     let healthy = view.clusters.first().is_some_and(|primary| primary.health == Health::Healthy);
-    snapshot.ready && (decidable || healthy || !view.conflict.is_empty())
+    // It will be refused, and no evidence changes that.
+    let held = snapshot.observing || view.maintenance.is_some();
+    snapshot.ready && (decidable || healthy || held || !view.conflict.is_empty())
 }
 
 /// Who decides, as the host knows them.

@@ -1,11 +1,13 @@
 //! The arguments, as a person types them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::controller::command::Verb;
+use crate::domain::maintenance::parse_length;
 use crate::domain::{ClusterName, DrillId, PairName, PointId, RunId, ServiceName};
 
 /// Keeps a second cluster ready to take a service over, all of it as it was at one moment.
@@ -133,6 +135,23 @@ pub(super) enum Command {
         /// Write the report there too: JSON, or Markdown or HTML by the file's ending (.md, .html).
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
+    },
+    /// Say that a pair's clusters will look faulty for a while: nobody is prompted or alerted meanwhile. Without --for or --end: what there is.
+    Maintenance {
+        /// The pair.
+        pair: PairName,
+        /// How long from now, at most 7d: 90m, 2h, 1d, 1h30m. Prolongs or shortens one that goes on.
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_length, requires = "reason")]
+        length: Option<Duration>,
+        /// Why, for those who look at the pair meanwhile.
+        #[arg(long, requires = "length")]
+        reason: Option<String>,
+        /// Leave out the moments of schedules meanwhile; they count as missed.
+        #[arg(long, requires = "length")]
+        pause_runs: bool,
+        /// End it now: a fault that stands is prompted at once.
+        #[arg(long, conflicts_with = "length")]
+        end: bool,
     },
     /// Compare users, permissions and tenants, and bring them over.
     SyncUsers {

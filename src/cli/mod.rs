@@ -5,6 +5,7 @@
 mod adjust;
 mod args;
 mod drill;
+mod maintenance;
 mod output;
 mod run;
 mod session;
@@ -99,6 +100,10 @@ async fn ask(command: Command, session: &Session, json: bool) -> Result<u8, Trou
         Command::Drill { service, point, report } => drill::drill(session, drill::Ask { service, point, report, json }).await,
         Command::Drills { service, limit } => drill::list(session, service, limit, json).await,
         Command::SignOff { drill, remark } => drill::sign_off(session, drill, remark, json).await,
+        Command::Maintenance { pair, length, reason, pause_runs, end } => {
+            let asked = length.map(|length| maintenance::request(length, reason.unwrap_or_default(), pause_runs));
+            maintenance::maintenance(session, pair, asked, end, json).await
+        }
         Command::ReverseReplication { pair, confirm, report } => adjust::reverse(session, pair, confirm, report, json).await,
         other => simple::ask(session, other, json).await,
     }

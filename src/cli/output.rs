@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::controller::command::{AdjustReport, Check, Kept, Leftovers, ReversalOutcome, ReversalReport, Runbook, StepReport};
-use crate::controller::snapshot::{ClusterView, PairView, ServiceView};
+use crate::controller::snapshot::{ClusterView, HeldFault, PairView, ServiceView};
 use crate::domain::page::Page;
 use crate::domain::{ClusterName, RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
 use crate::protocol::Leftover;
@@ -55,6 +55,8 @@ pub(super) fn pair_lines(pair: &PairView, points: &[RecoveryPoint]) -> Vec<Strin
     if !pair.conflict.is_empty() {
         lines.push(format!("  CONFLICT: {}", pair.conflict));
     }
+    lines.extend(pair.maintenance.iter().map(|maintenance| format!("  MAINTENANCE: {maintenance}")));
+    lines.extend(pair.held_fault.iter().map(held_line));
     lines.extend(pair.clusters.iter().map(cluster_line));
     lines.push(format!("  clocks: {}", pair.clock.words));
     lines.extend(pair.services.iter().map(|service| service_line(service, points)));
@@ -69,6 +71,14 @@ pub(super) fn pair_lines(pair: &PairView, points: &[RecoveryPoint]) -> Vec<Strin
         }
     }
     lines
+}
+
+/// What `status` says first of an engine that only observes.
+pub(super) const OBSERVING: &str =
+    "this engine only observes: no fault is prompted, no identity is changed (mode = \"observe\" in engine.toml)";
+
+fn held_line(fault: &HeldFault) -> String {
+    format!("  FAULT since {}, nobody is prompted: {}", fault.since.format("%Y-%m-%d %H:%M:%S UTC"), fault.words)
 }
 
 fn cluster_line(cluster: &ClusterView) -> String {

@@ -120,6 +120,8 @@ pub enum UiCommand {
     CommitPromotion(PairName),
     /// Takes a promotion back.
     TakeBack(PairName),
+    /// Begins, changes or ends a pair's maintenance.
+    Maintenance(PairName),
     /// Brings the fault prompt back.
     ShowFault(PairName),
     /// The training lab.
@@ -155,6 +157,7 @@ impl UiCommand {
             UiCommand::ReverseReplication(pair) => format!("Reverse the replication of {pair}…"),
             UiCommand::CommitPromotion(pair) => format!("Commit the promotion of {pair}…"),
             UiCommand::TakeBack(pair) => format!("Take the promotion of {pair} back…"),
+            UiCommand::Maintenance(pair) => format!("Maintenance of {pair}…"),
             UiCommand::ShowFault(pair) => format!("Show the fault prompt of {pair}"),
             UiCommand::OpenLab => "Open the training lab".to_owned(),
             UiCommand::LeaveLab => "Leave the training lab".to_owned(),
@@ -202,6 +205,7 @@ pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab: LabPlace)
     let shown = snapshot.and_then(|snapshot| snapshot.pairs.iter().find(|view| Some(&view.name) == pair));
     if let Some(view) = shown {
         all.extend([UiCommand::NewService, UiCommand::ReadUsers, UiCommand::PlannedSwitchover(view.name.clone())]);
+        all.push(UiCommand::Maintenance(view.name.clone()));
         if view.reversible.is_some() {
             all.push(UiCommand::ReverseReplication(view.name.clone()));
         }
@@ -273,6 +277,8 @@ pub enum Dialog {
     Commit(PairName),
     /// Take a promotion back.
     TakeBack(PairName),
+    /// A pair's maintenance.
+    Maintenance(PairName),
     /// A plan to bring in.
     OpenPlan,
     /// Where the plan is written.

@@ -40,6 +40,8 @@ pub enum Place {
     Reverse,
     /// A verb's runbook, before it is begun.
     Runbook,
+    /// A maintenance begun, changed or ended.
+    Maintenance,
     /// User data: compare only, or apply.
     Users(bool),
     /// Leftovers: a look or a removal.

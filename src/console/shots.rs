@@ -39,6 +39,13 @@ fn shots() -> Vec<Shot> {
         },
         shot("clusters", Screen::Clusters),
         Shot { prepare: App::open_switchover, ..shot("switchover", Screen::Clusters) },
+        Shot { snapshot: sample::maintained, ..shot("maintenance", Screen::Overview) },
+        Shot {
+            snapshot: sample::maintained,
+            theme: Preference::Light,
+            prepare: App::open_maintenance,
+            ..shot("maintenance-light", Screen::Clusters)
+        },
         Shot { snapshot: sample::empty, prepare: App::fill_pairing, ..shot("pairing", Screen::Pairing) },
         shot("services", Screen::Services),
         Shot { prepare: App::fill_policy, ..shot("policy", Screen::Policy) },

@@ -10,7 +10,7 @@ use super::command::{AdjustOutcome, AdjustReport, ServiceResumed};
 use super::engine::Engine;
 use super::model::{Model, PairModel};
 use super::snapshot::Level;
-use super::{Reply, exchange, fences, identity, points, prompt, runs, view, watch};
+use super::{Reply, exchange, fences, hold, identity, points, prompt, runs, view, watch};
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -111,6 +111,7 @@ pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
         return Err(refuse(format!("{} is not one of its clusters ({})", ask.to, names.join(", ")))
             .next("name the one of them that is to become primary"));
     }
+    hold::check_changes(pair)?;
     let answers = |cluster: &ClusterName| pair.watch_of(cluster).is_some_and(|w| w.trouble.is_none() && w.status.is_some());
     if pair.is_contended() {
         // Whichever the person names is right; the other one, primary or not, stands back for it.
@@ -154,7 +155,7 @@ pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
             "wait for evidence, or look at the primary yourself"
         }));
     }
-    Ok(())
+    hold::check_decides(pair)
 }
 
 /// The newest point of each service that the survivor may resume from: sealed there, captured at the other cluster, not invalid.

@@ -41,6 +41,8 @@ pub(super) struct Alerts {
 pub(super) enum AlertKind {
     /// The primary is faulty: a person has to decide.
     Fault,
+    /// A cluster is well and unwell by turns.
+    Unstable,
     /// A moment of a schedule was missed.
     MissedMoment,
     /// A service is further behind than its RPO target.

@@ -4,24 +4,26 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::drill::report::DrillReport;
+use crate::domain::maintenance::MaintenanceRequest;
 use crate::domain::user_data::UserDataChange;
 use crate::domain::{
-    ClusterName, ComponentInfo, ComponentName, DrillId, PairName, Plan, PointId, RecoveryPoint, RunId, RunReport, Service, ServiceName,
-    Trouble,
+    ClusterName, ComponentName, DrillId, PairName, Plan, PointId, RecoveryPoint, RunId, RunReport, Service, ServiceName, Trouble,
 };
 use crate::protocol::CatalogueItem;
 
 use super::snapshot::PairView;
 
+mod checks;
 mod identity;
 mod pages;
 mod reports;
 
+pub use checks::{AgentFound, Check, CheckState, ComponentMatch, PairChecks, ServiceCheck};
 pub use identity::{
     AdjustOutcome, AdjustReport, FenceLine, ReversalOutcome, ReversalReport, Runbook, RunbookStep, ServiceResumed, ServiceTurned,
     StepReport, Verb,
 };
-pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers};
+pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers, MaintenanceReport};
 
 /// A command. Those that change identities carry the generation of the snapshot the person saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,6 +146,21 @@ pub enum Command {
         confirm: String,
         /// The snapshot the person saw; refused when the facts have changed since. `None` from the command line.
         generation: Option<u64>,
+        /// Who.
+        by: String,
+    },
+    /// Begin a maintenance of a pair, or put another in its place.
+    BeginMaintenance {
+        /// The pair.
+        pair: PairName,
+        /// How long, and why.
+        #[serde(flatten)]
+        request: MaintenanceRequest,
+    },
+    /// End the maintenance of a pair.
+    EndMaintenance {
+        /// The pair.
+        pair: PairName,
         /// Who.
         by: String,
     },
@@ -279,6 +296,8 @@ pub enum Reply {
     Runbook(Runbook),
     /// Of `ReverseReplication`, when it ended.
     Reversed(ReversalReport),
+    /// Of `BeginMaintenance` and `EndMaintenance`.
+    Maintenance(MaintenanceReport),
     /// Of `SyncUsers`.
     Users {
         /// The differences found.
@@ -310,101 +329,12 @@ pub enum Reply {
     Refused(Trouble),
 }
 
-/// An agent that answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AgentFound {
-    /// Its cluster.
-    pub cluster: ClusterName,
-    /// Its site.
-    pub site: String,
-    /// Its key's fingerprint.
-    pub key: String,
-    /// Round trip in milliseconds.
-    pub took_ms: u64,
-    /// Its components.
-    pub components: Vec<ComponentInfo>,
-}
-
-/// Whether a check holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CheckState {
-    /// It holds.
-    Ok,
-    /// It holds, with something to know.
-    Warning,
-    /// It does not: the action is refused.
-    Failed,
-}
-
-/// One pre-flight line: check, evidence, fix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// What was checked.
-    pub name: String,
-    /// Whether it holds.
-    pub state: CheckState,
-    /// What was seen.
-    pub evidence: String,
-    /// What to do about it; empty when it holds.
-    pub fix: String,
-}
-
-impl Check {
-    /// It holds.
-    pub fn ok(name: impl Into<String>, evidence: impl Into<String>) -> Check {
-        Check { name: name.into(), state: CheckState::Ok, evidence: evidence.into(), fix: String::new() }
-    }
-
-    /// It holds, with something to know.
-    pub fn warning(name: impl Into<String>, evidence: impl Into<String>, fix: impl Into<String>) -> Check {
-        Check { state: CheckState::Warning, fix: fix.into(), ..Check::ok(name, evidence) }
-    }
-
-    /// It does not hold.
-    pub fn failed(name: impl Into<String>, evidence: impl Into<String>, fix: impl Into<String>) -> Check {
-        Check { state: CheckState::Failed, fix: fix.into(), ..Check::ok(name, evidence) }
-    }
-}
-
-/// Two components matched, or one without a match.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ComponentMatch {
-    /// At the primary.
-    pub primary: ComponentInfo,
-    /// At the secondary; `None`: nothing there can back it up.
-    pub secondary: Option<ComponentInfo>,
-    /// Whether they fit, and why not.
-    pub check: Check,
-}
-
-/// The checks before pairing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PairChecks {
-    /// The primary.
-    pub primary: AgentFound,
-    /// The secondary.
-    pub secondary: AgentFound,
-    /// Component by component.
-    pub components: Vec<ComponentMatch>,
-    /// The lines.
-    pub checks: Vec<Check>,
-}
-
-/// A policy checked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ServiceCheck {
-    /// The policy in words.
-    pub in_words: String,
-    /// The next moments of its schedule, at most five.
-    pub next_moments: Vec<DateTime<Utc>>,
-    /// Problems (`Failed`) and remarks (`Warning`); saving is refused while one failed.
-    pub checks: Vec<Check>,
-}
-
 /// `status --json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatusReport {
+    /// The engine only observes: no fault is prompted, no identity changed.
+    #[serde(default)]
+    pub observing: bool,
     /// The pairs.
     pub pairs: Vec<PairView>,
 }

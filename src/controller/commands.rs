@@ -9,7 +9,7 @@ use crate::protocol::CatalogueItem;
 use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
-use super::{Command, Reply, adopt, drills, kept, leftovers, pairing, plan, reverse, runbook, runs, services, users, window};
+use super::{Command, Reply, adopt, drills, kept, leftovers, maintenance, pairing, plan, reverse, runbook, runs, services, users, window};
 
 /// The longest list of runs given at once.
 const RUNS: u32 = 1_000;
@@ -53,6 +53,8 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
         Command::ReverseReplication { pair, confirm, generation, by } => {
             reverse::reverse(engine, reverse::Ask { pair, confirm, generation, by }).await
         }
+        Command::BeginMaintenance { pair, request } => maintenance::begin(engine, &pair, &request).await,
+        Command::EndMaintenance { pair, by } => maintenance::end(engine, &pair, &by).await,
         Command::SyncUsers { pair, dry_run, by_controller } => users::sync(engine, &pair, dry_run, by_controller).await,
         Command::Leftovers { pair, remove, unknown } => leftovers::look(engine, &pair, remove, unknown).await,
         Command::CheckDrill { service, point } => drills::check(engine, &service, point).map(Reply::DrillChecked),

@@ -2,26 +2,87 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::watch::{Diagnosis, PeerSight, Sight, Thresholds, Told, diagnose};
+use crate::domain::watch::{Damping, Diagnosis, PeerSight, Sight, Thresholds, Told, Verdict, diagnose};
 
 use super::WatchSettings;
 use super::exchange::contended;
+use super::hold::{self, Hold};
 use super::model::{Findings, PairModel};
-use super::snapshot::Observation;
+use super::snapshot::{HeldFault, Observation};
+
+/// What is new since the last time.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// The primary is faulty, and a person is to be prompted.
+    pub faulty: bool,
+    /// Something is not as it should be with the primary, or with what we see of it.
+    pub unwell: bool,
+    /// The primary has been well for long enough.
+    pub settled: bool,
+    /// Two decisions contend, in words.
+    pub contended: Option<String>,
+    /// A cluster has become unstable, in words.
+    pub unstable: Vec<String>,
+    /// A fault that is held back has begun or ended, in words.
+    pub held: Option<String>,
+}
 
 /// Weighs everything that is known of a pair.
-pub(super) fn findings(pair: &PairModel, settings: WatchSettings, now: DateTime<Utc>) -> Findings {
-    let sights = [sight(pair, 0), sight(pair, 1)];
+pub(super) fn weigh(pair: &mut PairModel, settings: WatchSettings, now: DateTime<Utc>) -> News {
+    let damping = damping(settings);
     let enough = thresholds(settings);
+    let sights = [sight(pair, 0), sight(pair, 1)];
     let found = [diagnose(&sights[0], &sights[1], &enough, now), diagnose(&sights[1], &sights[0], &enough, now)];
-    let primary = &found[pair.index(&pair.state.primary).unwrap_or(0)];
-    Findings {
-        observed: primary.evidence.iter().map(|e| Observation { who: e.who.clone(), saw: e.saw.clone(), health: e.health }).collect(),
-        verdict: primary.verdict,
-        words: primary.words.clone(),
-        wrong_since: primary.since,
-        conflict: conflict(pair),
-        clusters: found.each_ref().map(|d| Some((d.verdict.health(), lines(d)))),
+    let mut news = News::default();
+    let names = pair.paired.agents.each_ref().map(|agent| agent.enrolled.cluster.clone());
+    let mut damped = Vec::new();
+    for (i, raw) in found.into_iter().enumerate() {
+        let steadiness = &mut pair.watch[i].steadiness;
+        let known = steadiness.is_unstable();
+        steadiness.note(&raw, now, &damping);
+        let found = steadiness.damp(raw, &names[i], now, &damping);
+        news.unstable.extend((!known && steadiness.is_unstable()).then(|| found.words.clone()));
+        damped.push(found);
+    }
+    let primary = pair.index(&pair.state.primary).unwrap_or(0);
+    let (steadiness, found) = (&pair.watch[primary].steadiness, &damped[primary]);
+    news.settled = steadiness.has_settled(now, &damping);
+    news.unwell = !matches!(found.verdict, Verdict::Healthy | Verdict::Unknown) || found.since.is_some();
+    let held = hold::of(pair, settings.mode, now);
+    news.faulty = found.verdict.offers_button() && held.is_none();
+    let conflict = conflict(pair);
+    news.contended = (!pair.is_contended() && !conflict.is_empty()).then(|| conflict.clone());
+    let known_since = steadiness.known_since();
+    (pair.held_fault, news.held) = held_fault(pair, held.as_ref(), found, news.settled, now);
+    pair.diagnosis = Findings {
+        observed: found.evidence.iter().map(|e| Observation { who: e.who.clone(), saw: e.saw.clone(), health: e.health }).collect(),
+        verdict: found.verdict,
+        words: found.words.clone(),
+        known_since,
+        held,
+        conflict,
+        clusters: [0, 1].map(|i| Some((damped[i].verdict.health(), lines(&damped[i])))),
+    };
+    news
+}
+
+/// The fault that is held back now, and what is to be said when it has just begun or ended.
+fn held_fault(
+    pair: &PairModel,
+    held: Option<&Hold>,
+    found: &Diagnosis,
+    settled: bool,
+    now: DateTime<Utc>,
+) -> (Option<HeldFault>, Option<String>) {
+    match (held, &pair.held_fault) {
+        (Some(hold), None) if found.verdict.offers_button() => {
+            let fault = HeldFault { since: found.since.unwrap_or(now), words: found.words.clone() };
+            (Some(fault), Some(hold.begins(found)))
+        }
+        (Some(hold), Some(fault)) if settled => (None, Some(hold.ends(&pair.state.primary, fault.since, now))),
+        (Some(_), Some(fault)) => (Some(HeldFault { since: fault.since, words: found.words.clone() }), None),
+        // What stands is prompted from now on.
+        (_, None) | (None, Some(_)) => (None, None),
     }
 }
 
@@ -29,8 +90,15 @@ fn lines(diagnosis: &Diagnosis) -> Vec<String> {
     diagnosis.evidence.iter().map(|e| format!("{}: {}", e.who, e.saw)).collect()
 }
 
+fn delta(d: std::time::Duration) -> TimeDelta {
+    TimeDelta::from_std(d).unwrap_or(TimeDelta::MAX)
+}
+
+fn damping(settings: WatchSettings) -> Damping {
+    Damping { settle: delta(settings.settle), times: settings.unstable_times, window: delta(settings.unstable_window) }
+}
+
 fn thresholds(settings: WatchSettings) -> Thresholds {
-    let delta = |d: std::time::Duration| TimeDelta::from_std(d).unwrap_or(TimeDelta::MAX);
     Thresholds {
         failures: settings.failures,
         fault_after: delta(settings.fault_after),

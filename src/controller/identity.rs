@@ -12,6 +12,7 @@ use crate::domain::switchover::machine::{self, Decision, Effect, Event, PairPhas
 use crate::domain::{ClusterName, PairName, RunId, Service, ServiceName, Trouble, TroubleKind};
 use crate::protocol::{Order, Outcome, PromoteOrder};
 
+use super::diagnose::News;
 use super::engine::{Engine, lock};
 use super::exchange::{self, Letter, WayBack};
 use super::instruct::{Errand, unexpected};
@@ -278,13 +279,13 @@ fn watch_final_runs(engine: &Engine, waiting: &BTreeMap<ServiceName, RunId>) -> 
 }
 
 /// What the watch found is fed to the machine; what does not fit the present phase is left out.
-pub(super) async fn observe(engine: &Arc<Engine>, pair: &PairName, faulty: bool, suspect: bool) {
+pub(super) async fn observe(engine: &Arc<Engine>, pair: &PairName, news: &News) {
     let Some(state) = engine.read(|m| m.pairs.get(pair).map(|p| p.state.clone())) else { return };
     let now = engine.now();
-    let event = match (&state.phase, faulty, suspect) {
+    let event = match (&state.phase, news.faulty, news.unwell) {
         (PairPhase::Replicating | PairPhase::Suspect { .. }, true, _) => Event::FaultDeclared { at: now },
         (PairPhase::Replicating, false, true) => Event::Suspected { at: now },
-        (PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, false, false) => Event::Recovered { at: now },
+        (PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, false, _) if news.settled => Event::Recovered { at: now },
         _ => return,
     };
     let declared = matches!(event, Event::FaultDeclared { .. });

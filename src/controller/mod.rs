@@ -16,6 +16,7 @@ mod engine;
 pub mod exchange;
 mod fences;
 mod handle;
+mod hold;
 mod host;
 mod identity;
 mod instruct;
@@ -23,6 +24,7 @@ mod kept;
 mod leftovers;
 mod limits;
 mod lock;
+mod maintenance;
 mod model;
 mod pair_checks;
 mod pairing;
@@ -59,6 +61,8 @@ pub use start::{start, start_with};
 
 use std::path::PathBuf;
 use std::time::Duration;
+
+use serde::Deserialize;
 
 /// What an engine is started with.
 #[derive(Debug, Clone)]
@@ -115,6 +119,25 @@ pub struct WatchSettings {
     pub failures: u32,
     /// And for at least this long.
     pub fault_after: Duration,
+    /// Well for so long without a break before a fault is over and its prompt goes.
+    pub settle: Duration,
+    /// So many times unwell …
+    pub unstable_times: u32,
+    /// … within so long make a cluster *unstable*.
+    pub unstable_window: Duration,
+    /// What becomes of a fault.
+    pub mode: WatchMode,
+}
+
+/// What becomes of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchMode {
+    /// A person is prompted, and may decide.
+    #[default]
+    Prompt,
+    /// It is only written down what would have been prompted; no identity is changed from here.
+    Observe,
 }
 
 impl Default for WatchSettings {
@@ -124,6 +147,10 @@ impl Default for WatchSettings {
             time_limit: Duration::from_secs(3),
             failures: 5,
             fault_after: Duration::from_secs(20),
+            settle: Duration::from_secs(30),
+            unstable_times: 3,
+            unstable_window: Duration::from_secs(600),
+            mode: WatchMode::Prompt,
         }
     }
 }

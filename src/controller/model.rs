@@ -11,13 +11,15 @@ use chrono::{DateTime, Utc};
 use crate::domain::backup::machine::RunState;
 use crate::domain::clock::ClockTrack;
 use crate::domain::drill::machine::DrillState;
+use crate::domain::maintenance::Maintenance;
 use crate::domain::switchover::machine::{Event, PairPhase, PairState};
-use crate::domain::watch::{Silence, Streak, Verdict};
+use crate::domain::watch::{Silence, Steadiness, Streak, Verdict};
 use crate::domain::{ClusterName, DrillId, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble};
 use crate::protocol::{AgentStatus, Progress};
 use crate::store::controller::{PairedAgent, PairedClusters, UsersRecord};
 
-use super::snapshot::{ActivityLine, ClockView, Observation};
+use super::hold::Hold;
+use super::snapshot::{ActivityLine, ClockView, HeldFault, Observation};
 
 /// Activity kept in memory.
 pub(super) const ACTIVITY: usize = 500;
@@ -50,6 +52,8 @@ pub(super) struct Model {
     pub missed: BTreeMap<ServiceName, Vec<(DateTime<Utc>, String)>>,
     /// What happened, newest first.
     pub activity: VecDeque<ActivityLine>,
+    /// What becomes of faults.
+    pub mode: super::WatchMode,
     /// A controller with a higher term commands the agents now.
     pub ousted: Option<Term>,
 }
@@ -79,6 +83,10 @@ pub(super) struct PairModel {
     pub trail: Vec<Event>,
     /// We share no host with the primary.
     pub isolated: Option<bool>,
+    /// A person expects its clusters to look faulty.
+    pub maintenance: Option<Maintenance>,
+    /// The fault that is held back just now.
+    pub held_fault: Option<HeldFault>,
     /// When the new primary was last asked again for services that it could not bring up.
     pub brought_up: Option<tokio::time::Instant>,
 }
@@ -94,8 +102,10 @@ pub(super) struct Findings {
     pub verdict: Verdict,
     /// It in words.
     pub words: String,
-    /// Something is wrong with the primary or with what we see of it, and a person should know.
-    pub wrong_since: Option<DateTime<Utc>>,
+    /// Since when something is wrong with the primary or with what we see of it that a person should know of.
+    pub known_since: Option<DateTime<Utc>>,
+    /// Why nobody is prompted of it just now.
+    pub held: Option<Hold>,
     /// Two decisions of one epoch, in words; empty otherwise.
     pub conflict: String,
 }
@@ -117,6 +127,8 @@ pub(super) struct AgentWatch {
     pub silence: Option<Silence>,
     /// Looks in a row in which it reported a failed component of its own.
     pub sick: Streak,
+    /// How steady its cluster was lately.
+    pub steadiness: Steadiness,
     /// Its clock against ours.
     pub clock: ClockTrack,
 }
@@ -164,6 +176,8 @@ impl PairModel {
             held_by: None,
             trail: Vec::new(),
             isolated: None,
+            maintenance: None,
+            held_fault: None,
             brought_up: None,
         };
         events.iter().for_each(|event| pair.follow(event));
@@ -305,7 +319,7 @@ impl Model {
         self.ousted.map(|t| t.0).hash(&mut hash);
         for (name, pair) in &self.pairs {
             (name, &pair.state.primary, pair.epoch(), pair.state.phase.name()).hash(&mut hash);
-            (pair.diagnosis.verdict.offers_button(), &pair.diagnosis.conflict).hash(&mut hash);
+            (pair.diagnosis.verdict.offers_button(), &pair.diagnosis.conflict, &pair.diagnosis.held).hash(&mut hash);
             for (watch, found) in pair.watch.iter().zip(&pair.diagnosis.clusters) {
                 (watch.trouble.is_none(), found.as_ref().map(|(health, _)| *health)).hash(&mut hash);
             }

@@ -182,15 +182,19 @@ async fn keep(engine: &Arc<Engine>, name: &PairName, epoch: Epoch, found: [Found
 pub(super) async fn adopt_pair(engine: &Arc<Engine>, paired: PairedClusters, events: Vec<Event>) -> Result<(), Trouble> {
     let state = identity::fold(&paired.name, &events)?;
     let (stored, first) = (paired.clone(), events.clone());
+    // A pair adopted once more is in maintenance as before.
+    let maintenance = engine.read(|m| m.pairs.get(&paired.name).and_then(|p| p.maintenance.clone()));
+    let kept = maintenance.clone();
     engine
         .store(move |s| {
             s.forget_pair(&stored.name)?;
             s.save_pair(&stored)?;
+            kept.iter().try_for_each(|maintenance| s.keep_maintenance(&stored.name, maintenance))?;
             first.iter().enumerate().try_for_each(|(seq, event)| s.append_pair_event(&stored.name, seq, event))
         })
         .await?;
     engine.change(|m| {
-        m.pairs.insert(paired.name.clone(), PairModel::new(paired, state, &events));
+        m.pairs.insert(paired.name.clone(), PairModel { maintenance, ..PairModel::new(paired, state, &events) });
     });
     Ok(())
 }

@@ -11,9 +11,12 @@ use super::snapshot::{FaultPrompt, ResumeView};
 /// The prompt, while a person has to decide or has to know why there is nothing to decide.
 pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
     let found = &pair.diagnosis;
+    if found.held.is_some() {
+        return None;
+    }
     let since = match &pair.state.phase {
         PairPhase::AwaitingDecision { since } => *since,
-        PairPhase::Suspect { .. } if !found.verdict.offers_button() && !found.observed.is_empty() => found.wrong_since?,
+        PairPhase::Suspect { .. } if !found.verdict.offers_button() && !found.observed.is_empty() => found.known_since?,
         _ => return None,
     };
     let survivor = pair.state.secondary.clone();

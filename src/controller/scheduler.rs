@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::backup::machine::StartedBy;
+use crate::domain::maintenance::Maintenance;
 use crate::domain::schedule::{Look, Timing, Why};
 use crate::domain::{Service, ServiceName};
 use crate::store::controller::{MomentRecord, MomentState};
@@ -14,6 +15,7 @@ use crate::store::controller::{MomentRecord, MomentState};
 use super::alerts::AlertKind;
 use super::engine::Engine;
 use super::runs;
+use super::snapshot::Level;
 
 /// Between two looks at the schedules.
 const TICK: Duration = Duration::from_millis(500);
@@ -77,7 +79,10 @@ async fn look(engine: &Arc<Engine>, service: &Service, now: DateTime<Utc>, seen:
     }
     tell_missed(engine, &service.name, &told).await;
     if let Some(moment) = due.run {
-        begin(engine, service, moment).await;
+        match pause(engine, service, moment, now) {
+            Some(why) => leave_out(engine, service, moment, &why).await,
+            None => begin(engine, service, moment).await,
+        }
     }
     seen.insert(service.name.clone(), Seen { policy: service.clone(), until: due.until });
 }
@@ -97,6 +102,21 @@ async fn begin(engine: &Arc<Engine>, service: &Service, at: DateTime<Utc>) {
     }
 }
 
+/// The maintenance that leaves this moment out.
+fn pause(engine: &Engine, service: &Service, moment: DateTime<Utc>, now: DateTime<Utc>) -> Option<Maintenance> {
+    let maintenance = engine.read(|m| m.pairs.get(&service.pair)?.maintenance.clone());
+    maintenance.filter(|maintenance| maintenance.leaves_out(moment, now))
+}
+
+/// A moment that a person wanted left out is missed like any other, and no news.
+async fn leave_out(engine: &Arc<Engine>, service: &Service, at: DateTime<Utc>, maintenance: &Maintenance) {
+    let reason = format!("left out: {maintenance}");
+    if record(engine, service, at, MomentState::Missed, &reason).await {
+        show_missed(engine, &service.name, &[(at, &reason)]);
+        engine.note(Level::Info, service.name.as_str(), format!("moment {}: {reason}", at.format("%Y-%m-%d %H:%M:%S UTC"))).await;
+    }
+}
+
 /// Records what became of a moment; true when nothing was known of it before.
 async fn record(engine: &Arc<Engine>, service: &Service, at: DateTime<Utc>, state: MomentState, reason: &str) -> bool {
     let record = MomentRecord { service: service.name.clone(), at, state, reason: reason.to_owned() };
@@ -112,11 +132,7 @@ async fn record(engine: &Arc<Engine>, service: &Service, at: DateTime<Utc>, stat
 /// Shows moments that passed, oldest first, each by itself; the alert is one, also after a night without an engine.
 async fn tell_missed(engine: &Arc<Engine>, service: &ServiceName, passed: &[(DateTime<Utc>, &str)]) {
     let (Some((first, _)), Some((last, reason))) = (passed.first(), passed.last()) else { return };
-    engine.change(|m| {
-        let missed = m.missed.entry(service.clone()).or_default();
-        passed.iter().for_each(|(at, reason)| missed.insert(0, (*at, (*reason).to_owned())));
-        missed.truncate(MISSED);
-    });
+    show_missed(engine, service, passed);
     let at = |moment: &DateTime<Utc>| moment.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let text = match passed.len() {
         1 => format!("moment {}: {reason}", at(last)),
@@ -125,9 +141,21 @@ async fn tell_missed(engine: &Arc<Engine>, service: &ServiceName, passed: &[(Dat
     engine.alert(AlertKind::MissedMoment, service.as_str(), &text).await;
 }
 
+fn show_missed(engine: &Engine, service: &ServiceName, passed: &[(DateTime<Utc>, &str)]) {
+    engine.change(|m| {
+        let missed = m.missed.entry(service.clone()).or_default();
+        passed.iter().for_each(|(at, reason)| missed.insert(0, (*at, (*reason).to_owned())));
+        missed.truncate(MISSED);
+    });
+}
+
 /// Alerts once whenever a service falls behind its target.
 async fn watch_rpo(engine: &Arc<Engine>, service: &Service, now: DateTime<Utc>, behind: &mut BTreeMap<ServiceName, bool>) {
     let Some(target) = service.rpo_target_minutes else { return };
+    if pause(engine, service, now, now).is_some() {
+        // Shown as it is; told when the pause is over and it is behind still.
+        return;
+    }
     let Some(first) = engine.read(|m| m.newest_point(&service.name).map(|p| p.captured.first)) else { return };
     let late = now - first > TimeDelta::minutes(i64::from(target));
     if behind.insert(service.name.clone(), late) != Some(late) && late {

@@ -10,6 +10,10 @@
 //! time_limit_secs = 3      # a look that takes longer has failed: the agent hangs
 //! failures = 5             # looks in a row that must fail before *suspect* becomes *faulty*, …
 //! fault_after_secs = 20    # … and for at least this long
+//! settle_secs = 30         # well for so long before a fault is over and its prompt goes
+//! unstable_times = 3       # so many times unwell …
+//! unstable_window_secs = 600   # … within so long: *unstable*
+//! mode = "prompt"          # or "observe": only write down what would have been prompted
 //! stall_secs = 600         # a step of a run that shows no progress for so long has failed: its agent or component hangs
 //! ```
 
@@ -23,7 +27,7 @@ use serde::Deserialize;
 use crate::domain::{Trouble, TroubleKind};
 
 use super::alerts::Alerts;
-use super::{Limits, WatchSettings};
+use super::{Limits, WatchMode, WatchSettings};
 
 /// What the file holds.
 #[derive(Default, Deserialize)]
@@ -40,6 +44,10 @@ struct Watch {
     time_limit_secs: Option<f64>,
     failures: Option<u32>,
     fault_after_secs: Option<f64>,
+    settle_secs: Option<f64>,
+    unstable_times: Option<u32>,
+    unstable_window_secs: Option<f64>,
+    mode: Option<WatchMode>,
     stall_secs: Option<f64>,
 }
 
@@ -79,15 +87,20 @@ impl Watch {
             Some(secs) if range.contains(&secs) => Ok(Duration::from_secs_f64(secs)),
             Some(secs) => Err(out_of_range(file, key, secs, &range, own.as_secs_f64())),
         };
+        let count = |key: &str, value: Option<u32>, own: u32, range: RangeInclusive<u32>| match value {
+            None => Ok(own),
+            Some(count) if range.contains(&count) => Ok(count),
+            Some(count) => Err(out_of_range(file, key, count, &range, own)),
+        };
         let watch = WatchSettings {
             interval: secs("interval_secs", self.interval_secs, own.interval, 0.2..=60.0)?,
             time_limit: secs("time_limit_secs", self.time_limit_secs, own.time_limit, 0.5..=60.0)?,
-            failures: match self.failures {
-                None => own.failures,
-                Some(failures) if (1..=100).contains(&failures) => failures,
-                Some(failures) => return Err(out_of_range(file, "failures", failures, &(1..=100), own.failures)),
-            },
+            failures: count("failures", self.failures, own.failures, 1..=100)?,
             fault_after: secs("fault_after_secs", self.fault_after_secs, own.fault_after, 1.0..=3_600.0)?,
+            settle: secs("settle_secs", self.settle_secs, own.settle, 1.0..=3_600.0)?,
+            unstable_times: count("unstable_times", self.unstable_times, own.unstable_times, 2..=100)?,
+            unstable_window: secs("unstable_window_secs", self.unstable_window_secs, own.unstable_window, 60.0..=86_400.0)?,
+            mode: self.mode.unwrap_or(own.mode),
         };
         // What the file does not speak of is the engine's own affair.
         if self != Watch::default() && watch.fault_after < watch.time_limit {
@@ -133,6 +146,7 @@ mod tests {
         let own = WatchSettings::default();
         assert_eq!(settings.watch, WatchSettings { interval: Duration::from_millis(500), failures: 2, ..own });
         assert_eq!(settings.limits.stall, Duration::from_secs(900));
+        assert_eq!(read("[watch]\nmode = \"observe\"\n").expect("good").watch, WatchSettings { mode: WatchMode::Observe, ..own });
         assert_eq!(read("").expect("an empty file").watch, own);
         assert_eq!(watch_settings(Path::new("/nowhere")), Ok(own));
     }
@@ -143,8 +157,9 @@ mod tests {
         assert!(trouble.object.ends_with("[watch] interval_secs"), "{trouble}");
         assert_eq!(trouble.reason, "0 is out of range: it may be 0.2 to 60");
         assert_eq!(trouble.next_step, "correct it, or leave it out: then it is 2");
-        for wrong in
-            ["failures = 0", "failures = 101", "time_limit_secs = nan", "fault_after_secs = 1e9", "stall_secs = 1", "stall_secs = inf"]
+        let wrong =
+            ["failures = 0", "failures = 101", "time_limit_secs = nan", "fault_after_secs = 1e9", "stall_secs = 1", "stall_secs = inf"];
+        for wrong in wrong.into_iter().chain(["settle_secs = 0", "unstable_times = 1", "unstable_window_secs = 10", "mode = \"automatic\""])
         {
             refused(&format!("[watch]\n{wrong}\n"));
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::backup::machine::{Phase, StartedBy};
 use crate::domain::drill::report::DrillReport;
+use crate::domain::maintenance::Maintenance;
 use crate::domain::user_data::UserDataChange;
 use crate::domain::watch::Verdict;
 use crate::domain::{
@@ -26,6 +27,9 @@ pub struct Snapshot {
     pub at: DateTime<Utc>,
     /// False until the engine has read its store and asked the agents once.
     pub ready: bool,
+    /// It only observes: no fault is prompted, no identity changed.
+    #[serde(default)]
+    pub observing: bool,
     /// The pairs.
     pub pairs: Vec<PairView>,
     /// Runs under way, and the newest ended ones (at most 200), newest first.
@@ -71,6 +75,12 @@ pub struct PairView {
     pub users: UsersView,
     /// The control device shares no host with the primary.
     pub controller_isolated: Option<bool>,
+    /// A person expects its clusters to look faulty: nobody is prompted.
+    #[serde(default)]
+    pub maintenance: Option<Maintenance>,
+    /// A fault that stands and of which nobody is prompted.
+    #[serde(default)]
+    pub held_fault: Option<HeldFault>,
     /// Two decisions of one epoch: what a person has to do. Empty otherwise.
     #[serde(default)]
     pub conflict: String,
@@ -229,6 +239,15 @@ pub struct FaultPrompt {
     pub can_adjust: bool,
     /// Why not; empty otherwise.
     pub refused: String,
+}
+
+/// A fault of which nobody is prompted: in a maintenance, or by an engine that only observes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldFault {
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// What was seen, in words.
+    pub words: String,
 }
 
 /// One line of evidence.

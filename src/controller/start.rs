@@ -49,7 +49,8 @@ pub async fn start_with(
         let held = StateLock::take(&state)?;
         let settings = Settings::read(&state, watch, limits)?;
         let store = Store::open(&state)?;
-        let model = load(&store)?;
+        let mut model = load(&store)?;
+        model.mode = settings.watch.mode;
         let term = Term(store.term()?.0 + 1);
         store.take_term(term)?;
         Ok((held, store, model, term, settings))
@@ -105,6 +106,7 @@ fn load(store: &Store) -> Result<Model, Trouble> {
         let name = paired.name.clone();
         let mut pair = PairModel::new(paired, state, &events);
         pair.users = store.users(&name)?;
+        pair.maintenance = store.maintenance(&name)?;
         model.pairs.insert(name, pair);
     }
     for service in store.services()? {

@@ -8,7 +8,7 @@ use crate::domain::{Health, Identity, Service};
 
 use super::model::{AgentWatch, DrillModel, Model, PairModel, RunModel};
 use super::snapshot::{ClusterView, DrillView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
-use super::{prompt, reverse, scheduler, window};
+use super::{WatchMode, prompt, reverse, scheduler, window};
 
 /// Points shown a service.
 const POINTS: usize = 500;
@@ -23,6 +23,7 @@ pub(super) fn snapshot(model: &Model, now: DateTime<Utc>) -> Snapshot {
         generation: model.generation,
         at: now,
         ready: model.ready,
+        observing: model.mode == WatchMode::Observe,
         pairs: model.pairs.values().map(|pair| pair_view(model, pair, now)).collect(),
         runs: model.runs.values().rev().map(run_view).collect(),
         points: model.points.values().flat_map(|points| points.iter().take(POINTS)).cloned().collect(),
@@ -55,6 +56,8 @@ fn pair_view(model: &Model, pair: &PairModel, now: DateTime<Utc>) -> PairView {
             trouble: pair.users_trouble.clone(),
         },
         controller_isolated: pair.isolated,
+        maintenance: pair.maintenance.clone().filter(|maintenance| maintenance.is_on(now)),
+        held_fault: pair.held_fault.clone(),
         conflict: pair.diagnosis.conflict.clone(),
         window: window::view(pair),
         reversible: reverse::admissible(pair).is_ok().then(|| pair.state.secondary.clone()),
@@ -150,7 +153,7 @@ fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTim
         policy: service.clone(),
         last_point: point.map(|p| p.id),
         rpo_secs,
-        next_moment: if pair.is_suspended() { None } else { scheduler::next_moments(service, now, 1).first().copied() },
+        next_moment: next_moment(pair, service, now),
         rpo_history: rpo_history(model, service, now),
         missed: model.missed.get(&service.name).map(|m| m.iter().take(MISSED).cloned().collect()).unwrap_or_default(),
         unprotected_since: match &pair.state.phase {
@@ -159,6 +162,14 @@ fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTim
             _ => None,
         },
     }
+}
+
+/// The next moment that will be run.
+fn next_moment(pair: &PairModel, service: &Service, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let paused = pair.maintenance.as_ref().filter(|maintenance| maintenance.leaves_out(now, now)).map(|maintenance| maintenance.until);
+    // The first of them may lie at the very end of the pause, which is run.
+    let from = paused.map_or(now, |until| until - chrono::TimeDelta::milliseconds(1));
+    if pair.is_suspended() { None } else { scheduler::next_moments(service, from, 1).first().copied() }
 }
 
 fn service_state(model: &Model, pair: &PairModel, service: &Service, rpo_secs: Option<u64>) -> ServiceState {

@@ -12,9 +12,11 @@ use crate::domain::{Health, PairName, Trouble, TroubleKind};
 use crate::protocol::AgentStatus;
 use crate::store::controller::Enrolled;
 
+use super::alerts::AlertKind;
 use super::engine::{Engine, lock};
 use super::model::AgentWatch;
-use super::{clock, diagnose, exchange, identity, pairing, points, services};
+use super::snapshot::Level;
+use super::{clock, diagnose, exchange, identity, maintenance, pairing, points, services};
 
 /// Watches one agent of a pair until the pair's tasks are stopped.
 pub(super) async fn watch(engine: Arc<Engine>, pair: PairName, index: usize) {
@@ -111,24 +113,32 @@ fn may_confirm(engine: &Engine, pair: &PairName, index: usize) -> bool {
 }
 
 /// What both looks amount to, told to the identity machine and to whoever waits for an agent.
-async fn weigh(engine: &Arc<Engine>, pair: &PairName) {
+pub(super) async fn weigh(engine: &Arc<Engine>, pair: &PairName) {
+    maintenance::expire(engine, pair).await;
     let settings = engine.settings;
-    let weighed = engine.change(|m| {
-        let pair = m.pairs.get_mut(pair)?;
-        let known = pair.is_contended();
-        pair.diagnosis = diagnose::findings(pair, settings, engine.now());
-        let contended = (!known).then(|| pair.diagnosis.conflict.clone()).filter(|conflict| !conflict.is_empty());
-        let suspect = pair.index(&pair.state.primary).and_then(|i| pair.diagnosis.clusters[i].as_ref()).map(|(health, _)| *health);
-        Some((pair.diagnosis.verdict.offers_button(), suspect, contended))
-    });
-    if let Some((faulty, health, contended)) = weighed {
-        if let Some(conflict) = contended {
-            engine.alert(super::alerts::AlertKind::Fault, pair.as_str(), &conflict).await;
+    let news = engine.change(|m| m.pairs.get_mut(pair).map(|p| diagnose::weigh(p, settings, engine.now())));
+    if let Some(news) = news {
+        if let Some(conflict) = &news.contended {
+            engine.alert(AlertKind::Fault, pair.as_str(), conflict).await;
         }
-        let unwell = matches!(health, Some(Health::Suspect | Health::Faulty | Health::Unknown));
-        identity::observe(engine, pair, faulty, unwell).await;
+        for words in &news.unstable {
+            tell_unstable(engine, pair, words).await;
+        }
+        if let Some(held) = &news.held {
+            engine.note(Level::Warning, pair.as_str(), held).await;
+        }
+        identity::observe(engine, pair, &news).await;
     }
     engine.wake_driver(pair);
+}
+
+/// Once, however often it changes; where faults are held back it is only noted.
+async fn tell_unstable(engine: &Arc<Engine>, pair: &PairName, words: &str) {
+    if engine.read(|m| m.pairs.get(pair).is_some_and(|p| p.diagnosis.held.is_some())) {
+        engine.note(Level::Warning, pair.as_str(), format!("held back: {words}")).await;
+    } else {
+        engine.alert(AlertKind::Unstable, pair.as_str(), words).await;
+    }
 }
 
 /// Starts a pair's tasks: two clients and the identity driver.

@@ -15,7 +15,7 @@ use super::command::{AdjustOutcome, AdjustReport};
 use super::engine::Engine;
 use super::model::{Model, PairModel};
 use super::snapshot::{Level, WindowView};
-use super::{Reply, adjust, identity, pairing, prompt, watch};
+use super::{Reply, adjust, hold, identity, pairing, prompt, watch};
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ async fn carry_out(
         engine.check_in_command()?;
         engine.check_seen(&ask.pair, ask.generation)?;
         watch::look_at_both(engine, &ask.pair).await;
-        let event = engine.read(|m| m.pairs.get(&ask.pair).map(|pair| event(engine, pair)));
+        let event = engine.read(|m| m.pairs.get(&ask.pair).map(|pair| hold::check_changes(pair).and_then(|()| event(engine, pair))));
         let event = event.ok_or_else(|| pairing::unknown_pair(&ask.pair))??;
         identity::append(engine, &ask.pair, event).await
     };

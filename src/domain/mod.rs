@@ -9,6 +9,7 @@ mod error;
 pub mod grade;
 mod ids;
 pub mod leftovers;
+pub mod maintenance;
 mod manifest;
 pub mod page;
 mod path;

@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClusterName, Health, ProbeReport};
 
+mod damp;
 mod weigh;
 
+pub use damp::{Damping, Sign, Steadiness};
 pub use weigh::diagnose;
 
 /// How much evidence is enough.
@@ -169,6 +171,8 @@ pub struct Diagnosis {
     pub evidence: Vec<Evidence>,
     /// Since when it is not well, as far as known.
     pub since: Option<DateTime<Utc>>,
+    /// That has gone on often and long enough to be no blip.
+    pub lasting: bool,
 }
 
 #[cfg(test)]

@@ -97,7 +97,17 @@ async fn pass_on(mut asked: mpsc::Receiver<Asked>, engine: watch::Receiver<Optio
 }
 
 fn nothing_yet() -> Snapshot {
-    Snapshot { generation: 0, at: Utc::now(), ready: false, pairs: vec![], runs: vec![], points: vec![], drills: vec![], activity: vec![] }
+    Snapshot {
+        generation: 0,
+        at: Utc::now(),
+        ready: false,
+        observing: false,
+        pairs: vec![],
+        runs: vec![],
+        points: vec![],
+        drills: vec![],
+        activity: vec![],
+    }
 }
 
 #[cfg(test)]

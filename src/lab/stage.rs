@@ -14,7 +14,7 @@ use super::sites::{Site, SitePorts};
 use super::workload::Workload;
 use crate::controller::command::{AgentRequest, PairRequest};
 use crate::controller::fn_waker::Waker;
-use crate::controller::{Command, EngineHandle, EngineSpec, Reply, Snapshot, WatchSettings};
+use crate::controller::{Command, EngineHandle, EngineSpec, Reply, Snapshot, WatchMode, WatchSettings};
 use crate::domain::backup::machine::Phase;
 use crate::domain::{
     ClusterName, Consistency, CopyMode, Hook, Keep, PairName, RecoveryPoint, RunId, RunReport, Service, ServiceName, Trouble, TroubleKind,
@@ -31,6 +31,10 @@ pub const QUICK_WATCH: WatchSettings = WatchSettings {
     time_limit: Duration::from_millis(1_500),
     failures: 3,
     fault_after: Duration::from_secs(3),
+    settle: Duration::from_secs(5),
+    unstable_times: 3,
+    unstable_window: Duration::from_secs(120),
+    mode: WatchMode::Prompt,
 };
 
 /// A lab with everything in it.

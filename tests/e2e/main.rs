@@ -13,6 +13,7 @@ mod hung;
 mod kill;
 mod kill_switch;
 mod lab;
+mod maintenance;
 mod pairing;
 mod plans;
 mod reverse;

@@ -6,6 +6,7 @@ mod drills;
 mod leftovers;
 mod sim;
 mod stand;
+mod watching;
 
 use std::time::Duration;
 

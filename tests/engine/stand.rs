@@ -6,11 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::BoxFuture;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use understudy::controller::command::{AgentRequest, CheckState, PairRequest};
 use understudy::controller::fn_waker::Waker;
-use understudy::controller::{Command, EngineHandle, EngineSpec, Limits, RealHost, Reply, Snapshot, WatchSettings, start_with};
+use understudy::controller::{
+    Command, DiskWork, EngineHandle, EngineSpec, Host, Limits, RealHost, Reply, Snapshot, WatchMode, WatchSettings, start_with,
+};
 use understudy::domain::{RunId, RunReport, Service, Trouble};
 
 use crate::sim::{PAIR, SimConnector, World};
@@ -37,6 +42,10 @@ fn watch() -> WatchSettings {
         time_limit: Duration::from_millis(500),
         failures: 3,
         fault_after: Duration::from_millis(200),
+        settle: Duration::from_millis(400),
+        unstable_times: 3,
+        unstable_window: Duration::from_secs(8),
+        mode: WatchMode::Prompt,
     }
 }
 
@@ -55,9 +64,26 @@ fn limits() -> Limits {
     }
 }
 
+/// The machine that we run on, with a clock that can be stepped.
+struct SteppedHost(Arc<World>);
+
+impl Host for SteppedHost {
+    fn now(&self) -> DateTime<Utc> {
+        RealHost.now() + TimeDelta::seconds(self.0.faults.engine_off_secs())
+    }
+
+    fn id(&self) -> Uuid {
+        RealHost.id()
+    }
+
+    fn disk(&self, work: DiskWork) -> BoxFuture<'static, Result<(), Trouble>> {
+        RealHost.disk(work)
+    }
+}
+
 async fn engine(dir: &Path, world: &Arc<World>) -> Result<EngineHandle, Trouble> {
     let spec = EngineSpec { state: dir.to_owned(), watch: watch(), training: false, route: None, waker: Waker::default() };
-    start_with(spec, Arc::new(SimConnector(world.clone())), limits(), Arc::new(RealHost)).await
+    start_with(spec, Arc::new(SimConnector(world.clone())), limits(), Arc::new(SteppedHost(world.clone()))).await
 }
 
 fn pair_request() -> PairRequest {
@@ -87,6 +113,15 @@ impl Stand {
         stand
     }
 
+    /// Paired, with an `engine.toml` beside the state.
+    pub async fn paired_with_file(policy: Service, engine_toml: &str) -> Stand {
+        let mut stand = Stand::empty(World::new()).await;
+        std::fs::write(stand.state().join("engine.toml"), engine_toml).unwrap();
+        stand.restart().await;
+        pair_up(stand.handle(), policy).await;
+        stand
+    }
+
     /// An engine that knows nothing yet.
     pub async fn empty(world: Arc<World>) -> Stand {
         let dir = tempfile::tempdir().unwrap();
@@ -111,6 +146,11 @@ impl Stand {
 
     pub fn handle(&self) -> &EngineHandle {
         self.handle.as_ref().unwrap()
+    }
+
+    /// Steps the clock of the engine's own host.
+    pub fn step_clock(&self, by: TimeDelta) {
+        self.world.faults.step_engine_clock(by.num_seconds());
     }
 
     pub fn state(&self) -> &Path {

@@ -93,27 +93,4 @@ fn judge_active(master: &Master) -> (Health, String) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn health(answers: &[Result<Master, HdfsError>]) -> (Health, String) {
-        let addresses = ["http://a:16010".to_owned(), "http://b:16010".to_owned()];
-        judge(&addresses[..answers.len()], answers)
-    }
-
-    #[test]
-    fn hung_dead_standby_and_short_of_servers_read_differently() {
-        let up = Master { active: true, ready: true, live_servers: 3, dead_servers: 0 };
-        let dead = Err(HdfsError::Refused("Connection refused (os error 111)".into()));
-        assert_eq!(health(&[dead.clone(), Ok(up.clone())]).0, Health::Healthy);
-        assert_eq!(health(&[Ok(Master { live_servers: 0, ..up.clone() })]).0, Health::Faulty);
-        assert_eq!(health(&[Ok(Master { dead_servers: 1, ..up.clone() })]).0, Health::Suspect);
-        assert_eq!(health(&[Ok(Master { ready: false, ..up.clone() })]).0, Health::Suspect);
-        assert_eq!(health(&[Ok(Master { active: false, ..up })]).0, Health::Faulty);
-        let (faulty, words) = health(&[dead]);
-        assert!(faulty == Health::Faulty && words.contains("not running"), "{words}");
-        let (hung, words) = health(&[Err(HdfsError::Silent(Duration::from_secs(3)))]);
-        assert!(hung == Health::Faulty && words.contains("hangs") && words.contains("3 s"), "{words}");
-        assert_eq!(health(&[Err(HdfsError::Kerberos)]).0, Health::Unknown);
-    }
-}
+mod tests;

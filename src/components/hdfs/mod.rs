@@ -22,6 +22,8 @@ mod quota;
 mod rehearse;
 mod seal;
 pub(super) mod status;
+#[cfg(test)]
+pub(super) mod tests;
 mod tree;
 mod users;
 pub(super) mod webhdfs;

@@ -22,6 +22,8 @@ struct NameNode {
     missing_blocks: u64,
     live_data_nodes: u64,
     dead_data_nodes: u64,
+    /// Silent for half a minute: a NameNode calls them dead only after ten.
+    stale_data_nodes: u64,
     /// It answered a question about the file system itself, not only about itself.
     serves: Option<String>,
 }
@@ -59,6 +61,7 @@ async fn ask(http: &reqwest::Client, address: &str, limit: Duration) -> Result<N
         missing_blocks: missing["NumberOfMissingBlocks"].as_u64().unwrap_or(0),
         live_data_nodes: state["NumLiveDataNodes"].as_u64().unwrap_or(0),
         dead_data_nodes: state["NumDeadDataNodes"].as_u64().unwrap_or(0),
+        stale_data_nodes: state["NumStaleDataNodes"].as_u64().unwrap_or(0),
         serves: None,
     };
     if node.state == "active" {
@@ -109,52 +112,30 @@ fn judge(addresses: &[String], answers: &[Result<NameNode, HdfsError>]) -> (Heal
     (if unknown { Health::Unknown } else { Health::Faulty }, words.join("; "))
 }
 
+/// It cannot serve without its lock or without a DataNode; everything else are signs, all of which are told.
 fn judge_active(node: &NameNode) -> (Health, String) {
+    let counted = |count: u64, words: &str| (count > 0).then(|| format!("{count} {words}"));
+    let safe_mode = (!node.safe_mode.is_empty())
+        .then(|| format!("is in safe mode, so nothing can be written: {}", node.safe_mode.lines().next().unwrap_or_default()));
+    let short = [
+        counted(node.missing_blocks, "blocks missing"),
+        counted(node.dead_data_nodes, "DataNodes dead"),
+        counted(node.stale_data_nodes, "DataNodes not heard of lately: they hang, or have just died"),
+    ];
+    let short = short.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let short = (!short.is_empty()).then(|| format!("counts {short}; {} alive", node.live_data_nodes));
+    let signs = safe_mode.into_iter().chain(short).collect::<Vec<_>>().join(" and ");
     if let Some(why) = &node.serves {
         (Health::Faulty, format!("is up, but {why}"))
-    } else if !node.safe_mode.is_empty() {
-        (Health::Suspect, format!("is in safe mode, so nothing can be written: {}", node.safe_mode.lines().next().unwrap_or_default()))
     } else if node.live_data_nodes == 0 {
-        (Health::Faulty, "has no live DataNode".into())
-    } else if node.missing_blocks > 0 {
-        (Health::Suspect, format!("misses {} blocks", node.missing_blocks))
-    } else if node.dead_data_nodes > 0 {
-        (Health::Suspect, format!("counts {} DataNodes dead, {} alive", node.dead_data_nodes, node.live_data_nodes))
+        let signs = if signs.is_empty() { signs } else { format!(" and {signs}") };
+        (Health::Faulty, format!("has no live DataNode{signs}"))
+    } else if !signs.is_empty() {
+        (Health::Suspect, signs)
     } else {
         (Health::Healthy, format!("is active with {} live DataNodes, no missing blocks", node.live_data_nodes))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(state: &str) -> NameNode {
-        NameNode { state: state.into(), live_data_nodes: 3, ..NameNode::default() }
-    }
-
-    fn health(answers: &[Result<NameNode, HdfsError>]) -> (Health, String) {
-        let addresses = ["http://a:9870".to_owned(), "http://b:9870".to_owned()];
-        judge(&addresses[..answers.len()], answers)
-    }
-
-    #[test]
-    fn one_active_name_node_is_enough() {
-        let dead = Err(HdfsError::Refused("Connection refused (os error 111)".into()));
-        assert_eq!(health(&[dead.clone(), Ok(node("active"))]).0, Health::Healthy);
-        assert_eq!(health(&[Ok(node("standby")), Ok(node("standby"))]).0, Health::Faulty);
-        let (health, words) = health(&[dead]);
-        assert!(health == Health::Faulty && words.contains("not running"), "{words}");
-    }
-
-    #[test]
-    fn hung_dead_and_safe_mode_read_differently() {
-        let (hung, words) = health(&[Err(HdfsError::Silent(Duration::from_secs(3)))]);
-        assert!(hung == Health::Faulty && words.contains("within 3 s") && words.contains("hangs"), "{words}");
-        let (safe, words) = health(&[Ok(NameNode { safe_mode: "Safe mode is ON.".into(), ..node("active") })]);
-        assert!(safe == Health::Suspect && words.contains("safe mode"), "{words}");
-        assert_eq!(health(&[Ok(NameNode { live_data_nodes: 0, ..node("active") })]).0, Health::Faulty);
-        assert_eq!(health(&[Ok(NameNode { missing_blocks: 1, ..node("active") })]).0, Health::Suspect);
-        assert_eq!(health(&[Err(HdfsError::Kerberos)]).0, Health::Unknown);
-    }
-}
+mod tests;

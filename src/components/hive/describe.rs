@@ -1,14 +1,12 @@
 //! What a metastore is, how it is doing, and what is in it to pick data sets from.
 
-use std::time::{Duration, Instant};
-
-use chrono::Utc;
+use std::time::Duration;
 
 use super::Hive;
-use super::metastore::Limits;
 use super::model::{Metadata, Table, table};
+use super::probe::probe_addresses;
 use crate::domain::versions::is_untested_hive;
-use crate::domain::{ComponentInfo, ComponentKind, Health, ProbeReport, Trouble, TroubleKind};
+use crate::domain::{ComponentInfo, ComponentKind, ProbeReport, Trouble, TroubleKind};
 use crate::protocol::CatalogueItem;
 
 /// How long a probe may take.
@@ -32,7 +30,7 @@ impl Hive {
             kind: ComponentKind::Hive,
             version: format!("{version}{untested}"),
             address: self.metastore.address(),
-            probe_addresses: Vec::new(),
+            probe_addresses: self.metastore.addresses(),
             free_bytes: under.free_bytes,
             used_bytes: None,
             described: true,
@@ -42,24 +40,7 @@ impl Hive {
     }
 
     pub(super) async fn look(&self) -> ProbeReport {
-        let began = Instant::now();
-        let secs = PROBE_LIMIT;
-        let metastore = self.metastore.within(Limits { connect: secs, call: secs, work: secs });
-        let asked = tokio::time::timeout(PROBE_LIMIT, metastore.run(self.name.as_str(), |session| session.event_id())).await;
-        let (health, evidence) = match asked {
-            Ok(Ok(event)) => (Health::Healthy, format!("the metastore answers; its last event is {event}")),
-            Ok(Err(trouble)) if trouble.kind == TroubleKind::Refused => (Health::Healthy, "the metastore answers".to_owned()),
-            Ok(Err(trouble)) if trouble.reason.contains("refused") => {
-                (Health::Faulty, format!("the metastore at {} refuses connections: it is not running", self.metastore.address()))
-            }
-            Ok(Err(trouble)) if !trouble.reason.contains("no answer within") => (Health::Faulty, trouble.reason),
-            Ok(Err(_)) | Err(_) => {
-                let words = format!("the metastore at {} did not answer within {} s", self.metastore.address(), PROBE_LIMIT.as_secs());
-                (Health::Faulty, format!("{words}: it or its database hangs, or the way to it is cut"))
-            }
-        };
-        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        ProbeReport { component: self.name.clone(), at: Utc::now(), health, evidence, took_ms }
+        probe_addresses(&self.name, &self.metastore.addresses(), PROBE_LIMIT).await
     }
 
     fn item(&self, path: String, label: String, expandable: bool) -> CatalogueItem {

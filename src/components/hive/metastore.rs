@@ -59,9 +59,9 @@ impl Metastore {
         self.addresses.iter().map(|place| format!("thrift://{place}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// The same with other limits.
-    pub fn within(&self, limits: Limits) -> Metastore {
-        Metastore { limits, ..self.clone() }
+    /// As they were given: `thrift://host:port` each.
+    pub fn addresses(&self) -> Vec<String> {
+        self.addresses.iter().map(|place| format!("thrift://{place}")).collect()
     }
 
     /// Opens a session and works with it on a blocking thread. A trouble is about `object`.

@@ -18,6 +18,7 @@ mod names;
 mod paper;
 mod places;
 mod plan;
+pub mod probe;
 mod rewrite;
 mod source;
 mod target;

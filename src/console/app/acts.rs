@@ -8,6 +8,7 @@ use crate::console::errand::Errand;
 use crate::console::link::{Link, Pending};
 use crate::console::places::Place;
 use crate::console::said::Said;
+use crate::console::screens::clusters::maintenance::Form;
 use crate::console::screens::policy::data as policy;
 use crate::console::shell::palette::Palette;
 use crate::console::theme;
@@ -106,6 +107,12 @@ impl App {
             UiCommand::ReverseReplication(pair) => self.open_verb(ctx, Dialog::Reverse(pair.clone()), pair, Verb::Reverse),
             UiCommand::CommitPromotion(pair) => self.open(Dialog::Commit(pair)),
             UiCommand::TakeBack(pair) => self.open_verb(ctx, Dialog::TakeBack(pair.clone()), pair, Verb::TakeBack),
+            UiCommand::Maintenance(pair) => {
+                let snapshot = self.link().snapshot();
+                let view = snapshot.iter().flat_map(|snapshot| &snapshot.pairs).find(|view| view.name == pair);
+                self.forms.maintenance = view.and_then(|view| view.maintenance.as_ref()).map_or_else(Form::default, Form::change);
+                self.open(Dialog::Maintenance(pair));
+            }
             UiCommand::ShowFault(pair) => {
                 self.forms.fault.waiting = None;
                 self.pair = Some(pair);

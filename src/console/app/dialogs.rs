@@ -6,9 +6,9 @@ use super::App;
 use crate::console::command::{Act, Dialog};
 use crate::console::places::Place;
 use crate::console::said::Said;
-use crate::console::screens::Scene;
 use crate::console::screens::fault::data::{Change, ChangeKind, HOLD};
 use crate::console::screens::fault::ui::person;
+use crate::console::screens::{Scene, clusters};
 use crate::console::theme::{Type, space};
 use crate::console::widgets::{self, Cell, Column, Field, Look, Table};
 use crate::console::words;
@@ -39,6 +39,7 @@ impl App {
             Dialog::Read(title, lines) => read(&ctx, title, lines),
             Dialog::OpenPlan => self.open_plan(&ctx, acts),
             Dialog::ExportPlan | Dialog::Debrief => self.write_file(&ctx, &dialog, acts),
+            Dialog::Maintenance(pair) => clusters::ui::maintenance(&ctx, scene, pair, &mut self.forms.maintenance, acts),
             _ => match question(scene, &dialog) {
                 Some(question) => self.ask_person(&ctx, question, acts),
                 None => true,
@@ -250,7 +251,7 @@ fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
         Dialog::Reverse(pair) => return reversal(scene, pair),
         Dialog::Commit(pair) => return commit(scene, pair),
         Dialog::TakeBack(pair) => return take_back(scene, pair),
-        Dialog::OpenPlan | Dialog::ExportPlan | Dialog::Debrief | Dialog::Read(..) => return None,
+        Dialog::Maintenance(_) | Dialog::OpenPlan | Dialog::ExportPlan | Dialog::Debrief | Dialog::Read(..) => return None,
     })
 }
 

@@ -47,6 +47,7 @@ struct Forms {
     run: Option<crate::domain::RunId>,
     users: screens::users::data::State,
     leftovers: screens::clusters::leftovers::State,
+    maintenance: screens::clusters::maintenance::Form,
     drills: screens::drills::data::State,
     activity: screens::activity::data::State,
     dialog: String,
@@ -227,6 +228,7 @@ impl App {
                             if !prompts {
                                 shell::ui::fault_banner(ui, scene, acts);
                             }
+                            shell::ui::hold_banner(ui, scene, acts);
                             self.screen_ui(ui, scene, acts);
                         }
                         None => self.no_engine(ui),

@@ -33,6 +33,14 @@ impl App {
         }
     }
 
+    /// The dialog of a maintenance.
+    pub(crate) fn open_maintenance(&mut self, ctx: &Context) {
+        if let Some(pair) = self.link().snapshot().and_then(|snapshot| snapshot.pairs.first().map(|pair| pair.name.clone())) {
+            self.command(ctx, UiCommand::Maintenance(pair));
+            self.forms.maintenance.length = "3h".to_owned();
+        }
+    }
+
     /// The policy of the first service.
     pub(crate) fn fill_policy(&mut self, ctx: &Context) {
         let snapshot = self.link().snapshot();

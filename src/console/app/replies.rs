@@ -65,6 +65,10 @@ impl App {
             (Place::Unpair, Reply::Unpaired(leftovers)) if !leftovers.is_empty() => {
                 self.open(Dialog::Read("What could not be removed".to_owned(), leftovers));
             }
+            (Place::Maintenance, Reply::Maintenance(report)) => {
+                let words = report.maintenance.map_or("The maintenance is ended.".to_owned(), |_| "The maintenance begins.".to_owned());
+                self.toast(ctx, Said::ok(format!("✓ {words}")));
+            }
             (Place::Reverse, Reply::Reversed(report)) => self.reversed(ctx, &report),
             (place, _) => self.done(ctx, &place),
         }

@@ -23,7 +23,8 @@ use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
 use crate::controller::Snapshot;
-use crate::controller::snapshot::{ActivityLine, Level, ServiceState, ServiceView};
+use crate::controller::snapshot::{ActivityLine, HeldFault, Level, ServiceState, ServiceView};
+use crate::domain::maintenance::Maintenance;
 use crate::domain::{CopyMode, DataSet, DataSetName, Hook, Keep, Service};
 
 /// The sample's now: 21 November 2026, 14:07:32 in Shanghai.
@@ -56,6 +57,7 @@ pub fn snapshot() -> Snapshot {
         generation: 71,
         at: now(),
         ready: true,
+        observing: false,
         pairs: vec![pair::pair()],
         runs: runs(),
         points: points(),
@@ -70,6 +72,7 @@ pub fn empty() -> Snapshot {
         generation: 1,
         at: now(),
         ready: true,
+        observing: false,
         pairs: Vec::new(),
         runs: Vec::new(),
         points: Vec::new(),
@@ -85,6 +88,31 @@ pub fn faulty() -> Snapshot {
     snapshot.pairs[0] = fault();
     snapshot.pairs[0].services[0].state = ServiceState::Protected;
     snapshot.runs.retain(|run| run.report.outcome.is_some());
+    snapshot
+}
+
+/// The primary faulty in a maintenance: nobody is prompted.
+pub fn maintained() -> Snapshot {
+    let mut snapshot = faulty();
+    let pair = &mut snapshot.pairs[0];
+    let fault = pair.fault.take();
+    pair.held_fault = fault.map(|fault| HeldFault {
+        since: fault.since,
+        words: "shenzhen is faulty, as two independent views agree: its agent is silent, and guiyang reports hdfs: NameNode refuses \
+                connections"
+            .to_owned(),
+    });
+    pair.maintenance = Some(Maintenance {
+        since: time("2026-11-21T06:00:00Z"),
+        until: time("2026-11-21T08:00:00Z"),
+        reason: "firmware of rack 4".to_owned(),
+        by: "ana".to_owned(),
+        pause_runs: true,
+    });
+    pair.phase = "shenzhen is suspect since 2026-11-21 06:05:43 UTC".to_owned();
+    // The first moments after the pause; that of the night is later anyway.
+    let after = time("2026-11-21T08:00:00Z");
+    pair.services.iter_mut().for_each(|service| service.next_moment = service.next_moment.max(Some(after)));
     snapshot
 }
 

@@ -89,6 +89,8 @@ pub fn pair() -> PairView {
         },
         users: users(),
         controller_isolated: Some(true),
+        maintenance: None,
+        held_fault: None,
         conflict: String::new(),
         reversible: None,
         window: None,

@@ -30,6 +30,14 @@ fn protection(pair: &PairView) -> Said {
     let (unprotected, failed, behind) =
         (count(ServiceState::Unprotected), count(ServiceState::LastRunFailed), count(ServiceState::BehindTarget));
     let (never, unknown) = (count(ServiceState::NeverProtected), count(ServiceState::Unknown));
+    let is = |health| pair.clusters.iter().find(|cluster| cluster.health == health).map(|cluster| &cluster.name);
+    // Also where nobody is prompted of it: of a secondary, in a maintenance, by an engine that only observes.
+    if let Some(name) = is(Health::Faulty) {
+        return Said::bad(format!("✖ {name} is faulty"));
+    }
+    if let Some(name) = is(Health::Suspect) {
+        return Said::warn(format!("▲ {name} shows signs of trouble"));
+    }
     if pair.services.is_empty() {
         Said::accent("Nothing protected yet")
     } else if unprotected > 0 {
@@ -110,5 +118,12 @@ mod tests {
         assert_eq!(chip(Verdict::Suspect), "▲ Primary cluster may be faulty");
         assert_eq!(chip(Verdict::AgentDown), "▲ Agent of the primary is down");
         assert_eq!(chip(Verdict::ConsoleCutOff), "▲ This console is cut off");
+    }
+
+    #[test]
+    fn a_fault_of_which_nobody_is_prompted_is_in_the_header_all_the_same() {
+        let snapshot = sample::maintained();
+        let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai));
+        assert_eq!(state_chip(&scene).text, "✖ shenzhen is faulty");
     }
 }

@@ -9,6 +9,7 @@ use super::data;
 use crate::console::command::{Act, Screen, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
+use crate::console::screens::clusters::maintenance;
 use crate::console::theme::{self, Tone, Type, space};
 use crate::console::widgets::{self, Look};
 use crate::console::words;
@@ -89,6 +90,9 @@ pub fn header(ui: &mut Ui, scene: Option<&Scene<'_>>, acts: &mut Vec<Act>) {
                 Some(scene) => {
                     picker(ui, scene, acts);
                     widgets::chip(ui, &data::state_chip(scene));
+                    for said in maintenance::chips(scene) {
+                        widgets::chip(ui, &said);
+                    }
                 }
                 None => drop(widgets::chip(ui, &Said::new("Starting…", Tone::Muted))),
             }
@@ -179,6 +183,29 @@ pub fn footer(ui: &mut Ui, scene: Option<&Scene<'_>>, engine: &Said, sample: boo
     });
     let rect = shown.response.rect;
     ui.painter().hline(rect.x_range(), rect.top() + 0.5, Stroke::new(1.0, theme::of(ui).line));
+}
+
+/// Why nobody is prompted, on every screen, with what would have been.
+pub fn hold_banner(ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
+    let Some(pair) = scene.pair else { return };
+    let lines = maintenance::banner(scene, pair);
+    if lines.is_empty() {
+        return;
+    }
+    let surface = if pair.held_fault.is_some() { widgets::Surface::Bad } else { widgets::Surface::Plain };
+    widgets::card(ui, surface, |ui| {
+        ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+            if pair.maintenance.is_some() && widgets::button(ui, Look::Plain, "Change or end it…", true).clicked() {
+                acts.push(Act::Do(UiCommand::Maintenance(pair.name.clone())));
+            }
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                for line in &lines {
+                    widgets::wrapped(ui, &[line.clone().strong()]);
+                }
+            });
+        });
+    });
+    ui.add_space(space::GAP);
 }
 
 /// A fault that waits, on every screen, after "Keep waiting".

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Check;
+use crate::domain::maintenance::Maintenance;
 use crate::domain::{ClusterName, PairName, PointId, ServiceName};
 use crate::protocol::{KeptWrites, Leftover, LeftoversReport};
 
@@ -53,6 +54,15 @@ pub struct DrillChecks {
     pub point: Option<PointId>,
     /// The lines.
     pub checks: Vec<Check>,
+}
+
+/// `maintenance --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaintenanceReport {
+    /// The pair.
+    pub pair: PairName,
+    /// Its maintenance; `None`: it is in none.
+    pub maintenance: Option<Maintenance>,
 }
 
 /// One element of `kept --json`.

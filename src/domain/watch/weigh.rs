@@ -10,7 +10,8 @@ pub fn diagnose(subject: &Sight<'_>, other: &Sight<'_>, enough: &Thresholds, now
     let scene = Scene { subject, other, enough, now };
     let (verdict, words) = scene.verdict();
     let since = if verdict == Verdict::Healthy { None } else { subject.silent.since.or(subject.sick.since) };
-    Diagnosis { verdict, words, evidence: scene.evidence(), since }
+    let lasting = verdict != Verdict::Healthy && [subject.silent, subject.sick].iter().any(|streak| streak.has_lasted(enough, now));
+    Diagnosis { verdict, words, evidence: scene.evidence(), since, lasting }
 }
 
 struct Scene<'a> {
@@ -195,6 +196,6 @@ fn list(probes: &[&ProbeReport]) -> String {
     lines.join("; ")
 }
 
-fn clock(at: DateTime<Utc>) -> String {
+pub(super) fn clock(at: DateTime<Utc>) -> String {
     at.format("%H:%M:%S UTC").to_string()
 }

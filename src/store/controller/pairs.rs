@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::maintenance::Maintenance;
 use crate::domain::{ClusterName, ComponentInfo, PairName, Service, ServiceName, Term, Trouble};
 
 use super::{Store, from_json, micros, to_json};
@@ -113,7 +114,12 @@ impl Store {
         let services: Vec<ServiceName> = self.services()?.into_iter().filter(|s| &s.pair == pair).map(|s| s.name).collect();
         self.sql(|c| {
             let transaction = c.transaction()?;
-            for sql in ["DELETE FROM pair WHERE name = ?1", "DELETE FROM pair_event WHERE pair = ?1", "DELETE FROM users WHERE pair = ?1"] {
+            for sql in [
+                "DELETE FROM pair WHERE name = ?1",
+                "DELETE FROM pair_event WHERE pair = ?1",
+                "DELETE FROM users WHERE pair = ?1",
+                "DELETE FROM maintenance WHERE pair = ?1",
+            ] {
                 transaction.execute(sql, [pair.as_str()])?;
             }
             for service in &services {
@@ -123,6 +129,31 @@ impl Store {
             }
             transaction.commit()
         })
+    }
+
+    /// Keeps that a pair is in maintenance, in place of what was kept before.
+    pub fn keep_maintenance(&self, pair: &PairName, maintenance: &Maintenance) -> Result<(), Trouble> {
+        self.sql(|c| {
+            c.execute(
+                "INSERT INTO maintenance(pair, body) VALUES(?1, ?2) ON CONFLICT(pair) DO UPDATE SET body = excluded.body",
+                params![pair.as_str(), to_json(maintenance)?],
+            )
+        })
+        .map(drop)
+    }
+
+    /// The maintenance of a pair, also one whose time is over and that nobody has ended yet.
+    pub fn maintenance(&self, pair: &PairName) -> Result<Option<Maintenance>, Trouble> {
+        self.sql(|c| {
+            let body: Option<String> =
+                c.query_row("SELECT body FROM maintenance WHERE pair = ?1", [pair.as_str()], |row| row.get(0)).optional()?;
+            body.map(|text| from_json(&text)).transpose()
+        })
+    }
+
+    /// Forgets the maintenance of a pair.
+    pub fn end_maintenance(&self, pair: &PairName) -> Result<(), Trouble> {
+        self.sql(|c| c.execute("DELETE FROM maintenance WHERE pair = ?1", [pair.as_str()])).map(drop)
     }
 
     /// Keeps a policy as a new version; the same policy again makes none. Returns the version.

@@ -31,6 +31,9 @@ const STEPS: &[&str] = &[
         PRIMARY KEY(drill, seq)) WITHOUT ROWID;
     CREATE TRIGGER drill_event_stays BEFORE UPDATE ON drill_event BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
 ",
+    "
+    CREATE TABLE maintenance(pair TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+",
 ];
 
 /// Brings the schema up to date, one transaction a step. A newer schema than ours is left alone.

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::maintenance::Maintenance;
 use crate::domain::switchover::machine::Event;
 use crate::domain::{Service, Term};
 
@@ -73,6 +74,27 @@ fn the_first_note_of_a_moment_stays() {
     assert!(note(2, MomentState::Missed, "the engine was not running"));
     assert_eq!(store.missed_moments(&"s".parse().unwrap(), 20).unwrap(), vec![(at(2), "the engine was not running".to_owned())]);
     assert_eq!(store.last_moment(&"s".parse().unwrap()).unwrap(), Some(at(2)));
+}
+
+#[test]
+fn a_maintenance_is_kept_replaced_and_goes_with_its_end_or_its_pair() {
+    let dir = tempfile::tempdir().unwrap();
+    let pair = "p".parse().unwrap();
+    let told = |until| Maintenance { since: at(1), until: at(until), reason: "disks".into(), by: "ana".into(), pause_runs: true };
+    {
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.maintenance(&pair).unwrap(), None);
+        store.keep_maintenance(&pair, &told(60)).unwrap();
+        store.keep_maintenance(&pair, &told(120)).unwrap();
+    }
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.maintenance(&pair).unwrap(), Some(told(120)));
+    assert_eq!(store.maintenance(&"q".parse().unwrap()).unwrap(), None);
+    store.end_maintenance(&pair).unwrap();
+    assert_eq!(store.maintenance(&pair).unwrap(), None);
+    store.keep_maintenance(&pair, &told(60)).unwrap();
+    store.forget_pair(&pair).unwrap();
+    assert_eq!(store.maintenance(&pair).unwrap(), None);
 }
 
 #[test]

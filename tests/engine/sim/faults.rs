@@ -8,11 +8,17 @@ pub struct Faults {
     /// From this call on nothing is answered: the moment at which the engine is killed.
     freeze_at: AtomicUsize,
     clock_off_ms: AtomicI64,
+    engine_off_secs: AtomicI64,
 }
 
 impl Default for Faults {
     fn default() -> Self {
-        Faults { calls: AtomicUsize::new(0), freeze_at: AtomicUsize::new(usize::MAX), clock_off_ms: AtomicI64::new(0) }
+        Faults {
+            calls: AtomicUsize::new(0),
+            freeze_at: AtomicUsize::new(usize::MAX),
+            clock_off_ms: AtomicI64::new(0),
+            engine_off_secs: AtomicI64::new(0),
+        }
     }
 }
 
@@ -33,6 +39,16 @@ impl Faults {
 
     pub fn step_east_clock(&self, millis: i64) {
         self.clock_off_ms.store(millis, Ordering::SeqCst);
+    }
+
+    /// Steps the clock of the engine's own host.
+    pub fn step_engine_clock(&self, secs: i64) {
+        self.engine_off_secs.store(secs, Ordering::SeqCst);
+    }
+
+    /// How far the engine's own clock is off.
+    pub fn engine_off_secs(&self) -> i64 {
+        self.engine_off_secs.load(Ordering::SeqCst)
     }
 
     /// How far east's clock is off.

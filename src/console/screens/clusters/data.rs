@@ -5,6 +5,7 @@ use crate::console::screens::Scene;
 use crate::console::screens::overview::data::cluster_health;
 use crate::console::words;
 use crate::controller::snapshot::{ClusterView, PairView, WindowView};
+use crate::domain::Health;
 
 /// One cluster, closely.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,13 +60,18 @@ pub fn detail(scene: &Scene<'_>, pair: &PairView, cluster: &ClusterView) -> Clus
             ),
         ],
         evidence: cluster.evidence.clone(),
-        components: cluster.components.iter().map(|info| component(cluster, info)).collect(),
+        components: cluster.components.iter().map(|info| component(scene, cluster, info)).collect(),
     }
 }
 
-fn component(cluster: &ClusterView, info: &crate::domain::ComponentInfo) -> [Said; 6] {
+fn component(scene: &Scene<'_>, cluster: &ClusterView, info: &crate::domain::ComponentInfo) -> [Said; 6] {
     let probe = cluster.probes.iter().find(|probe| probe.component == info.name);
     let state = match probe {
+        // What a silent agent last told is no news, least of all good news.
+        Some(probe) if !cluster.agent_answers => {
+            let told = format!("unknown; last told {}, {} s ago", probe.health, (scene.now - probe.at).num_seconds());
+            words::health(Health::Unknown, &told)
+        }
         Some(probe) => words::health(probe.health, &format!("{} ({} ms)", probe.evidence, probe.took_ms)),
         None => Said::muted("○ not probed yet"),
     };
@@ -116,7 +122,8 @@ pub fn about(pair: &PairView) -> String {
         Some(false) => "▲ control device shares a host with the primary",
         None => "isolation of the control device not checked",
     };
-    format!("pair {} · {} · epoch {} · {} · clocks: {}", pair.name, pair.phase, pair.epoch, isolated, pair.clock.words)
+    let held = pair.maintenance.as_ref().map_or(String::new(), |told| format!(" · {told}"));
+    format!("pair {} · {}{held} · epoch {} · {} · clocks: {}", pair.name, pair.phase, pair.epoch, isolated, pair.clock.words)
 }
 
 #[cfg(test)]
@@ -133,6 +140,7 @@ mod tests {
         let shown = detail(&scene, pair, &pair.clusters[0]);
         assert_eq!(shown.health.text, "✖ Faulty · last seen 14:05:41");
         assert_eq!(shown.identity.text, "? identity unknown");
+        assert!(shown.components.iter().all(|row| row[3].text.contains("unknown; last told")), "{:?}", shown.components);
         assert_eq!(shown.facts[2].1.text, "✖ does not answer, last seen 14:05:41");
     }
 }

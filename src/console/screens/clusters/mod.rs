@@ -2,4 +2,5 @@
 
 pub mod data;
 pub mod leftovers;
+pub mod maintenance;
 pub mod ui;

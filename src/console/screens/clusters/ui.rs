@@ -1,17 +1,19 @@
 //! Draws the clusters screen.
 
-use egui::{Align, Layout, Ui};
+use egui::{Align, Context, Layout, Ui};
 
 use super::data::{ClusterDetail, about, detail, window_data};
 use super::leftovers::{State, outcome, rows};
+use super::maintenance::{Form, end, words};
 use crate::console::command::{Act, Dialog, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
+use crate::console::screens::fault::ui::person;
 use crate::console::theme::space;
-use crate::console::widgets::{self, Cell, Column, Look, Surface, Table};
-use crate::console::words;
+use crate::console::widgets::{self, Cell, Column, Field, Look, Surface, Table};
+use crate::console::words::plural;
 use crate::controller::snapshot::{PairView, WindowView};
-use crate::domain::Identity;
+use crate::domain::{Identity, PairName};
 
 /// Draws it.
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, acts: &mut Vec<Act>) {
@@ -28,6 +30,9 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
             }
             if widgets::button(ui, Look::Plain, "Planned switchover…", pair.fault.is_none()).clicked() {
                 acts.push(Act::Do(UiCommand::PlannedSwitchover(pair.name.clone())));
+            }
+            if widgets::button(ui, Look::Plain, "Maintenance…", true).clicked() {
+                acts.push(Act::Do(UiCommand::Maintenance(pair.name.clone())));
             }
             if widgets::button(ui, Look::Plain, "Dissolve the pair…", true).clicked() {
                 acts.push(Act::Open(Dialog::Unpair(pair.name.clone())));
@@ -101,11 +106,8 @@ fn leftovers(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State,
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let count = state.removable() as u64;
             if !found.is_empty() {
-                let words = if state.busy == Some(true) {
-                    "Removing…".to_owned()
-                } else {
-                    format!("Remove {}", words::plural(count, "snapshot"))
-                };
+                let words =
+                    if state.busy == Some(true) { "Removing…".to_owned() } else { format!("Remove {}", plural(count, "snapshot")) };
                 if widgets::button(ui, Look::Plain, &words, state.busy.is_none() && count > 0).clicked() {
                     asked = Some(true);
                 }
@@ -130,6 +132,54 @@ fn leftovers(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State,
     }
     let asked = asked.and_then(|remove| state.ask(&pair.name, remove));
     acts.extend(asked.map(|(place, command)| Act::Ask(place, Box::new(command))));
+}
+
+/// The dialog of a pair's maintenance. True when it is to be closed.
+pub fn maintenance(ctx: &Context, scene: &Scene<'_>, pair: &PairName, form: &mut Form, acts: &mut Vec<Act>) -> bool {
+    let Some(view) = scene.snapshot.pairs.iter().find(|view| view.name == *pair) else { return true };
+    let mut done = false;
+    let left = widgets::dialog(ctx, "maintenance", &format!("Maintenance of {pair}"), space::DIALOG_WIDTH + 60.0, |ui| {
+        match &view.maintenance {
+            Some(told) => drop(widgets::wrapped(ui, &[Said::warn(format!("▲ {}", words(scene, told)))])),
+            None => drop(widgets::wrapped(
+                ui,
+                &[Said::muted(
+                    "Nobody is prompted or alerted of a fault of this pair meanwhile, and nobody can decide on one. What is seen is \
+                     shown as ever. When it ends, a fault that stands is prompted at once.",
+                )],
+            )),
+        }
+        ui.add_space(space::GAP);
+        Field::new("For (at most 7d)").hint("2h").show(ui, &mut form.length);
+        ui.add_space(space::SMALL);
+        Field::new("Reason").hint("what is done, for those who look at the pair meanwhile").show(ui, &mut form.reason);
+        ui.add_space(space::SMALL);
+        widgets::check(ui, &mut form.pause_runs, &[Said::plain("Leave out scheduled runs: their moments count as missed")], true);
+        ui.add_space(16.0);
+        let missing = form.missing();
+        let untouched = form.length.is_empty() && form.reason.is_empty();
+        if !missing.is_empty() && !untouched {
+            widgets::wrapped(ui, &[Said::warn(format!("▲ {missing}"))]);
+            ui.add_space(space::SMALL);
+        }
+        widgets::actions(ui, |ui| {
+            let title = if view.maintenance.is_some() { "Change it" } else { "Begin the maintenance" };
+            let command = form.command(pair, &person());
+            if widgets::button(ui, Look::Primary, title, command.is_some()).clicked()
+                && let Some((place, command)) = command
+            {
+                acts.push(Act::Ask(place, Box::new(command)));
+                done = true;
+            }
+            if view.maintenance.is_some() && widgets::button(ui, Look::Plain, "End it now", true).clicked() {
+                let (place, command) = end(pair, &person());
+                acts.push(Act::Ask(place, Box::new(command)));
+                done = true;
+            }
+            done |= widgets::button(ui, Look::Plain, "Back", true).clicked();
+        });
+    });
+    done || left
 }
 
 fn facts(ui: &mut Ui, facts: &[(&'static str, Said)]) {

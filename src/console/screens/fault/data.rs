@@ -117,7 +117,8 @@ fn fault_sign(fault: &FaultPrompt) -> (&'static str, Tone) {
 
 /// The prompt of a fault.
 pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt {
-    let decidable = words::fault_can_be_decided(fault);
+    // One that answers again keeps the button's place, without the button's use: nothing jumps under the person's hand.
+    let decidable = words::fault_can_be_decided(fault) || fault.cause == Verdict::Healthy;
     let lasted = u64::try_from((scene.now - fault.since).num_seconds()).unwrap_or(0);
     Prompt {
         sign: fault_sign(fault).0,
@@ -292,5 +293,20 @@ mod tests {
             assert_eq!((shown.title.as_str(), shown.button, shown.will.len()), (title, None, 0));
             assert_eq!(shown.tone, Tone::Warn);
         }
+    }
+
+    #[test]
+    fn a_primary_that_answers_again_takes_the_buttons_use_and_leaves_its_place() {
+        let mut snapshot = sample::faulty();
+        let Some(fault) = &mut snapshot.pairs[0].fault else { panic!("the sample has a fault") };
+        let refused = "shenzhen is healthy again since 14:07:20; this closes when it stays so for 18 s";
+        (fault.cause, fault.can_adjust, fault.refused) = (Verdict::Healthy, false, refused.to_owned());
+        let pair = &snapshot.pairs[0];
+        let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::UTC));
+        let fault = pair.fault.as_ref().expect("a fault");
+        let shown = prompt(&scene, pair, fault);
+        assert!(shown.button.is_some() && shown.title == "Primary cluster shenzhen answers again" && shown.refused == refused);
+        let form = Form { typed: "guiyang".into(), ..Form::default() };
+        assert_eq!(form.command(pair, fault, 84, "ana"), None);
     }
 }

@@ -1,13 +1,12 @@
 //! What the overview shows.
 
-use crate::console::command::UiCommand;
+use super::attention::{Attention, attention};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::Tone;
 use crate::console::words::{self, Zone};
 use crate::controller::snapshot::{ClusterView, Level, PairView, RunView, ServiceState, ServiceView};
 use crate::domain::backup::machine::Phase;
-use crate::domain::watch::Verdict;
 use crate::domain::{ComponentName, CopyMode, Health, Identity, RecoveryPoint};
 
 /// The whole screen.
@@ -78,19 +77,6 @@ pub struct ServiceRow {
     pub state: Said,
 }
 
-/// Something to look at.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Attention {
-    /// `▲` or `✖`.
-    pub sign: Said,
-    /// What.
-    pub what: String,
-    /// Why, or what to do.
-    pub why: String,
-    /// What the button does.
-    pub open: Option<UiCommand>,
-}
-
 /// The screen's data.
 pub fn overview(scene: &Scene<'_>, pair: &PairView) -> Overview {
     Overview {
@@ -151,7 +137,8 @@ fn component_rows(pair: &PairView, cluster: &ClusterView, primary: bool) -> Vec<
         };
         let probe = cluster.probes.iter().find(|probe| probe.component == info.name);
         let state = match probe {
-            _ if !cluster.agent_answers && cluster.health != Health::Faulty => words::health(Health::Unknown, "unknown"),
+            // What a silent agent last told is no news, least of all good news.
+            _ if !cluster.agent_answers => words::health(Health::Unknown, "unknown"),
             Some(probe) => words::health(probe.health, &probe.evidence),
             None => words::health(Health::Unknown, "not probed yet"),
         };
@@ -301,77 +288,6 @@ pub fn run_chip(run: &RunView) -> Said {
         Phase::Cancelled => Said::muted("Cancelled"),
         Phase::Failed => Said::bad("✖ Failed"),
     }
-}
-
-fn attention(scene: &Scene<'_>, pair: &PairView) -> Vec<Attention> {
-    let mut found = Vec::new();
-    let mut add = |sign: Said, what: String, why: String, open| found.push(Attention { sign, what, why, open });
-    if !pair.conflict.is_empty() {
-        add(Said::bad("✖"), "Two decisions of one epoch.".to_owned(), pair.conflict.clone(), None);
-    }
-    if let Some(fault) = &pair.fault {
-        let sign = if fault.cause == Verdict::Faulty { Said::bad("✖") } else { Said::warn("▲") };
-        add(sign, format!("{}.", words::fault_title(fault)), fault.verdict.clone(), Some(UiCommand::ShowFault(pair.name.clone())));
-    }
-    for service in &pair.services {
-        if let Some((what, why)) = service_attention(scene, service) {
-            let sign = if matches!(service.state, ServiceState::LastRunFailed | ServiceState::Unprotected) {
-                Said::bad("✖")
-            } else {
-                Said::warn("▲")
-            };
-            let run = scene.snapshot.runs.iter().find(|run| run.report.service == service.name);
-            add(sign, what, why, run.map(|run| UiCommand::ShowRun(run.run)));
-        }
-    }
-    if !pair.clock.good {
-        add(Said::warn("▲"), "Captures wait for the clocks.".to_owned(), pair.clock.words.clone(), None);
-    }
-    for cluster in &pair.clusters {
-        if let Some(until) = cluster.certificate_until
-            && (until - scene.now).num_days() < 14
-        {
-            let what = format!("The certificate of the agent at {} ends on {}.", cluster.name, scene.zone.date_year(until));
-            add(Said::warn("▲"), what, "It renews itself while the agent reaches its controller.".to_owned(), None);
-        }
-    }
-    if let Some(trouble) = &pair.users.trouble {
-        add(
-            Said::warn("▲"),
-            "User data could not be compared.".to_owned(),
-            trouble.to_string(),
-            Some(UiCommand::Go(crate::console::Screen::Users)),
-        );
-    }
-    found
-}
-
-fn service_attention(scene: &Scene<'_>, service: &ServiceView) -> Option<(String, String)> {
-    let name = &service.name;
-    let newest = scene.snapshot.runs.iter().find(|run| run.report.service == *name);
-    let reason = newest.and_then(|run| run.report.error.as_ref()).map(ToString::to_string);
-    let missed = service.missed.first().map(|(_, why)| why.clone());
-    Some(match service.state {
-        ServiceState::BehindTarget => {
-            let target = u64::from(service.policy.rpo_target_minutes.unwrap_or(0)) * 60;
-            let late = service.rpo_secs.unwrap_or(0).saturating_sub(target);
-            let what = format!("{name} is {} behind its {} target.", words::duration(late / 60 * 60), words::duration(target));
-            (what, missed.or(reason).unwrap_or_default())
-        }
-        ServiceState::LastRunFailed => (format!("The last run of {name} failed; the point before it stands."), reason.unwrap_or_default()),
-        ServiceState::Unprotected => {
-            let since = service.unprotected_since.map_or("the promotion".to_owned(), |at| scene.zone.moment(at, scene.now));
-            (
-                format!("{name} is unprotected since {since}."),
-                "Its data is on one cluster only until replication goes the other way.".to_owned(),
-            )
-        }
-        ServiceState::NeverProtected => (
-            format!("{name} has no recovery point yet."),
-            reason.unwrap_or_else(|| "Back it up now, or wait for its first moment.".to_owned()),
-        ),
-        _ => return None,
-    })
 }
 
 fn latest(scene: &Scene<'_>, pair: &PairView) -> Vec<(String, Said)> {

@@ -1,4 +1,5 @@
 //! Both clusters, what flows between them, and every service.
 
+mod attention;
 pub mod data;
 pub mod ui;

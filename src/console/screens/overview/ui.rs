@@ -2,7 +2,8 @@
 
 use egui::{Align, Layout, Pos2, Shape, Stroke, Ui, pos2, vec2};
 
-use super::data::{Attention, ClusterCard, Flow, Overview, ServiceRow, overview};
+use super::attention::Attention;
+use super::data::{ClusterCard, Flow, Overview, ServiceRow, overview};
 use crate::console::command::{Act, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use egui::Ui;
 
-use super::data::about;
+use super::data::{about, watching};
 use crate::console::command::{Act, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
@@ -37,6 +37,13 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, preference: Preference, state_dir: &
                 }
             }
         });
+    });
+    ui.add_space(space::GAP);
+    widgets::card(ui, Surface::Plain, |ui| {
+        widgets::heading(ui, "Faults", "");
+        for line in watching(scene.snapshot.observing) {
+            widgets::wrapped(ui, &[line]);
+        }
     });
     ui.add_space(space::GAP);
     widgets::card(ui, Surface::Plain, |ui| {
