@@ -124,6 +124,9 @@ pub struct ComponentInfo {
     pub probe_addresses: Vec<String>,
     /// Bytes free for new data; `None` when it cannot tell.
     pub free_bytes: Option<u64>,
+    /// The file system that those are free in, where several components may share it (`hdfs://authority`); empty where it is its own.
+    #[serde(default)]
+    pub storage: String,
     /// Bytes in use; `None` when it cannot tell.
     pub used_bytes: Option<u64>,
     /// Whether the component itself told what stands here; false: it has not answered yet, and only its name and kind are known.
@@ -147,6 +150,7 @@ impl ComponentInfo {
             address: String::new(),
             probe_addresses: Vec::new(),
             free_bytes: None,
+            storage: String::new(),
             used_bytes: None,
             described: false,
             kerberos: false,

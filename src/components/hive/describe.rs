@@ -7,6 +7,7 @@ use chrono::Utc;
 use super::Hive;
 use super::metastore::Limits;
 use super::model::{Metadata, Table, table};
+use super::names::drill_of;
 use crate::domain::versions::is_untested_hive;
 use crate::domain::{ComponentInfo, ComponentKind, Health, ProbeReport, Trouble, TroubleKind};
 use crate::protocol::CatalogueItem;
@@ -34,6 +35,7 @@ impl Hive {
             address: self.metastore.address(),
             probe_addresses: Vec::new(),
             free_bytes: under.free_bytes,
+            storage: under.storage,
             used_bytes: None,
             described: true,
             kerberos: under.kerberos,
@@ -71,7 +73,8 @@ impl Hive {
         let object = format!("component {}", self.name);
         if path.is_empty() {
             let names = self.metastore.run(&object, |session| session.databases()).await?;
-            return Ok(names.into_iter().map(|name| self.item(name.clone(), name, true)).collect());
+            let theirs = names.into_iter().filter(|name| drill_of(name).is_none());
+            return Ok(theirs.map(|name| self.item(name.clone(), name, true)).collect());
         }
         let set = self.set(path)?;
         if set.table.is_some() {

@@ -18,10 +18,13 @@ mod names;
 mod paper;
 mod places;
 mod plan;
+mod rehearse;
 mod rewrite;
 mod source;
+mod space;
 mod target;
 mod thrift;
+mod views;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -37,7 +40,7 @@ use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 use capture::State;
@@ -251,6 +254,18 @@ impl Component for Hive {
 
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
         self.read_fence(&self.set(set)?).await
+    }
+
+    async fn rehearse(&self, set: &str, point: PointId, manifest: &Manifest, drill: DrillId) -> Result<String, Trouble> {
+        self.rehearse_set(&self.set(set)?, point, manifest, drill).await
+    }
+
+    async fn clear_rehearsal(&self, drill: DrillId) -> Result<(), Trouble> {
+        self.clear_space(drill).await
+    }
+
+    async fn rehearsals(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
+        self.spaces().await
     }
 
     /// None: Hive's roles and grants are not compared by this version.

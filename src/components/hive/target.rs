@@ -50,7 +50,7 @@ impl PhaseJournal for Part<'_> {
 }
 
 /// A tree's part of a manifest, as a manifest of its own.
-fn manifest_in(manifest: &Manifest, root: &RelPath) -> Manifest {
+pub fn manifest_in(manifest: &Manifest, root: &RelPath) -> Manifest {
     Manifest::from_entries(manifest.entries.values().filter_map(|entry| entry_in(entry, root)))
 }
 
