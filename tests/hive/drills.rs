@@ -72,7 +72,7 @@ async fn one_of_everything_is_in_a_drill_what_it_was_and_nothing_done_there_reac
     hive(secondary, &["drop-table", &place, "types"]);
     let production_s = format!("{}{}", world.hdfs.side(secondary)[1], world.directory());
     hive(secondary, &["create-external", &place, "trap", &format!("{production_s}/orders")]);
-    hive(secondary, &["set-parameter", &place, "trap", "external.table.purge", "true"]);
+    hive(secondary, &["set-parameter", &place, "trap", "EXTERNAL", "FALSE"]);
     assert_same(&before, &production(&world, &places).await);
     let drift = target.drift(&database, Some((staged.point, &staged.manifest))).await.expect("compared");
     assert!(drift.is_empty(), "{drift:?}");
@@ -81,7 +81,7 @@ async fn one_of_everything_is_in_a_drill_what_it_was_and_nothing_done_there_reac
     target.rehearse(&database, staged.point, &staged.manifest, own).await.expect("brought up again");
     assert_same(&told, &world.told_in_drill(&place));
     hive(secondary, &["create-external", &place, "trap", &format!("{production_s}/orders")]);
-    hive(secondary, &["set-parameter", &place, "trap", "external.table.purge", "true"]);
+    hive(secondary, &["set-parameter", &place, "trap", "EXTERNAL", "FALSE"]);
     let listed = target.rehearsals().await.expect("listed").into_iter().filter(|(of, _)| *of == own).map(|(_, what)| what);
     assert_eq!(listed.collect::<Vec<_>>(), [format!("database {place}"), space.clone()]);
     let offered = target.catalogue("").await.expect("listed");

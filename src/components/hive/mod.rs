@@ -12,6 +12,7 @@ mod describe;
 mod dump;
 mod execute;
 mod fence;
+mod handlers;
 mod metastore;
 mod model;
 mod names;

@@ -3,6 +3,7 @@
 //! Every location lies below the space, and what cannot lie there refuses the drill by name: nothing that is written to a drill's tables
 //! reaches production. Views and functions of the database name the drill's own; other databases they name as they did.
 
+use super::handlers::lead;
 use super::model::{ConstraintKind, DRILL, KEY_NAME, Metadata, Table, database, partition, storage, table};
 use super::names::{SetName, drill_constraint, drill_database};
 use super::places::{is_inside, path_in};
@@ -46,7 +47,8 @@ impl Space {
         let mut own = self.rewrite.metadata(production);
         own.marks = [(DRILL.to_owned(), self.drill.to_string())].into();
         for (name, found) in &mut own.tables {
-            self.check(found).map_err(|reason| (SetName { table: Some(name.clone()), ..self.from.clone() }, reason))?;
+            let table = SetName { table: Some(name.clone()), ..self.from.clone() };
+            lead(found, &table, self.drill).and_then(|()| self.check(found)).map_err(|reason| (table, reason))?;
             found.constraints = std::mem::take(&mut found.constraints).into_iter().map(|one| self.constraint(one)).collect();
             if found.is_view() {
                 let known = |name: &str| production.tables.contains_key(name) || production.functions.contains_key(name);
@@ -73,10 +75,6 @@ impl Space {
 
     /// Whether all that is written to a table stays in the space.
     fn check(&self, found: &Table) -> Result<(), String> {
-        if let Some(handler) = found.parameter("storage_handler") {
-            let short = handler.rsplit('.').next().unwrap_or(&handler);
-            return Err(format!("it keeps its rows elsewhere ({short}): what a drill writes to it would be written there"));
-        }
         if found.is_view() {
             return Ok(());
         }
@@ -213,8 +211,8 @@ mod tests {
         let inside = format!("{FS}/w/sales.db/orders");
         assert!(refusal(orders("s3a://bucket/orders", &[], &[])).contains("s3a://bucket/orders"));
         assert!(refusal(orders(&inside, &[], &[("path", "hdfs://a:9820/w/sales.db/orders")])).contains("hdfs://a:9820"));
-        let handler = "org.apache.hadoop.hive.hbase.HBaseStorageHandler";
-        assert!(refusal(orders(&inside, &[("storage_handler", handler)], &[])).contains("(HBaseStorageHandler)"));
+        let handler = "org.apache.hadoop.hive.kafka.KafkaStorageHandler";
+        assert!(refusal(orders(&inside, &[("storage_handler", handler)], &[])).contains("(KafkaStorageHandler)"));
         let mut parts = orders(&inside, &[], &[]);
         let body = Struct::of([(partition::STORAGE, stored("file:/tmp/x", &[]))]);
         parts.partitions = [("day=1".to_owned(), super::super::model::Partition { body, ..Default::default() })].into();
