@@ -1,6 +1,7 @@
 //! A drill's databases as Apache's own client reads them: what was captured, under the drill's names, and nothing that leads out.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use understudy::components::hdfs::HOME;
 use understudy::domain::{DrillId, TroubleKind};
@@ -31,6 +32,7 @@ async fn one_of_everything_is_in_a_drill_what_it_was_and_nothing_done_there_reac
     let outside = format!("/ext-{database}");
     hive(source, &["create-database", &database, ""]);
     hive(source, &["fixture", &database, &format!("{}{outside}", world.hdfs.side(source)[1])]);
+    hive(source, &["add-partitions", &database, "orders", "3", "103"]);
     put(&world, &format!("{}/orders/day=1/place=a%2Fb c/part 0", world.directory()), "1\u{1}2\n").await;
     put(&world, &format!("{outside}/orders of day 2/part-0"), "3\u{1}4\n").await;
     put(&world, &format!("{outside}/logs/today.log"), "x\n").await;
@@ -40,7 +42,9 @@ async fn one_of_everything_is_in_a_drill_what_it_was_and_nothing_done_there_reac
     let before = production(&world, &places).await;
 
     let own = drill();
+    let began = Instant::now();
     let place = target.rehearse(&database, staged.point, &staged.manifest, own).await.expect("brought up");
+    println!("brought up in {:.1} s", began.elapsed().as_secs_f32());
     assert_eq!(place, format!("understudy_drill_{}_{database}", own.0.simple()));
     let space = drill_space(&place);
     // Metadata: the same in the drill's words but for what is only read and was not copied, which stays where it is.
@@ -66,7 +70,7 @@ async fn one_of_everything_is_in_a_drill_what_it_was_and_nothing_done_there_reac
     // Whatever is done there: rows, partitions, a table that leads to production and would take its data along, tables dropped with theirs.
     let file = format!("{space}{}/orders/day=1/place=a%2Fb c/part 0", world.directory());
     world.hdfs.create(secondary, &world.hdfs.side(secondary)[2], &file, "scribbled").await.expect("written");
-    hive(secondary, &["add-partitions", &place, "orders", "3", "5"]);
+    hive(secondary, &["add-partitions", &place, "orders", "103", "105"]);
     hive(secondary, &["set-parameter", &place, "customers", "comment", "scribbled"]);
     hive(secondary, &["drop-partition", &place, "orders", "2", "大阪"]);
     hive(secondary, &["drop-table", &place, "types"]);
@@ -90,9 +94,11 @@ async fn one_of_everything_is_in_a_drill_what_it_was_and_nothing_done_there_reac
         "a drill is nothing to back up"
     );
     hive(secondary, &["drop-table", &place, "customers"]);
+    let began = Instant::now();
     for _ in 0..2 {
         target.clear_rehearsal(own).await.expect("removed");
     }
+    println!("removed in {:.1} s", began.elapsed().as_secs_f32());
     assert!(try_hive(secondary, &["has-partition", &place, "orders", "x"]).is_err(), "no database");
     assert!(world.hdfs.tree(secondary, &format!("{HOME}/drills")).await.keys().all(|path| !path.contains(&own.to_string())));
     assert!(target.rehearsals().await.expect("listed").iter().all(|(of, _)| *of != own));
