@@ -244,6 +244,10 @@ impl Component for Hive {
         self.restore_point(&self.set(set)?, point, manifest).await
     }
 
+    async fn rebase(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        self.rebase_point(&self.set(set)?, point, manifest).await
+    }
+
     async fn fence(&self, set: &str) -> Result<String, Trouble> {
         self.fence_set(&self.set(set)?).await
     }

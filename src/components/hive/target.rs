@@ -260,6 +260,20 @@ impl Hive {
         self.bring_metadata(set, point, manifest, wanted).await
     }
 
+    /// What was captured by snapshots of a directory above it cannot have snapshots of its own beside them, which a target needs.
+    pub(super) async fn rebase_point(&self, set: &SetName, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        let hdfs = self.hdfs_of(set);
+        for (_, place) in self.wanted(set, manifest).await?.trees {
+            if !hdfs.has_snapshot(&place, point).await? && hdfs.find_cut(&place, point).await?.is_some() {
+                let reason =
+                    format!("{place} is captured by snapshots of a directory above it: this version cannot make it a target there");
+                return Err(self.refused(set, &reason).next("back up the whole database instead of its tables; until then fail over only"));
+            }
+        }
+        self.restore_point(set, point, manifest).await?;
+        self.seal_point(set, point, manifest).await
+    }
+
     pub(super) async fn drift_of(&self, set: &SetName, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
         let hdfs = self.hdfs_of(set);
         let Some((point, manifest)) = expected else {
