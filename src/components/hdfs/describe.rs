@@ -49,6 +49,7 @@ impl Hdfs {
             probe_addresses: self.web.addresses().to_vec(),
             free_bytes: bean["Free"].as_u64(),
             storage: self.storage(),
+            copies: self.copies().await,
             used_bytes: bean["Used"].as_u64(),
             described: true,
             kerberos,
@@ -60,6 +61,11 @@ impl Hdfs {
     fn storage(&self) -> String {
         let fs = self.fs.trim_end_matches('/');
         fs.strip_suffix(":8020").unwrap_or(fs).to_ascii_lowercase()
+    }
+
+    /// Replicas of a file unless its writer says otherwise. Where the NameNode does not tell it is HDFS's own default.
+    async fn copies(&self) -> u32 {
+        self.setting("dfs.replication").await.and_then(|count| count.parse().ok()).unwrap_or(3).max(1)
     }
 
     /// Tries the right that nothing here works without: making a directory snapshottable takes a superuser.

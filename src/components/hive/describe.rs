@@ -36,6 +36,7 @@ impl Hive {
             probe_addresses: Vec::new(),
             free_bytes: under.free_bytes,
             storage: under.storage,
+            copies: under.copies,
             used_bytes: None,
             described: true,
             kerberos: under.kerberos,

@@ -151,6 +151,7 @@ impl Component for Tables {
                 probe_addresses: Vec::new(),
                 free_bytes: space.map(|space| space.f_bavail.saturating_mul(space.f_frsize)),
                 storage: String::new(),
+                copies: 1,
                 used_bytes: std::fs::metadata(&*this.database).ok().map(|found| found.len()),
                 described: true,
                 kerberos: false,

@@ -144,13 +144,19 @@ fn shares(one: &ComponentInfo, other: &ComponentInfo) -> bool {
 
 /// Whether there is room for `all` bytes, of which `bytes` are the component's own.
 fn room_line(title: &str, info: &ComponentInfo, bytes: u64, all: u64) -> Check {
-    let copied = match all == bytes {
-        true => format!("{} are copied", size(bytes)),
-        false => format!("{} are copied, {} with what else goes into the same file system", size(bytes), size(all)),
-    };
+    let needed = all.saturating_mul(u64::from(info.copies.max(1)));
+    let mut copied = format!("{} are copied", size(bytes));
+    if all != bytes {
+        copied += &format!(", {} with what else goes into the same file system", size(all));
+    }
+    if needed != all {
+        copied += &format!(", {} in {} replicas", size(needed), info.copies);
+    }
     match (info.kind, info.free_bytes) {
         (ComponentKind::Hbase, _) => Check::ok(title, "tables are cloned: no copy is made"),
-        (_, Some(free)) if free < all => line(title, CheckState::Failed, format!("{copied}, {} are free", size(free)), "free space there"),
+        (_, Some(free)) if free < needed => {
+            line(title, CheckState::Failed, format!("{copied}, {} are free", size(free)), "free space there")
+        }
         (_, Some(free)) => Check::ok(title, format!("{copied}, {} are free", size(free))),
         (_, None) => line(title, CheckState::Warning, format!("{copied}; what is free is not known"), "look yourself"),
     }
@@ -216,6 +222,11 @@ mod tests {
         let both = room_line("Space in hive", &hive, 6 << 30, 12 << 30);
         assert_eq!(both.state, CheckState::Failed);
         assert!(both.evidence.starts_with("6.0 GiB are copied, 12.0 GiB with what else"), "{}", both.evidence);
+        let thrice = room_line("Space in hive", &ComponentInfo { copies: 3, ..hive }, 4 << 30, 4 << 30);
+        assert_eq!(
+            (thrice.state, thrice.evidence.as_str()),
+            (CheckState::Failed, "4.0 GiB are copied, 12.0 GiB in 3 replicas, 10.0 GiB are free")
+        );
     }
 
     #[test]
