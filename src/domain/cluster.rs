@@ -124,6 +124,12 @@ pub struct ComponentInfo {
     pub probe_addresses: Vec<String>,
     /// Bytes free for new data; `None` when it cannot tell.
     pub free_bytes: Option<u64>,
+    /// The file system that those are free in, where several components may share it (`hdfs://authority`); empty where it is its own.
+    #[serde(default)]
+    pub storage: String,
+    /// How often that file system keeps a byte, which `free_bytes` does not know of; 1 where it is not told.
+    #[serde(default = "once")]
+    pub copies: u32,
     /// Bytes in use; `None` when it cannot tell.
     pub used_bytes: Option<u64>,
     /// Whether the component itself told what stands here; false: it has not answered yet, and only its name and kind are known.
@@ -137,6 +143,10 @@ pub struct ComponentInfo {
     pub missing_rights: Vec<String>,
 }
 
+fn once() -> u32 {
+    1
+}
+
 impl ComponentInfo {
     /// One of which only name and kind are known.
     pub fn undescribed(name: ComponentName, kind: ComponentKind) -> ComponentInfo {
@@ -147,6 +157,8 @@ impl ComponentInfo {
             address: String::new(),
             probe_addresses: Vec::new(),
             free_bytes: None,
+            storage: String::new(),
+            copies: once(),
             used_bytes: None,
             described: false,
             kerberos: false,

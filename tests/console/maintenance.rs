@@ -46,6 +46,7 @@ fn a_maintenance_is_begun_with_an_end_and_a_reason_shown_everywhere_and_ended() 
 #[test]
 fn a_primary_that_answers_again_switches_the_button_off_where_it_stands() {
     let mut bench = bench(sample::faulty());
+    bench.declare("its power is off");
     bench.confirm("guiyang");
     assert!(bench.enabled("Adjust identity: make guiyang primary"));
     let mut snapshot = sample::faulty();

@@ -112,6 +112,8 @@ fn components() -> Vec<ComponentInfo> {
             address: format!("/srv/{name}"),
             probe_addresses: Vec::new(),
             free_bytes: Some(1 << 40),
+            storage: String::new(),
+            copies: 1,
             used_bytes: Some(1 << 20),
             described: true,
             kerberos: false,

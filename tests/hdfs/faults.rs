@@ -108,6 +108,7 @@ async fn dead_hung_and_safe_mode_are_told_apart_and_nothing_hangs() {
     primary.put(SET, &[("op", "MKDIRS")]).await;
     let info = hdfs.describe().await.expect("described");
     assert!(info.version.starts_with('3') && info.free_bytes > Some(0) && !info.kerberos, "{info:?}");
+    assert!(info.copies == 1 && info.storage.starts_with("hdfs://"), "{info:?}");
     assert_eq!(info.missing_rights, Vec::<String>::new());
     let there = info.probe_addresses;
     probe_until(&there, Health::Healthy, "active").await;

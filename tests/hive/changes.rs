@@ -13,7 +13,7 @@ use crate::support::hive_judge::hive;
 use crate::support::hive_world::HiveWorld;
 
 /// Fails with the first differences, not with two whole databases.
-fn assert_same(source: &BTreeMap<String, String>, target: &BTreeMap<String, String>) {
+pub fn assert_same(source: &BTreeMap<String, String>, target: &BTreeMap<String, String>) {
     let keys: std::collections::BTreeSet<_> = source.keys().chain(target.keys()).collect();
     let wrong: Vec<String> = keys
         .into_iter()
@@ -31,7 +31,7 @@ async fn same(world: &HiveWorld, outside: &str) {
     }
 }
 
-async fn put(world: &HiveWorld, path: &str, content: &str) {
+pub async fn put(world: &HiveWorld, path: &str, content: &str) {
     world.hdfs.create(Side::Source, &world.hdfs.side(Side::Source)[2], path, content).await.expect("written");
 }
 

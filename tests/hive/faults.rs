@@ -4,11 +4,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use understudy::components::Component;
-use understudy::domain::{Health, ProbeReport, TroubleKind};
+use understudy::domain::{DrillId, Health, ProbeReport, TroubleKind};
 
 use crate::support::contract::{Side, World};
-use crate::support::ferry::{Journal, stage};
-use crate::support::hive_judge::try_hive;
+use crate::support::ferry::{Journal, run, stage};
+use crate::support::hive_judge::{hive, try_hive};
 use crate::support::hive_world::HiveWorld;
 
 fn fault(cluster: &str, what: &str) {
@@ -71,4 +71,39 @@ async fn an_apply_whose_metastore_was_killed_goes_on_when_it_is_back() {
     target.apply(&set, staged.point, &staged.plan, &staged.manifest, &journal.restarted()).await.expect("goes on");
     target.seal(&set, staged.point, &staged.manifest).await.expect("sealed");
     assert_eq!(world.live(Side::Target).await, world.live(Side::Source).await);
+}
+
+/// In the middle of the metadata: the data is copied, some tables and partitions are made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_whose_metastore_was_killed_is_begun_anew_or_removed() {
+    let Some(world) = HiveWorld::alone().await else { return };
+    world.write(Side::Source, "a", "content").await;
+    hive(Side::Source, &["create-orders", &world.database, "orders"]);
+    hive(Side::Source, &["add-partitions", &world.database, "orders", "1", "601"]);
+    let (target, set, own) = (world.open(Side::Target), world.set(), DrillId(uuid::Uuid::now_v7()));
+    let staged = run(world.open(Side::Source).as_ref(), &target, &set, None).await;
+    let database = format!("understudy_drill_{}_{set}", own.0.simple());
+    let tables = || try_hive(Side::Target, &["partitions", &database, "orders"]);
+
+    let bringing = {
+        let (target, set, manifest) = (target.clone(), set.clone(), staged.manifest.clone());
+        tokio::spawn(async move { target.rehearse(&set, staged.point, &manifest, own).await })
+    };
+    while tables().is_err() {
+        assert!(!bringing.is_finished(), "it was quicker than this test");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    fault("secondary", "kill");
+    let broken = bringing.await.expect("it ends").expect_err("nobody answers");
+    assert!(broken.is_worth_retrying(), "{broken}");
+    let told = target.clear_rehearsal(own).await.expect_err("nothing is said to be removed that was not looked at");
+    assert_eq!(told.kind, TroubleKind::Unreachable, "{told}");
+    fault("secondary", "start");
+    let target = world.open(Side::Target);
+    let left = || async { target.rehearsals().await.expect("listed").into_iter().filter(|(of, _)| *of == own).count() };
+    assert_eq!(left().await, 2, "a database and its files");
+    let place = target.rehearse(&set, staged.point, &staged.manifest, own).await.expect("begun anew");
+    assert_eq!(world.in_drill(&place).await, world.live(Side::Target).await);
+    target.clear_rehearsal(own).await.expect("removed");
+    assert_eq!(left().await, 0);
 }

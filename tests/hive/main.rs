@@ -8,6 +8,7 @@
 mod support;
 
 mod changes;
+mod drills;
 mod faults;
 mod moments;
 mod refusals;

@@ -4,6 +4,7 @@
 //! `--test-threads=1`: the servers are killed. `UNDERSTUDY_KILLS=all` kills each at every stage (some 15 minutes) instead of at one.
 #![cfg(feature = "agent")]
 
+mod drills;
 mod kills;
 mod leftovers;
 mod mixed;

@@ -70,7 +70,8 @@ impl Mixed {
         Some(mixed)
     }
 
-    fn sets(&self) -> String {
+    /// Its data sets, as a plan names them.
+    pub fn sets(&self) -> String {
         format!("[\"hdfs:{}\", \"hbase:{}\", \"hive:{}\"]", self.directory, self.table, self.database)
     }
 
@@ -113,7 +114,7 @@ impl Mixed {
     }
 
     /// What one side holds, as Apache's clients tell it. At the secondary HBase's table is its newest snapshot.
-    async fn held(&self, at: &At) -> BTreeMap<String, String> {
+    pub async fn held(&self, at: &At) -> BTreeMap<String, String> {
         let client = hdfs::client(&at.hdfs.fs, &at.hdfs.user);
         let web = Web::new(&at.hdfs.webhdfs, &at.hdfs.user);
         let listing = hdfs::listing(&client, &web, &self.directory).await;

@@ -243,6 +243,8 @@ fn components(up: bool) -> Vec<ComponentInfo> {
         address: "/srv/files".into(),
         probe_addresses: Vec::new(),
         free_bytes: Some(1 << 40),
+        storage: String::new(),
+        copies: 1,
         used_bytes: Some(1 << 20),
         described: up,
         kerberos: false,

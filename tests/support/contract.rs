@@ -41,10 +41,6 @@ pub trait World: Send + Sync {
     async fn outside(&self, side: Side) -> BTreeMap<String, String>;
     /// What we keep for ourselves at one side, apart from what holds no data.
     async fn kept(&self, side: Side) -> Vec<String>;
-    /// Whether its data sets can be brought up for a drill.
-    fn has_drills(&self) -> bool {
-        true
-    }
     /// Everything in a drill's place of the data set, as [`live`](World::live) tells it.
     async fn in_drill(&self, place: &str) -> BTreeMap<String, String>;
     /// Writes an item there.
@@ -371,21 +367,7 @@ fn drill() -> DrillId {
     DrillId(uuid::Uuid::now_v7())
 }
 
-/// A kind that has no drills yet says so by name, and nothing is there afterwards.
-async fn drills_are_refused(world: &dyn World) {
-    fill(world).await;
-    let target = world.open(Side::Target);
-    let staged = run(world.open(Side::Source).as_ref(), &target, &world.set(), None).await;
-    let trouble = target.rehearse(&world.set(), staged.point, &staged.manifest, drill()).await.expect_err("refused");
-    assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
-    assert!(trouble.object.contains(&world.set()) && !trouble.next_step.is_empty(), "{trouble}");
-    assert_eq!(target.rehearsals().await, Ok(Vec::new()));
-}
-
 pub async fn a_drill_has_a_copy_of_its_own_and_leaves_nothing(world: &dyn World) {
-    if !world.has_drills() {
-        return drills_are_refused(world).await;
-    }
     fill(world).await;
     let (source, target, set) = (world.open(Side::Source), world.open(Side::Target), world.set());
     let first = run(source.as_ref(), &target, &set, None).await;
@@ -423,9 +405,6 @@ pub async fn a_drill_has_a_copy_of_its_own_and_leaves_nothing(world: &dyn World)
 }
 
 pub async fn replication_goes_on_beside_a_drill(world: &dyn World) {
-    if !world.has_drills() {
-        return;
-    }
     fill(world).await;
     let (source, target, set) = (world.open(Side::Source), world.open(Side::Target), world.set());
     let first = run(source.as_ref(), &target, &set, None).await;

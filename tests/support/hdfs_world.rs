@@ -66,6 +66,18 @@ impl HdfsWorld {
         assert!((200..300).contains(&status), "{path} {query:?}: {status} {body}");
     }
 
+    /// Removes what is there with all below.
+    pub async fn delete(&self, side: Side, path: &str) {
+        let (status, body) = self.call(side, &self.side(side)[2], "DELETE", path, &[("op", "DELETE"), ("recursive", "true")], "").await;
+        assert!(status == 200 && body.contains("true"), "{path}: {status} {body}");
+    }
+
+    pub async fn drop_snapshot(&self, side: Side, path: &str, name: &str) {
+        let query = [("op", "DELETESNAPSHOT"), ("snapshotname", name)];
+        let (status, body) = self.call(side, &self.side(side)[2], "DELETE", path, &query, "").await;
+        assert_eq!(status, 200, "{path}: {body}");
+    }
+
     pub async fn json(&self, side: Side, path: &str, op: &str) -> Value {
         let (status, body) = self.call(side, &self.side(side)[2], "GET", path, &[("op", op)], "").await;
         if status == 404 { Value::Null } else { serde_json::from_str(&body).expect("JSON") }

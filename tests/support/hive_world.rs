@@ -120,6 +120,21 @@ impl HiveWorld {
         let fs = &self.hdfs.side(side)[1];
         serde_json::from_str(&hive(side, &["describe", database, fs, "FS"])).expect("JSON")
     }
+
+    /// The same of a drill's database, in production's words: its space, its name and those of its constraints.
+    pub fn told_in_drill(&self, place: &str) -> BTreeMap<String, String> {
+        let fs = &self.hdfs.side(Side::Target)[1];
+        let space = format!("{fs}{}", drill_space(place));
+        let constraint = &place[.."understudy_drill_".len() + 33];
+        let words = ["describe", place, &space, "FS", fs, "FS", place, &self.database, constraint, ""];
+        serde_json::from_str(&hive(Side::Target, &words)).expect("JSON")
+    }
+}
+
+/// Where a drill's database has its files, as the database's name tells.
+pub fn drill_space(database: &str) -> String {
+    let id = database.strip_prefix("understudy_drill_").and_then(|rest| rest.get(..32)).expect("a drill's database");
+    format!("{HOME}/drills/{}/hive", id.parse::<uuid::Uuid>().expect("its id"))
 }
 
 /// All files below a folder but the names of data sets.
@@ -207,15 +222,23 @@ impl World for HiveWorld {
         files_below(&self.store(side)).into_iter().chain(staged).collect()
     }
 
-    fn has_drills(&self) -> bool {
-        false
+    async fn in_drill(&self, place: &str) -> BTreeMap<String, String> {
+        let space = drill_space(place);
+        let mut held = self.hdfs.tree(Side::Target, &format!("{space}{}", self.directory())).await;
+        held = held.into_iter().map(|(path, what)| (path.replacen(&space, "", 1), what)).collect();
+        held.extend(self.told_in_drill(place));
+        held
     }
 
-    async fn in_drill(&self, _: &str) -> BTreeMap<String, String> {
-        BTreeMap::new()
+    async fn write_in_drill(&self, place: &str, name: &str, content: &str) {
+        let (value, directory) = self.value(name);
+        let path = format!("{}{directory}/data", drill_space(place));
+        self.hdfs.create(Side::Target, &self.hdfs.side(Side::Target)[2], &path, content).await.expect("written");
+        let partition = directory.rsplit('/').next().expect("a name");
+        if hive(Side::Target, &["has-partition", place, "items", partition]) == "false" {
+            hive(Side::Target, &["add-partition", place, "items", "", &value]);
+        }
     }
-
-    async fn write_in_drill(&self, _: &str, _: &str, _: &str) {}
 
     async fn ways_out(&self, _: Side) -> Vec<String> {
         let missing = format!("{}.nosuch", self.database);

@@ -26,6 +26,8 @@ pub(super) fn describe(inner: &Inner) -> Result<ComponentInfo, Trouble> {
         address: inner.root.display().to_string(),
         probe_addresses: Vec::new(),
         free_bytes: Some(space.f_bavail.saturating_mul(space.f_frsize)),
+        storage: String::new(),
+        copies: 1,
         used_bytes: None,
         described: true,
         kerberos: false,

@@ -37,6 +37,8 @@ impl Hbase {
             address: format!("{}{}", self.fs, self.root),
             probe_addresses: self.web.clone(),
             free_bytes: under.free_bytes,
+            storage: String::new(),
+            copies: 1,
             used_bytes: self.sum(&self.root).await.map(|(bytes, _)| bytes),
             missing_rights: under.missing_rights,
         })

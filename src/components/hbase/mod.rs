@@ -38,6 +38,7 @@ use crate::domain::{
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 use client::Client;
 use names::Table;
+pub(super) use rehearse::drill_table;
 pub use rpc::RpcLimits;
 
 /// How long a probe may take.

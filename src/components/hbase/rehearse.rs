@@ -26,6 +26,11 @@ fn table_of(drill: DrillId, table: &Table) -> Table {
     Table { namespace: namespace(drill), name: format!("{}.{}", table.namespace, table.name) }
 }
 
+/// What a table, as HBase spells it, is called in a drill: for those who reach it from elsewhere.
+pub fn drill_table(drill: DrillId, table: &str) -> String {
+    table_of(drill, &Table::of_text(table)).text()
+}
+
 impl Hbase {
     pub(super) async fn rehearse_set(
         &self,
@@ -94,6 +99,8 @@ mod tests {
             assert_eq!(drill_of(other), None, "{other}");
         }
         let clone = table_of(drill, &Table { namespace: "shop".into(), name: "orders".into() });
+        assert_eq!(drill_table(drill, "shop:orders"), clone.set());
+        assert!(drill_table(drill, "orders").ends_with(":default.orders"));
         assert_eq!(Table::of_set(&clone.set()), Ok(clone));
     }
 }

@@ -48,11 +48,24 @@ impl Hdfs {
             address: self.fs.clone(),
             probe_addresses: self.web.addresses().to_vec(),
             free_bytes: bean["Free"].as_u64(),
+            storage: self.storage(),
+            copies: self.copies().await,
             used_bytes: bean["Used"].as_u64(),
             described: true,
             kerberos,
             missing_rights: if kerberos { Vec::new() } else { self.missing_rights().await },
         })
+    }
+
+    /// Its file system, spelled one way: port 8020 is what HDFS takes where none is named.
+    fn storage(&self) -> String {
+        let fs = self.fs.trim_end_matches('/');
+        fs.strip_suffix(":8020").unwrap_or(fs).to_ascii_lowercase()
+    }
+
+    /// Replicas of a file unless its writer says otherwise. Where the NameNode does not tell it is HDFS's own default.
+    async fn copies(&self) -> u32 {
+        self.setting("dfs.replication").await.and_then(|count| count.parse().ok()).unwrap_or(3).max(1)
     }
 
     /// Tries the right that nothing here works without: making a directory snapshottable takes a superuser.

@@ -1,5 +1,6 @@
 //! A drill's space on HDFS: `/understudy/drills/DRILL/COMPONENT/PATH`, copied out of the sealed snapshot, every file held against its
-//! digest on the way. An ordinary tree: it is not fenced, takes no snapshots and shares no block with the data set.
+//! digest on the way. An ordinary tree: it is not fenced, takes no snapshots and shares no block with the data set. Trees that another
+//! component keeps here come into a space of that component's.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ use hdfs_native::WriteOptions;
 use super::error::HdfsError;
 use super::listing::{AT_ONCE, full, list};
 use super::webhdfs::Operation;
-use super::{HOME, Hdfs};
+use super::{Cut, HOME, Hdfs};
 use crate::components::ByteStream;
 use crate::components::objects::Digester;
 use crate::components::pool::Pool;
@@ -25,7 +26,7 @@ fn drills() -> String {
 
 impl Hdfs {
     /// Where a drill has what is of this component.
-    fn space(&self, drill: DrillId) -> String {
+    pub(in crate::components) fn space(&self, drill: DrillId) -> String {
         format!("{}/{drill}/{}", drills(), self.name)
     }
 
@@ -35,25 +36,34 @@ impl Hdfs {
             return Err(Trouble::new(TroubleKind::NotFound, self.object(set), reason).next("choose another recovery point"));
         }
         let place = format!("{}{set}", self.space(drill));
-        let about = |error: HdfsError| error.about(self.object(&place));
-        self.remove(&place).await.map_err(about)?;
+        self.copy_out(&self.snapshot_path(set, point), &place, manifest).await?;
+        Ok(format!("{}{place}", self.fs.trim_end_matches('/')))
+    }
+
+    /// A tree as it was at a point, in a drill's space.
+    pub(in crate::components) async fn copy_cut(&self, cut: &Cut, place: &str, manifest: &Manifest) -> Result<(), Trouble> {
+        self.copy_out(&cut.path, place, manifest).await
+    }
+
+    /// Copies what a snapshot holds of a manifest; what is in the place already goes.
+    async fn copy_out(&self, from: &str, place: &str, manifest: &Manifest) -> Result<(), Trouble> {
+        let about = |error: HdfsError| error.about(self.object(place));
+        self.remove(place).await.map_err(about)?;
         // Parents come before what is in them, and every directory is ours alone until all of it is there.
         for entry in manifest.entries.values().filter(|entry| entry.node == Node::Directory) {
-            let make = Operation::put("MKDIRS", &full(&place, &entry.path)).with("permission", "700");
+            let make = Operation::put("MKDIRS", &full(place, &entry.path)).with("permission", "700");
             self.web.run(make).await.map_err(about)?;
         }
-        let from = self.snapshot_path(set, point);
         let mut pool = Pool::new(COPIED_AT_ONCE);
         for entry in manifest.entries.values().filter(|entry| entry.node != Node::Directory) {
-            pool.add(self.rehearse_one(&from, &place, entry)).await?;
+            pool.add(self.rehearse_one(from, place, entry)).await?;
         }
         pool.finish().await?;
         let mut pool = Pool::new(AT_ONCE);
         for entry in manifest.entries.values() {
-            pool.add(async { self.give_metadata(&place, entry).await.map_err(about) }).await?;
+            pool.add(async { self.give_metadata(place, entry).await.map_err(about) }).await?;
         }
-        pool.finish().await?;
-        Ok(format!("{}{place}", self.fs.trim_end_matches('/')))
+        pool.finish().await
     }
 
     async fn rehearse_one(&self, from: &str, place: &str, entry: &Entry) -> Result<(), Trouble> {
@@ -92,7 +102,7 @@ impl Hdfs {
     }
 
     /// Removes the space of a drill, and the directories above it that are empty then.
-    pub(super) async fn clear_space(&self, drill: DrillId) -> Result<(), Trouble> {
+    pub(in crate::components) async fn clear_space(&self, drill: DrillId) -> Result<(), Trouble> {
         let about = |error: HdfsError| error.about(self.object(&self.space(drill)));
         self.remove(&self.space(drill)).await.map_err(about)?;
         for above in [format!("{}/{drill}", drills()), drills()] {
@@ -113,7 +123,7 @@ impl Hdfs {
     }
 
     /// The drills that have a space of this component.
-    pub(super) async fn spaces(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
+    pub(in crate::components) async fn spaces(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
         let about = |error: HdfsError| error.about(self.object(&drills()));
         let names = |listed: Result<Vec<super::status::FileStatus>, HdfsError>| match listed {
             Ok(found) => Ok(found.into_iter().map(|status| status.path_suffix).collect::<Vec<_>>()),

@@ -27,7 +27,7 @@ pub(in crate::components) struct Cut {
     /// The tree below it.
     inner: RelPath,
     /// The tree's path in the snapshot.
-    path: String,
+    pub(super) path: String,
 }
 
 impl Hdfs {

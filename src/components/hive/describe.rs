@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Hive;
 use super::model::{Metadata, Table, table};
+use super::names::drill_of;
 use super::probe::probe_addresses;
 use crate::domain::versions::is_untested_hive;
 use crate::domain::{ComponentInfo, ComponentKind, ProbeReport, Trouble, TroubleKind};
@@ -32,6 +33,8 @@ impl Hive {
             address: self.metastore.address(),
             probe_addresses: self.metastore.addresses(),
             free_bytes: under.free_bytes,
+            storage: under.storage,
+            copies: under.copies,
             used_bytes: None,
             described: true,
             kerberos: under.kerberos,
@@ -52,7 +55,8 @@ impl Hive {
         let object = format!("component {}", self.name);
         if path.is_empty() {
             let names = self.metastore.run(&object, |session| session.databases()).await?;
-            return Ok(names.into_iter().map(|name| self.item(name.clone(), name, true)).collect());
+            let theirs = names.into_iter().filter(|name| drill_of(name).is_none());
+            return Ok(theirs.map(|name| self.item(name.clone(), name, true)).collect());
         }
         let set = self.set(path)?;
         if set.table.is_some() {

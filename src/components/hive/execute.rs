@@ -41,6 +41,33 @@ impl Metastore {
     }
 }
 
+impl Metastore {
+    /// Takes databases away with all that is in them, and no file, wherever their tables say that their data is. Well for one that is not
+    /// there.
+    pub async fn drop_databases(&self, object: &str, databases: Vec<String>) -> Result<(), Trouble> {
+        self.run(object, move |session| databases.iter().try_for_each(|database| drop_database(session, database))).await
+    }
+
+    /// Takes one table away, and no file; well when it is not there, nor its database.
+    pub async fn drop_table(&self, object: &str, database: &str, table: &str) -> Result<(), Trouble> {
+        let (database, step) = (database.to_owned(), Step::DropTable { table: table.to_owned() });
+        self.run(object, move |session| carry_out(session, &database, &step)).await
+    }
+}
+
+/// Table by table, for a call that drops all of them is silent for as long as it takes.
+fn drop_database(session: &mut Session, database: &str) -> Result<(), SessionError> {
+    if session.database(database)?.is_none() {
+        return Ok(());
+    }
+    for table in session.tables(database)? {
+        carry_out(session, database, &Step::DropTable { table })?;
+    }
+    let (deleting_data, cascading) = (false.into(), true.into());
+    let method = Method("drop_database", &["NoSuchObjectException", "InvalidOperationException", "MetaException"]);
+    unless_gone(session.order(method, [(1, database.into()), (2, deleting_data), (3, cascading)]))
+}
+
 /// Keeps the metastore from counting files by itself: the numbers come with the metadata.
 fn quietly() -> Value {
     Struct::of([(1, Value::from(&BTreeMap::from([("DO_NOT_UPDATE_STATS".to_owned(), "true".to_owned())])))]).into()

@@ -12,6 +12,7 @@ mod describe;
 mod dump;
 mod execute;
 mod fence;
+mod handlers;
 mod metastore;
 mod model;
 mod names;
@@ -19,10 +20,13 @@ mod paper;
 mod places;
 mod plan;
 pub mod probe;
+mod rehearse;
 mod rewrite;
 mod source;
+mod space;
 mod target;
 mod thrift;
+mod views;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -38,7 +42,7 @@ use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 use capture::State;
@@ -241,6 +245,10 @@ impl Component for Hive {
         self.restore_point(&self.set(set)?, point, manifest).await
     }
 
+    async fn rebase(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        self.rebase_point(&self.set(set)?, point, manifest).await
+    }
+
     async fn fence(&self, set: &str) -> Result<String, Trouble> {
         self.fence_set(&self.set(set)?).await
     }
@@ -252,6 +260,18 @@ impl Component for Hive {
 
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
         self.read_fence(&self.set(set)?).await
+    }
+
+    async fn rehearse(&self, set: &str, point: PointId, manifest: &Manifest, drill: DrillId) -> Result<String, Trouble> {
+        self.rehearse_set(&self.set(set)?, point, manifest, drill).await
+    }
+
+    async fn clear_rehearsal(&self, drill: DrillId) -> Result<(), Trouble> {
+        self.clear_space(drill).await
+    }
+
+    async fn rehearsals(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
+        self.spaces().await
     }
 
     /// None: Hive's roles and grants are not compared by this version.

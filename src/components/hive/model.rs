@@ -10,6 +10,8 @@ use super::thrift::{Struct, Value};
 pub const OWN: &str = "understudy.";
 /// On what we keep as a secondary: the data set.
 pub const MARK: &str = "understudy.set";
+/// On what a drill has here: its id.
+pub const DRILL: &str = "understudy.drill";
 /// On what is fenced.
 pub const FENCE: &str = "understudy.fence";
 
@@ -23,6 +25,8 @@ pub mod database {
     pub const PARAMETERS: i16 = 4;
     pub const PRIVILEGES: i16 = 5;
     pub const CREATE_TIME: i16 = 9;
+    /// Of later versions: where managed tables go.
+    pub const MANAGED_LOCATION: i16 = 10;
 }
 
 /// Fields of a `Table`.
@@ -33,6 +37,8 @@ pub mod table {
     pub const STORAGE: i16 = 7;
     pub const PARTITION_KEYS: i16 = 8;
     pub const PARAMETERS: i16 = 9;
+    /// A view's text as it was written, and with every name in full.
+    pub const VIEW_TEXTS: [i16; 2] = [10, 11];
     pub const TYPE: i16 = 12;
     pub const PRIVILEGES: i16 = 13;
     /// Write id, whether statistics comply, column statistics, access rights and ids: told by the server, never kept.
@@ -71,6 +77,9 @@ pub mod function {
     /// Of a resource inside.
     pub const URI: i16 = 2;
 }
+
+/// Of a foreign key's columns: the name of the key that it leads to.
+pub const KEY_NAME: i16 = 11;
 
 /// The kinds of constraints, in the order in which they can be made: a foreign key needs the key that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

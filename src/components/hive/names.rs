@@ -1,6 +1,8 @@
-//! What a data set of this component is called: `DATABASE` or `DATABASE.TABLE`.
+//! What a data set of this component is called: `DATABASE` or `DATABASE.TABLE`; and what a drill's own databases are.
 
 use std::fmt;
+
+use crate::domain::{Digest, DrillId};
 
 /// The database whose directory is the warehouse itself.
 pub const DEFAULT: &str = "default";
@@ -37,6 +39,39 @@ pub fn usual_database(warehouse: &str, database: &str) -> String {
     if database == DEFAULT { warehouse.to_owned() } else { format!("{warehouse}/{database}.db") }
 }
 
+/// What the databases of drills are called before the drill's id.
+const DRILL: &str = "understudy_drill_";
+/// Letters that a metastore keeps of a database's name.
+const DATABASE_LETTERS: usize = 128;
+/// Letters that it keeps of a constraint's.
+const CONSTRAINT_LETTERS: usize = 400;
+
+/// A drill's database beside a database of production: `understudy_drill_ID_NAME`.
+pub fn drill_database(drill: DrillId, database: &str) -> String {
+    fitting(&format!("{DRILL}{}_{database}", drill.0.simple()), DATABASE_LETTERS)
+}
+
+/// What a constraint is called there: a metastore of version 3.1 takes each constraint's name once only, whatever the database.
+pub fn drill_constraint(drill: DrillId, constraint: &str) -> String {
+    fitting(&format!("{DRILL}{}_{constraint}", drill.0.simple()), CONSTRAINT_LETTERS)
+}
+
+/// The drill of a database, if it is one's.
+pub fn drill_of(database: &str) -> Option<DrillId> {
+    let (id, name) = database.strip_prefix(DRILL)?.split_once('_')?;
+    if name.is_empty() || id.len() != 32 { None } else { id.parse().ok() }
+}
+
+/// A name no longer than a metastore takes; what is cut off is told by a digest, so that no two names meet.
+fn fitting(name: &str, letters: usize) -> String {
+    if name.chars().count() <= letters {
+        return name.to_owned();
+    }
+    let digest = Digest::of_bytes(name.as_bytes()).to_string();
+    let kept: String = name.chars().take(letters - 17).collect();
+    format!("{kept}_{}", &digest[..16])
+}
+
 impl fmt::Display for SetName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.table {
@@ -57,6 +92,23 @@ mod tests {
         assert_eq!(name("sales.Orders_2"), Ok(("sales".into(), Some("orders_2".into()))));
         for bad in ["", ".", "a.", ".b", "a.b.c", "a/b", "../a", "a b", "/warehouse/x.db", "a*"] {
             assert!(name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_drills_database_tells_its_drill_fits_and_no_others_is_taken_for_one() {
+        let drill = DrillId(uuid::Uuid::now_v7());
+        let long = |end: char| format!("{}{end}", "d".repeat(127));
+        for name in ["sales".to_owned(), "a_b".to_owned(), long('x')] {
+            let own = drill_database(drill, &name);
+            assert_eq!(drill_of(&own), Some(drill), "{own}");
+            assert!(own.len() <= 128 && SetName::parse(&own).is_ok(), "{own}");
+        }
+        assert!(drill_database(drill, "sales").ends_with("_sales"));
+        assert_ne!(drill_database(drill, &long('x')), drill_database(drill, &long('y')));
+        let simple = drill.0.simple();
+        for other in ["sales", "understudy_drill_", "understudy_drill_x_y", &format!("understudy_drill_{simple}"), &format!("{simple}_a")] {
+            assert_eq!(drill_of(other), None, "{other}");
         }
     }
 

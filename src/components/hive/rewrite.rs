@@ -1,6 +1,7 @@
-//! From the primary's metadata to the secondary's: names, locations and every other address of the primary's file system. Pure.
+//! From the primary's metadata to the secondary's, and from there into a drill's space: names, locations and every other address of the
+//! file system. Pure.
 //!
-//! View texts stay as they are written: they name tables, not places.
+//! View texts stay as they are written: they name tables, not places. (A drill's are another matter: see `space`.)
 
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +48,14 @@ pub struct Rewrite {
     to_fs: String,
     /// Directories there and here, the deepest first.
     places: Vec<(String, String)>,
+    /// Into a drill's space: the directories that are copied. What lies elsewhere and is only read, as a jar, stays where it is.
+    copied: Option<Vec<String>>,
 }
+
+/// Parameters that lead to what nobody writes.
+const READ_ONLY: &str = "avro.schema.url";
+/// Where Spark keeps a table's data, beside its location.
+pub const PATH: &str = "path";
 
 impl Rewrite {
     /// Decides it; the reason when the origin's data set and the target's do not fit.
@@ -68,7 +76,14 @@ impl Rewrite {
             places.push((format!("{}/{old}", origin.database), format!("{database}/{new}")));
         }
         places.sort_by_key(|(old, _)| std::cmp::Reverse(old.len()));
-        Ok(Rewrite { from, to, from_fs: origin.fs.clone(), to_fs: target.fs.clone(), places })
+        Ok(Rewrite { from, to, from_fs: origin.fs.clone(), to_fs: target.fs.clone(), places, copied: None })
+    }
+
+    /// From production at the secondary into a drill's database, every place of it below `space` in the same file system.
+    pub fn into_space(set: &SetName, database: &str, fs: &str, space: &str, copied: Vec<String>) -> Rewrite {
+        let to = SetName { database: database.to_owned(), ..set.clone() };
+        let places = vec![(String::new(), space.to_owned())];
+        Rewrite { from: set.clone(), to, from_fs: fs.to_owned(), to_fs: fs.to_owned(), places, copied: Some(copied) }
     }
 
     /// Where a path of the primary is at the secondary.
@@ -84,6 +99,15 @@ impl Rewrite {
         if location.starts_with('/') { path } else { format!("{}{path}", self.to_fs) }
     }
 
+    /// The same of what is only read.
+    fn read_only(&self, location: &str) -> String {
+        let stays = self
+            .copied
+            .as_ref()
+            .is_some_and(|copied| path_in(location, &self.from_fs).is_some_and(|path| !copied.iter().any(|tree| is_inside(&path, tree))));
+        if stays { location.to_owned() } else { self.location(location) }
+    }
+
     fn relocate(&self, fields: &mut Struct, id: i16) {
         if let Some(new) = fields.text(id).map(|old| self.location(old)) {
             fields.set(id, new.as_str());
@@ -94,9 +118,13 @@ impl Rewrite {
     fn parameters(&self, fields: &mut Struct, id: i16) {
         let mut all = fields.texts(id);
         let mut touched = false;
-        for value in all.values_mut().filter(|value| value.starts_with("hdfs://")) {
-            *value = self.location(value);
-            touched = true;
+        for (key, value) in &mut all {
+            // A path alone means the same at either cluster, and not the same beside production.
+            let alone = self.copied.is_some() && key == PATH && value.starts_with('/');
+            if alone || value.starts_with("hdfs://") {
+                *value = if key.eq_ignore_ascii_case(READ_ONLY) { self.read_only(value) } else { self.location(value) };
+                touched = true;
+            }
         }
         if touched {
             fields.set(id, Value::from(&all));
@@ -138,6 +166,7 @@ impl Rewrite {
         let mut new = metadata.clone();
         if let Some(body) = &mut new.database {
             self.relocate(body, database::LOCATION);
+            self.relocate(body, database::MANAGED_LOCATION);
             self.parameters(body, database::PARAMETERS);
             self.rename(body, database::NAME, None);
         }
@@ -145,8 +174,10 @@ impl Rewrite {
             self.rename(body, function::DATABASE, None);
             if let Some(Value::List(_, resources)) = body.0.get_mut(&function::RESOURCES) {
                 for resource in resources {
-                    if let Value::Struct(resource) = resource {
-                        self.relocate(resource, function::URI);
+                    if let Value::Struct(resource) = resource
+                        && let Some(new) = resource.text(function::URI).map(|old| self.read_only(old))
+                    {
+                        resource.set(function::URI, new.as_str());
                     }
                 }
             }
@@ -209,6 +240,27 @@ mod tests {
         assert_eq!(other.location("/warehouse/sales.db/tt"), "/user/hive/copy.db/tt");
         let custom = rewrite("sales", "sales", "/data/sales");
         assert_eq!(custom.location("hdfs://a:9820/data/sales/t"), "hdfs://b:9820/data/sales/t");
+    }
+
+    #[test]
+    fn a_drill_has_every_place_below_its_space_and_leaves_jars_and_schemas_that_are_not_copied() {
+        let set = SetName::parse("sales").expect("a name");
+        let own = Rewrite::into_space(&set, "drill", "hdfs://b:9820", "/space", vec!["/w/sales.db".into()]);
+        assert_eq!(own.location("hdfs://b:9820/w/sales.db/t"), "hdfs://b:9820/space/w/sales.db/t");
+        assert_eq!(own.location("/ext/x"), "/space/ext/x");
+        assert_eq!(own.location("s3a://bucket/x"), "s3a://bucket/x");
+        assert_eq!(own.read_only("hdfs://b:9820/jars/x.jar"), "hdfs://b:9820/jars/x.jar");
+        assert_eq!(own.read_only("hdfs://b:9820/w/sales.db/x.jar"), "hdfs://b:9820/space/w/sales.db/x.jar");
+        let parameters =
+            [("path", "/w/sales.db/t"), ("root", "/etc"), ("avro.schema.url", "hdfs://b:9820/s.avsc"), ("x", "hdfs://b:9820/x")];
+        let all: BTreeMap<_, _> = parameters.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let mut fields = Struct::of([(1, Value::from(&all)), (2, "hdfs://b:9820/managed".into())]);
+        own.parameters(&mut fields, 1);
+        let told: Vec<String> = fields.texts(1).into_values().collect();
+        assert_eq!(told, ["hdfs://b:9820/s.avsc", "/space/w/sales.db/t", "/etc", "hdfs://b:9820/space/x"]);
+        let database = Struct::of([(database::LOCATION, "/w/sales.db".into()), (database::MANAGED_LOCATION, "/managed/sales.db".into())]);
+        let moved = own.metadata(&Metadata { database: Some(database), ..Metadata::default() }).database.expect("a database");
+        assert_eq!(moved.text(database::MANAGED_LOCATION), Some("/space/managed/sales.db"));
     }
 
     #[test]

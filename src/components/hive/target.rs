@@ -50,7 +50,7 @@ impl PhaseJournal for Part<'_> {
 }
 
 /// A tree's part of a manifest, as a manifest of its own.
-fn manifest_in(manifest: &Manifest, root: &RelPath) -> Manifest {
+pub fn manifest_in(manifest: &Manifest, root: &RelPath) -> Manifest {
     Manifest::from_entries(manifest.entries.values().filter_map(|entry| entry_in(entry, root)))
 }
 
@@ -258,6 +258,20 @@ impl Hive {
             hdfs.restore_set(place, point, &manifest_in(manifest, root)).await?;
         }
         self.bring_metadata(set, point, manifest, wanted).await
+    }
+
+    /// What was captured by snapshots of a directory above it cannot have snapshots of its own beside them, which a target needs.
+    pub(super) async fn rebase_point(&self, set: &SetName, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        let hdfs = self.hdfs_of(set);
+        for (_, place) in self.wanted(set, manifest).await?.trees {
+            if !hdfs.has_snapshot(&place, point).await? && hdfs.find_cut(&place, point).await?.is_some() {
+                let reason =
+                    format!("{place} is captured by snapshots of a directory above it: this version cannot make it a target there");
+                return Err(self.refused(set, &reason).next("back up the whole database instead of its tables; until then fail over only"));
+            }
+        }
+        self.restore_point(set, point, manifest).await?;
+        self.seal_point(set, point, manifest).await
     }
 
     pub(super) async fn drift_of(&self, set: &SetName, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {

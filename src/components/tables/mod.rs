@@ -150,6 +150,8 @@ impl Component for Tables {
                 address: this.database.display().to_string(),
                 probe_addresses: Vec::new(),
                 free_bytes: space.map(|space| space.f_bavail.saturating_mul(space.f_frsize)),
+                storage: String::new(),
+                copies: 1,
                 used_bytes: std::fs::metadata(&*this.database).ok().map(|found| found.len()),
                 described: true,
                 kerberos: false,

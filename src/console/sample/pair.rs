@@ -23,6 +23,8 @@ fn component(text: &str, kind: ComponentKind, version: &str, address: &str, used
         address: address.to_owned(),
         probe_addresses: Vec::new(),
         free_bytes: Some((20.0 * TIB) as u64),
+        storage: String::new(),
+        copies: 1,
         used_bytes: Some((used_tib * TIB) as u64),
         described: true,
         kerberos: false,

@@ -7,8 +7,8 @@ use crate::controller::model::{Model, PairModel};
 use crate::controller::runs::unknown_service;
 use crate::domain::drill::machine::DrillSpec;
 use crate::domain::{
-    ClusterName, ComponentKind, ComponentName, DrillId, Epoch, Grade, InstructionId, PointId, RecoveryPoint, Service, ServiceName, Trouble,
-    TroubleKind,
+    ClusterName, ComponentInfo, ComponentKind, ComponentName, DrillId, Epoch, Grade, InstructionId, PointId, RecoveryPoint, Service,
+    ServiceName, Trouble, TroubleKind,
 };
 
 /// What a drill would be made of.
@@ -116,7 +116,7 @@ fn point_line(point: Option<&RecoveryPoint>) -> Check {
     }
 }
 
-/// By component: whether it can, and whether a copy has room.
+/// By component: whether a copy has room, counting what else is copied into the same file system.
 fn component_lines(pair: &PairModel, cluster: &ClusterName, point: &RecoveryPoint) -> Vec<Check> {
     let told = pair.watch_of(cluster).and_then(|watch| watch.status.as_ref()).map(|status| &status.components);
     let known = told.or_else(|| pair.agent(cluster).map(|agent| &agent.components));
@@ -124,30 +124,42 @@ fn component_lines(pair: &PairModel, cluster: &ClusterName, point: &RecoveryPoin
     for set in &point.data_sets {
         *needed.entry(&set.to.component).or_default() += set.bytes;
     }
-    let one = |(name, bytes): (&ComponentName, u64)| {
+    let found: Vec<(&ComponentName, u64, Option<&ComponentInfo>)> =
+        needed.into_iter().map(|(name, bytes)| (name, bytes, known.into_iter().flatten().find(|info| info.name == *name))).collect();
+    let one = |(name, bytes, info): &(&ComponentName, u64, Option<&ComponentInfo>)| {
         let title = format!("Space in {name}");
-        let Some(info) = known.into_iter().flatten().find(|info| info.name == *name) else {
+        let Some(info) = *info else {
             return line(&title, CheckState::Failed, format!("{cluster} has no component {name}"), "add it to its agent.toml");
         };
-        match (info.kind, info.free_bytes) {
-            (ComponentKind::Hive, _) => line(
-                &title,
-                CheckState::Failed,
-                "data sets of Hive cannot be brought up for a drill by this version",
-                "drill the services that have none",
-            ),
-            // A clone takes no room until something is written.
-            (ComponentKind::Hbase, _) => Check::ok(&title, "tables are cloned: no copy is made"),
-            (_, Some(free)) if free < bytes => {
-                line(&title, CheckState::Failed, format!("{} are copied, {} are free", size(bytes), size(free)), "free space there")
-            }
-            (_, Some(free)) => Check::ok(&title, format!("{} are copied, {} are free", size(bytes), size(free))),
-            (_, None) => {
-                line(&title, CheckState::Warning, format!("{} are copied; what is free is not known", size(bytes)), "look yourself")
-            }
-        }
+        let beside = found.iter().filter_map(|(_, bytes, other)| Some((other.filter(|other| shares(info, other))?, bytes)));
+        room_line(&title, info, *bytes, bytes + beside.map(|(_, bytes)| bytes).sum::<u64>())
     };
-    needed.into_iter().map(one).collect()
+    found.iter().map(one).collect()
+}
+
+/// Whether another component's copies go into the same file system. A clone takes no room until something is written.
+fn shares(one: &ComponentInfo, other: &ComponentInfo) -> bool {
+    one.name != other.name && other.kind != ComponentKind::Hbase && !one.storage.is_empty() && one.storage == other.storage
+}
+
+/// Whether there is room for `all` bytes, of which `bytes` are the component's own.
+fn room_line(title: &str, info: &ComponentInfo, bytes: u64, all: u64) -> Check {
+    let needed = all.saturating_mul(u64::from(info.copies.max(1)));
+    let mut copied = format!("{} are copied", size(bytes));
+    if all != bytes {
+        copied += &format!(", {} with what else goes into the same file system", size(all));
+    }
+    if needed != all {
+        copied += &format!(", {} in {} replicas", size(needed), info.copies);
+    }
+    match (info.kind, info.free_bytes) {
+        (ComponentKind::Hbase, _) => Check::ok(title, "tables are cloned: no copy is made"),
+        (_, Some(free)) if free < needed => {
+            line(title, CheckState::Failed, format!("{copied}, {} are free", size(free)), "free space there")
+        }
+        (_, Some(free)) => Check::ok(title, format!("{copied}, {} are free", size(free))),
+        (_, None) => line(title, CheckState::Warning, format!("{copied}; what is free is not known"), "look yourself"),
+    }
 }
 
 fn checks_line(service: &Service) -> Check {
@@ -191,7 +203,31 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::*;
+
+    #[test]
+    fn what_goes_into_one_file_system_is_counted_together() {
+        let info = |name: &str, kind, storage: &str| ComponentInfo {
+            storage: storage.to_owned(),
+            free_bytes: Some(10 << 30),
+            ..ComponentInfo::undescribed(name.parse().expect("a name"), kind)
+        };
+        let (hdfs, hive) = (info("hdfs", ComponentKind::Hdfs, "hdfs://a"), info("hive", ComponentKind::Hive, "hdfs://a"));
+        let others = [info("far", ComponentKind::Hdfs, "hdfs://b"), info("hbase", ComponentKind::Hbase, "hdfs://a"), hdfs.clone()];
+        assert!(shares(&hdfs, &hive) && others.iter().all(|other| !shares(&hdfs, other)));
+        let disks = ["files", "tables"].map(|name| info(name, ComponentKind::Files, ""));
+        assert!(!shares(&disks[0], &disks[1]), "of an older agent, and of disks, nothing is known");
+        let alone = room_line("Space in hive", &hive, 6 << 30, 6 << 30);
+        assert_eq!((alone.state, alone.evidence.as_str()), (CheckState::Ok, "6.0 GiB are copied, 10.0 GiB are free"));
+        let both = room_line("Space in hive", &hive, 6 << 30, 12 << 30);
+        assert_eq!(both.state, CheckState::Failed);
+        assert!(both.evidence.starts_with("6.0 GiB are copied, 12.0 GiB with what else"), "{}", both.evidence);
+        let thrice = room_line("Space in hive", &ComponentInfo { copies: 3, ..hive }, 4 << 30, 4 << 30);
+        assert_eq!(
+            (thrice.state, thrice.evidence.as_str()),
+            (CheckState::Failed, "4.0 GiB are copied, 12.0 GiB in 3 replicas, 10.0 GiB are free")
+        );
+    }
 
     #[test]
     fn sizes_read_as_on_the_screens() {

@@ -162,7 +162,7 @@ impl CheckResult {
 pub struct DrillPlace {
     /// The data set, as it is called at the secondary.
     pub data_set: DataSetName,
-    /// Where the drill has it: a directory, a database file, an HDFS URL, a table's full name.
+    /// Where the drill has it: a directory, a database file, an HDFS URL, a database's or a table's full name.
     pub place: String,
 }
 
