@@ -8,7 +8,7 @@ use crate::domain::{Health, Identity, Service};
 
 use super::model::{AgentWatch, DrillModel, Model, PairModel, RunModel};
 use super::snapshot::{ClusterView, DrillView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
-use super::{prompt, reverse, scheduler};
+use super::{prompt, reverse};
 
 /// Points shown a service.
 const POINTS: usize = 500;
@@ -147,7 +147,7 @@ fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTim
         policy: service.clone(),
         last_point: point.map(|p| p.id),
         rpo_secs,
-        next_moment: if pair.is_suspended() { None } else { scheduler::next_moments(service, now, 1).first().copied() },
+        next_moment: if pair.is_suspended() { None } else { model.timing(&service.name).and_then(|timing| timing.next_after(now)) },
         rpo_history: rpo_history(model, service, now),
         missed: model.missed.get(&service.name).map(|m| m.iter().take(MISSED).cloned().collect()).unwrap_or_default(),
         unprotected_since: match &pair.state.phase {
