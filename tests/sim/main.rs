@@ -39,6 +39,8 @@ use world::World;
 
 /// Seeds unless the environment says otherwise.
 const SEEDS: u64 = 12;
+/// Seeds that found something once: always lived through (`tests/BUGS.md`).
+const KNOWN: [u64; 2] = [41, 71];
 /// Simulated seconds of faults.
 const STORM_SECS: (u64, u64) = (300, 1500);
 /// Lines of the log that a failure prints.
@@ -205,6 +207,9 @@ fn every_seed_keeps_the_promises_and_comes_to_rest() {
             sum.lock().unwrap().add(story);
         }
     };
+    if one.is_none() {
+        KNOWN.into_iter().filter(|seed| *seed < first || *seed - first >= count).for_each(|seed| sum.lock().unwrap().add(live(seed)));
+    }
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
     let sum = sum.into_inner().unwrap();
