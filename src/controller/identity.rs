@@ -241,7 +241,8 @@ async fn instruct(engine: &Arc<Engine>, pair: &PairName, letter: Letter) -> Resu
     engine.carry_out(Errand { id, pair, epoch, agent: &agent, order, patience }, |_| ()).await
 }
 
-/// One last run of every service, under the fence. Those a crash left under way are taken over.
+/// One last run of every service, under the fence. Those a crash left under way are taken over; one that has ended never is, for it may be
+/// an earlier switchover's: with a clock set back since, its start lies after this decision.
 async fn start_final_runs(engine: &Arc<Engine>, pair: &PairName, decision: &Decision) -> Result<BTreeMap<ServiceName, RunId>, Trouble> {
     let services: Vec<ServiceName> = engine.read(|m| m.services_of(pair).map(|s| s.name.clone()).collect());
     let mut runs = BTreeMap::new();
@@ -249,7 +250,8 @@ async fn start_final_runs(engine: &Arc<Engine>, pair: &PairName, decision: &Deci
         let begun = engine.read(|m| {
             let mine = m.runs.values().find(|r| {
                 let spec = &r.state.spec;
-                spec.service.name == service && spec.started_by == StartedBy::Switchover && r.state.started_at >= decision.at
+                let ours = spec.from == decision.from && spec.started_by == StartedBy::Switchover && r.state.started_at >= decision.at;
+                ours && spec.service.name == service && !r.has_ended()
             });
             mine.map(|r| r.state.spec.run)
         });

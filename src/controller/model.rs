@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -12,6 +13,7 @@ use crate::domain::backup::machine::RunState;
 use crate::domain::clock::ClockTrack;
 use crate::domain::drill::machine::DrillState;
 use crate::domain::maintenance::Maintenance;
+use crate::domain::schedule::Timing;
 use crate::domain::switchover::machine::{Event, PairPhase, PairState};
 use crate::domain::watch::{Silence, Steadiness, Streak, Verdict};
 use crate::domain::{ClusterName, DrillId, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble};
@@ -42,6 +44,8 @@ pub(super) struct Model {
     pub pairs: BTreeMap<PairName, PairModel>,
     /// The policies in force.
     pub services: BTreeMap<ServiceName, Service>,
+    /// Their schedules as read, each with the policy it was read from: many look at them, many times a second.
+    timings: BTreeMap<ServiceName, (Service, Arc<Timing>)>,
     /// Runs under way and the newest ended ones.
     pub runs: BTreeMap<RunId, RunModel>,
     /// Drills under way and the newest ended ones.
@@ -269,6 +273,24 @@ impl Model {
         self.services.values().filter(move |s| &s.pair == pair)
     }
 
+    /// When a service is backed up; `None` for a schedule that cannot be read.
+    pub fn timing(&self, service: &ServiceName) -> Option<&Arc<Timing>> {
+        self.timings.get(service).map(|(_, timing)| timing)
+    }
+
+    /// Reads the schedules of policies that are new or changed.
+    fn read_schedules(&mut self) {
+        let (services, timings) = (&self.services, &mut self.timings);
+        timings.retain(|name, (policy, _)| services.get(name) == Some(policy));
+        for (name, policy) in services.iter().filter(|(_, policy)| policy.schedule.is_some() || policy.moment.is_some()) {
+            if !timings.contains_key(name)
+                && let Ok(timing) = Timing::of(policy)
+            {
+                timings.insert(name.clone(), (policy.clone(), Arc::new(timing)));
+            }
+        }
+    }
+
     /// The newest sealed point of a service.
     pub fn newest_point(&self, service: &ServiceName) -> Option<&RecoveryPoint> {
         self.points.get(service).and_then(|points| points.first())
@@ -305,8 +327,9 @@ impl Model {
         }
     }
 
-    /// Raises the generation when a fact that a decision may rest on has changed.
+    /// Follows what was changed: reads new schedules, and raises the generation when a fact that a decision may rest on has changed.
     pub fn settle(&mut self) {
+        self.read_schedules();
         let facts = self.fact_hash();
         if facts != self.facts {
             self.facts = facts;

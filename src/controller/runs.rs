@@ -50,7 +50,10 @@ pub(super) async fn start(
             .next("wait for it, or cancel it"));
         }
         check_pair(pair, started_by)?;
-        let newest = Newest { run: m.runs.keys().next_back().map(|run| run.0), point: m.newest_point(service).map(|point| point.id.0) };
+        // Also above the point of a run that was dropped: its id was told, and something of it may still lie somewhere.
+        let told = m.runs.values().map(|run| run.state.spec.point.0);
+        let point = m.newest_point(service).map(|point| point.id.0).into_iter().chain(told).max();
+        let newest = Newest { run: m.runs.keys().next_back().map(|run| run.0), point };
         Ok(make_spec(engine, policy.clone(), pair, at.unwrap_or(now), started_by, newest))
     })?;
     let (run, event) = (spec.run, Event::Started { spec: Box::new(spec), at: now });

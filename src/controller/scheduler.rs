@@ -56,7 +56,7 @@ pub(super) fn next_moments(service: &Service, now: DateTime<Utc>, count: usize) 
 
 /// Starts the run that is due, and records what passed without one.
 async fn look(engine: &Arc<Engine>, service: &Service, now: DateTime<Utc>, seen: &mut BTreeMap<ServiceName, Seen>) {
-    let Ok(timing @ (Timing::Repeat(_) | Timing::Once(_))) = Timing::of(service) else { return };
+    let Some(timing) = engine.read(|m| m.timing(&service.name).cloned()) else { return };
     let after = match seen.get(&service.name) {
         Some(known) if &known.policy == service => known.until,
         _ => {

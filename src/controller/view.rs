@@ -8,7 +8,7 @@ use crate::domain::{Health, Identity, Service};
 
 use super::model::{AgentWatch, DrillModel, Model, PairModel, RunModel};
 use super::snapshot::{ClusterView, DrillView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
-use super::{WatchMode, prompt, reverse, scheduler, window};
+use super::{WatchMode, prompt, reverse, window};
 
 /// Points shown a service.
 const POINTS: usize = 500;
@@ -153,7 +153,7 @@ fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTim
         policy: service.clone(),
         last_point: point.map(|p| p.id),
         rpo_secs,
-        next_moment: next_moment(pair, service, now),
+        next_moment: next_moment(model, pair, service, now),
         rpo_history: rpo_history(model, service, now),
         missed: model.missed.get(&service.name).map(|m| m.iter().take(MISSED).cloned().collect()).unwrap_or_default(),
         unprotected_since: match &pair.state.phase {
@@ -165,11 +165,11 @@ fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTim
 }
 
 /// The next moment that will be run.
-fn next_moment(pair: &PairModel, service: &Service, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+fn next_moment(model: &Model, pair: &PairModel, service: &Service, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let paused = pair.maintenance.as_ref().filter(|maintenance| maintenance.leaves_out(now, now)).map(|maintenance| maintenance.until);
     // The first of them may lie at the very end of the pause, which is run.
     let from = paused.map_or(now, |until| until - chrono::TimeDelta::milliseconds(1));
-    if pair.is_suspended() { None } else { scheduler::next_moments(service, from, 1).first().copied() }
+    if pair.is_suspended() { None } else { model.timing(&service.name).and_then(|timing| timing.next_after(from)) }
 }
 
 fn service_state(model: &Model, pair: &PairModel, service: &Service, rpo_secs: Option<u64>) -> ServiceState {

@@ -43,14 +43,16 @@ impl Schedule {
         if fields.len() != FIELDS.len() {
             return Err(bad(format!("it has {} fields instead of 5", fields.len())));
         }
-        for (index, (field, name)) in fields.iter().zip(FIELDS).enumerate() {
-            let mut alone = ["*"; FIELDS.len()];
-            alone[index] = field;
-            if let Err(error) = parser.parse(&alone.join(" ")) {
-                return Err(bad(format!("field {} ({name}) is {field:?}: {error}", index + 1)));
-            }
-        }
-        let cron = parser.parse(&fields.join(" ")).map_err(|error| bad(error.to_string()))?;
+        let cron = parser.parse(&fields.join(" ")).map_err(|error| {
+            // Which field it is: the one that cannot be read alone either.
+            let wrong = fields.iter().zip(FIELDS).enumerate().find_map(|(index, (field, name))| {
+                let mut alone = ["*"; FIELDS.len()];
+                alone[index] = field;
+                let error = parser.parse(&alone.join(" ")).err()?;
+                Some(format!("field {} ({name}) is {field:?}: {error}", index + 1))
+            });
+            bad(wrong.unwrap_or_else(|| error.to_string()))
+        })?;
         Ok(Schedule { cron, zone, names_hours: !fields[1].starts_with('*') })
     }
 
