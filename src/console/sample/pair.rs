@@ -94,6 +94,7 @@ pub fn pair() -> PairView {
         maintenance: None,
         held_fault: None,
         conflict: String::new(),
+        behind: String::new(),
         reversible: None,
         window: None,
     }
