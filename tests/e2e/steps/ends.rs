@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::seen::{Begun, answers, is_open};
 use super::verbs::{How, Verb, wait};
-use super::world::{Begun, LIMIT, Place, World};
+use super::world::{LIMIT, Place, World};
 use crate::stand::trees::{Listing, assert_same};
 
 type Data = (Listing, Vec<(i64, String)>);
@@ -62,28 +63,31 @@ fn again(verb: Verb, world: &World) {
 /// One cluster takes writes and is followed, the other is fenced, both hold the same after a run, and nothing is left over.
 pub fn all_is_well(verb: Verb, world: &mut World) {
     let (active, other) = match verb {
-        Verb::Run | Verb::Drill => (Place::East, Place::West),
-        Verb::Planned | Verb::Adjust | Verb::Reverse => (Place::West, Place::East),
+        Verb::Run | Verb::Drill | Verb::TakeBack => (Place::East, Place::West),
+        Verb::Planned | Verb::Adjust | Verb::Hold | Verb::Commit | Verb::Reverse => (Place::West, Place::East),
     };
-    if verb == Verb::Adjust {
-        if !super::world::answers(world.east.listen) {
+    if verb == Verb::Hold {
+        assert!(!is_open(world.west.route), "applications wait for a person's look");
+        assert!(!world.takes_writes(Place::West), "what is held is fenced");
+        again(Verb::Commit, world);
+    }
+    if verb.is_alone() {
+        if !answers(world.east.listen) {
             world.start(Place::East);
         }
         wait("the old primary's fence", || world.status().pointer("/pairs/0/reversible") == Some(&"east".into()));
         assert!(world.data(Place::East).1.len() > world.data(Place::West).1.len(), "what only east has is still there");
         again(Verb::Reverse, world);
     }
-    if matches!(verb, Verb::Adjust | Verb::Reverse) {
+    if verb.is_alone() || verb == Verb::Reverse {
         let kept = world.controller.done(&["kept", "p"]);
         assert_eq!(kept.as_array().map(Vec::len), Some(1), "what east alone had is kept, once: {kept:#}");
     }
-    wait("one open route, the right one", || {
-        super::world::is_open(world.agent(active).route) && !super::world::is_open(world.agent(other).route)
-    });
+    wait("one open route, the right one", || is_open(world.agent(active).route) && !is_open(world.agent(other).route));
     assert!(world.takes_writes(active), "the active cluster takes writes");
     assert!(!world.takes_writes(other), "the other is fenced");
     // The next change of the tree that is there: east's own was lost.
-    world.work(active, if matches!(verb, Verb::Adjust | Verb::Reverse) { 2 } else { 1 });
+    world.work(active, if verb.is_alone() || verb == Verb::Reverse { 2 } else { 1 });
     world.run_seals("the run after it");
     same(&world.data(active), &world.data(other), "what both hold after the next run");
     let found = world.controller.done(&["leftovers", "p"]);

@@ -3,7 +3,8 @@
 use rustix::process::{Pid, Signal, kill_process};
 use understudy::lab::relays::Cable;
 
-use super::world::{Begun, Needs, Place, World};
+use super::seen::Begun;
+use super::world::{Needs, Place, World};
 
 /// What happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,11 +7,12 @@
 //! ```text
 //! cargo test --test e2e steps                                    a sample: each verb and each fault
 //! UNDERSTUDY_STEPS=all cargo test --test e2e steps -- --nocapture    all rows, one line each, and a summary
-//! UNDERSTUDY_STEPS='drill kill' …                                 the rows whose line holds all these words
+//! UNDERSTUDY_STEPS='drill kill, reverse full' …                   the rows whose line holds all these words, or all those
 //! ```
 
 mod ends;
 mod faults;
+mod seen;
 mod verbs;
 mod world;
 
@@ -20,8 +21,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use faults::{Fault, Strike, Victim};
+use seen::Begun;
 use verbs::{Boundary, How, VERBS, Verb};
-use world::{Begun, LIMIT, Place, World};
+use world::{LIMIT, Place, World};
 
 /// Rows at once: for the most part they wait.
 const AT_ONCE: usize = 6;
@@ -62,11 +64,11 @@ impl Row {
         let since = [Place::East, Place::West].map(|place| world.agent(place).log().len());
         let mut begun = Begun::new(&world.controller, self.verb.command());
         self.reach(&world, since, &mut begun);
-        self.strike.strike(&mut world, &mut begun);
         let strike_since = match self.strike.victim {
             Victim::East => world.east.log().len(),
             _ => world.west.log().len(),
         };
+        self.strike.strike(&mut world, &mut begun);
         self.until_told(&world, strike_since, &mut begun);
         self.strike.heal(&mut world);
         let how = ends::settle(self.verb, &world, &mut begun, &before);
@@ -135,6 +137,9 @@ fn sample() -> Vec<Row> {
         (V::Planned, 7, F::Ahead, P::West),
         (V::Adjust, 1, F::Full, P::Engine),
         (V::Adjust, 2, F::Kill, P::East),
+        (V::Hold, 2, F::Kill, P::West),
+        (V::Commit, 1, F::Kill, P::Engine),
+        (V::TakeBack, 2, F::Kill, P::West),
         (V::Reverse, 1, F::Kill, P::East),
         (V::Reverse, 2, F::Cut, P::Agents),
         (V::Drill, 1, F::Kill, P::West),
@@ -157,7 +162,8 @@ fn asked() -> (Vec<Row>, usize) {
         Ok(all) if all == "all" => (every_row(), AT_ONCE),
         Ok(words) => {
             let mut rows = every_row();
-            rows.retain(|row| words.split_whitespace().all(|word| row.words().contains(word)));
+            let meets = |row: &Row, words: &str| words.split_whitespace().all(|word| row.words().contains(word));
+            rows.retain(|row| words.split(',').any(|words| meets(row, words)));
             (rows, AT_ONCE)
         }
     }

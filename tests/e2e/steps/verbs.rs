@@ -5,7 +5,8 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::faults::{Fault, Strike, Victim};
-use super::world::{Begun, LIMIT, Place, World};
+use super::seen::Begun;
+use super::world::{LIMIT, Place, World};
 
 /// What a person begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,13 +17,19 @@ pub enum Verb {
     Planned,
     /// Adjust identity after a fault.
     Adjust,
+    /// Likewise, held for a look.
+    Hold,
+    /// What was held is committed.
+    Commit,
+    /// What was promoted is taken back.
+    TakeBack,
     /// Reverse replication.
     Reverse,
     /// The test.
     Drill,
 }
 
-pub const VERBS: [Verb; 5] = [Verb::Run, Verb::Planned, Verb::Adjust, Verb::Reverse, Verb::Drill];
+pub const VERBS: [Verb; 8] = [Verb::Run, Verb::Planned, Verb::Adjust, Verb::Hold, Verb::Commit, Verb::TakeBack, Verb::Reverse, Verb::Drill];
 
 /// A line of an agent's log between two steps: where, and what it holds (all of it, in this order).
 pub type Boundary = (Place, &'static [&'static str]);
@@ -46,6 +53,9 @@ impl Verb {
             Verb::Run => &["run", "orders"],
             Verb::Planned => &["adjust-identity", "p", "--to", "west", "--confirm", "west", "--planned"],
             Verb::Adjust => &["adjust-identity", "p", "--to", "west", "--confirm", "west"],
+            Verb::Hold => &["adjust-identity", "p", "--to", "west", "--confirm", "west", "--hold"],
+            Verb::Commit => &["commit-promotion", "p", "--confirm", "west"],
+            Verb::TakeBack => &["take-back", "p", "--confirm", "east"],
             Verb::Reverse => &["reverse-replication", "p", "--confirm", "east"],
             Verb::Drill => &["drill", "orders"],
         }
@@ -94,6 +104,28 @@ impl Verb {
                 (W, &["service active here"]),
                 (W, &["order=\"promote\"", "done"]),
             ],
+            Verb::Hold => &[
+                (W, &["accepted", "order=\"promote\""]),
+                (W, &["primary identity taken"]),
+                (W, &["service up and held"]),
+                (W, &["order=\"promote\"", "done"]),
+            ],
+            Verb::Commit => &[
+                (W, &["accepted", "order=\"promote\""]),
+                (W, &["fence coming down"]),
+                (W, &["service active here"]),
+                (W, &["order=\"promote\"", "done"]),
+            ],
+            Verb::TakeBack => &[
+                (W, &["accepted", "order=\"demote\""]),
+                (W, &["nothing was written here"]),
+                (W, &["promotion taken back"]),
+                (W, &["order=\"demote\"", "done"]),
+                (E, &["accepted", "order=\"promote\""]),
+                (E, &["primary identity taken"]),
+                (E, &["service active here again"]),
+                (E, &["order=\"promote\"", "done"]),
+            ],
             Verb::Reverse => &[
                 (E, &["accepted", "order=\"reverse\""]),
                 (E, &["keeping what was written here"]),
@@ -117,17 +149,26 @@ impl Verb {
     pub fn meets(self, strike: Strike) -> bool {
         let of_east = matches!(strike.victim, Victim::East | Victim::EngineEast | Victim::Agents);
         // Killed and started: here it comes back in the middle.
-        self != Verb::Adjust || !of_east || (strike.fault, strike.victim) == (Fault::Kill, Victim::East)
+        !self.is_alone() || !of_east || (strike.fault, strike.victim) == (Fault::Kill, Victim::East)
+    }
+
+    /// Whether the primary stays lost while it goes on.
+    pub fn is_alone(self) -> bool {
+        matches!(self, Verb::Adjust | Verb::Hold | Verb::Commit)
     }
 
     /// Brings a world to where the verb can begin.
     pub fn prepare(self, world: &mut World) {
-        if matches!(self, Verb::Adjust | Verb::Reverse) {
+        if self.is_alone() || matches!(self, Verb::Reverse | Verb::TakeBack) {
             // What east has beyond the point is lost to west, and kept at east.
             world.east.kill();
             wait("the fault's prompt", || world.status().pointer("/pairs/0/fault/can_adjust") == Some(&true.into()));
         }
-        if self == Verb::Reverse {
+        if self == Verb::Commit {
+            let said = world.controller.say(Verb::Hold.command());
+            assert_eq!(said.json["held"], true, "{}", said.stderr);
+        }
+        if matches!(self, Verb::Reverse | Verb::TakeBack) {
             let said = world.controller.say(Verb::Adjust.command());
             assert_eq!(said.json["outcome"], "promoted", "{}", said.stderr);
             world.start(E);
@@ -138,6 +179,8 @@ impl Verb {
 
     /// How it came out; `None` while it is under way.
     pub fn end(self, world: &World, begun: &mut Begun) -> Option<How> {
+        // Asked first: what is shown after its end is the end.
+        let code = begun.ended();
         let status = world.status();
         let pair = status.pointer("/pairs/0")?;
         let (phase, active) = (pair["phase"].as_str()?, pair["active"].as_str().unwrap_or_default());
@@ -165,19 +208,37 @@ impl Verb {
             // It comes to its end by itself, or is undone; a command that was killed says no words.
             Verb::Planned => match (phase, active) {
                 ("replicating", "west") => Some(How::Done),
-                ("replicating", "east") if begun.ended().is_some() => Some(How::Aborted(said)),
+                ("replicating", "east") if code.is_some() => Some(How::Aborted(said)),
+                // Promoted, and the reversal that follows by itself was given up: a person asks for it again.
+                (phase, "west") if code.is_some() && phase.contains("active alone") && pair["reversible"] == "east" => {
+                    world.controller.say(Verb::Reverse.command());
+                    None
+                }
+                _ => None,
+            },
+            Verb::Hold => {
+                let refused = begun.ended().is_some_and(|code| code > 0) && active == "east" && !phase.contains("promoting");
+                if phase.contains("held for a look") { Some(How::Done) } else { refused.then_some(How::Aborted(said)) }
+            }
+            Verb::Commit => {
+                let refused = begun.ended().is_some() && phase.contains("held for a look");
+                if phase.contains("west is active alone") { Some(How::Done) } else { refused.then_some(How::Aborted(said)) }
+            }
+            Verb::TakeBack => match (phase, active) {
+                ("replicating", "east") => Some(How::Done),
+                (phase, "west") if begun.ended().is_some() && phase.contains("active alone") => Some(How::Aborted(said)),
                 _ => None,
             },
             Verb::Adjust => {
                 let promoted = phase.contains("west is active alone") && active == "west";
-                let refused = begun.ended().is_some_and(|code| code > 0) && active == "east" && !phase.contains("promoting");
-                if promoted { Some(How::Done) } else { refused.then(|| How::Aborted(said)) }
+                let refused = code.is_some_and(|code| code != 0) && active == "east" && !phase.contains("promoting");
+                if promoted { Some(How::Done) } else { refused.then_some(How::Aborted(said)) }
             }
             Verb::Reverse => {
-                let given_up = begun.ended().is_some() && !phase.contains("reversing") && answer("east") && answer("west");
+                let given_up = code.is_some() && !phase.contains("reversing") && answer("east") && answer("west");
                 match phase {
                     "replicating" => Some(How::Done),
-                    _ => given_up.then(|| How::Aborted(said)),
+                    _ => given_up.then_some(How::Aborted(said)),
                 }
             }
         }

@@ -1,15 +1,12 @@
 //! Two agents, an engine and everything between them that a fault needs: links of relays, disks of their own, clocks told by files.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Child;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::seen::Watcher;
 use crate::stand::Dir;
 use crate::stand::cables::Link;
 use crate::stand::disk::Disk;
@@ -20,7 +17,7 @@ use crate::stand::trees::{Listing, change, listing, make};
 pub const LIMIT: Duration = Duration::from_secs(120);
 /// Silence is told soon, so that a row need not wait long for it.
 const WATCH: &str =
-    "[watch]\ninterval_secs = 0.3\ntime_limit_secs = 1\nfailures = 3\nfault_after_secs = 2\nsettle_secs = 1\nunstable_times = 100\n";
+    "[watch]\ninterval_secs = 0.3\ntime_limit_secs = 2\nfailures = 3\nfault_after_secs = 2\nsettle_secs = 1\nunstable_times = 100\n";
 const CHECKS: &str = "checks = [{ name = \"the tree\", command = [\"/bin/sh\", \"-c\", \"test -d \\\"$UNDERSTUDY_PLACE_FILES_DOCS\\\"\"] }, \
                       { name = \"orders\", sql = \"select count(*) > 0 from orders\", on = \"tables:orders\", expect = \"1\" }]";
 
@@ -202,92 +199,4 @@ fn rows(dir: &Path) -> Vec<(i64, String)> {
     let db = rusqlite::Connection::open_with_flags(dir.join("orders.db"), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut rows = db.prepare("SELECT id, what FROM orders ORDER BY id").unwrap();
     rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
-}
-
-/// Asks both routes all the time, and remembers if both were open at once.
-pub struct Watcher {
-    stop: Arc<AtomicBool>,
-    both: Arc<AtomicBool>,
-}
-
-impl Watcher {
-    fn new([one, other]: [SocketAddr; 2]) -> Watcher {
-        let (stop, both) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let (ends, seen) = (stop.clone(), both.clone());
-        std::thread::spawn(move || {
-            while !ends.load(Ordering::Relaxed) {
-                // One that is open before and after the other was is open beside it.
-                if is_open(one) && is_open(other) && is_open(one) {
-                    seen.store(true, Ordering::Relaxed);
-                }
-                std::thread::sleep(Duration::from_millis(30));
-            }
-        });
-        Watcher { stop, both }
-    }
-
-    /// Two routes were open at once.
-    pub fn saw_both(&self) -> bool {
-        self.both.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Whether a route says that its cluster is the active one.
-pub fn is_open(route: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let limit = Duration::from_millis(500);
-        let mut stream = TcpStream::connect_timeout(&route, limit)?;
-        stream.set_read_timeout(Some(limit))?;
-        stream.write_all(b"GET /v1/active/p/orders HTTP/1.0\r\n\r\n")?;
-        let mut told = [0; 12];
-        stream.read_exact(&mut told)?;
-        Ok(told.ends_with(b" 200"))
-    };
-    ask().unwrap_or(false)
-}
-
-/// Whether anybody listens there.
-pub fn answers(address: SocketAddr) -> bool {
-    TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok()
-}
-
-/// A command of a person that is under way, and what it says.
-pub struct Begun {
-    pub process: Child,
-    said: Arc<Mutex<Vec<String>>>,
-}
-
-impl Begun {
-    /// Begins it.
-    pub fn new(controller: &Controller, arguments: &[&str]) -> Begun {
-        let (process, lines) = controller.begin(arguments);
-        let said: Arc<Mutex<Vec<String>>> = Arc::default();
-        let heard = said.clone();
-        std::thread::spawn(move || lines.for_each(|line| heard.lock().unwrap().push(line)));
-        Begun { process, said }
-    }
-
-    /// Its status once it has ended; -1 when a signal ended it.
-    pub fn ended(&mut self) -> Option<i32> {
-        self.process.try_wait().unwrap().map(|status| status.code().unwrap_or(-1))
-    }
-
-    /// What it said so far.
-    pub fn words(&self) -> String {
-        self.said.lock().unwrap().join("\n")
-    }
-}
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
 }
