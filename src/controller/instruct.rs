@@ -135,14 +135,12 @@ pub(super) async fn within<T>(limit: Duration, agent: &Enrolled, call: impl Futu
     })
 }
 
-/// An agent names things of its own cluster; whoever reads it has two clusters before them.
+/// An agent names things of its own cluster, and its peer's where the peer told it of them.
 fn told_by(agent: &Enrolled, mut trouble: Trouble) -> Trouble {
     if trouble.object == format!("agent {}", agent.address) {
         trouble.object = format!("agent {} at {}", agent.cluster, agent.address);
-    } else if !trouble.object.contains(agent.cluster.as_str()) {
-        trouble.object = format!("{} at {}", trouble.object, agent.cluster);
     }
-    trouble
+    trouble.at(&agent.cluster)
 }
 
 fn gave_up(mut trouble: Trouble, after: Duration) -> Trouble {

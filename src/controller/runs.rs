@@ -194,6 +194,7 @@ struct Executor {
 impl Executor {
     async fn drive(mut self) {
         let run = self.state.spec.run;
+        let mut told = None;
         while let Some(Effect::Do(step)) = machine::next(&self.state, self.engine.now()).first().copied() {
             let (event, asker) = self.one(step).await;
             let appended = match event {
@@ -204,7 +205,12 @@ impl Executor {
             drop(asker.map(|reply| reply.send(appended.clone())));
             if let Err(trouble) = appended {
                 // Without its event nothing may follow: tried again from the same state, every effect being idempotent.
-                log(&self.engine, run, Level::Fault, trouble.to_string());
+                if told.as_ref() != Some(&trouble) {
+                    log(&self.engine, run, Level::Fault, trouble.to_string());
+                    let about = self.state.spec.service.name.as_str();
+                    self.engine.note(Level::Fault, about, format!("run {run} cannot go on: {trouble}")).await;
+                    told = Some(trouble);
+                }
                 tokio::time::sleep(self.engine.limits.backoff_most).await;
             }
         }

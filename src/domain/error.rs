@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::ClusterName;
+
 /// What sort of trouble it is; decides exit status, HTTP status and whether an effect is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -55,6 +57,16 @@ impl Trouble {
         self
     }
 
+    /// The same, told by a cluster that names things of its own: whoever reads it has two before them. What names a cluster already stays.
+    #[must_use]
+    pub fn at(mut self, cluster: &ClusterName) -> Trouble {
+        let placed = self.object.rsplit_once(" at ").is_some_and(|(_, place)| place.parse::<ClusterName>().is_ok());
+        if !placed && !self.object.contains(cluster.as_str()) {
+            self.object = format!("{} at {cluster}", self.object);
+        }
+        self
+    }
+
     /// Whether the same request may succeed later without anybody's help.
     pub fn is_worth_retrying(&self) -> bool {
         matches!(self.kind, TroubleKind::Unreachable | TroubleKind::Failed)
@@ -68,5 +80,21 @@ impl fmt::Display for Trouble {
             write!(f, " ({})", self.next_step)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_says_at_which_cluster_it_is_once_and_keeps_what_its_teller_said() {
+        let at =
+            |object: &str, cluster: &str| Trouble::new(TroubleKind::Failed, object, "full").at(&cluster.parse().expect("a name")).object;
+        assert_eq!(at("agent ledger", "west"), "agent ledger at west");
+        assert_eq!(at("agent west", "west"), "agent west", "it names the cluster");
+        // West told it to east, and east tells it to the engine.
+        assert_eq!(at(&at("agent ledger", "west"), "east"), "agent ledger at west");
+        assert_eq!(at("files:look at/this place", "east"), "files:look at/this place at east");
     }
 }

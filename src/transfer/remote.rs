@@ -125,7 +125,7 @@ impl Remote {
     async fn answer<T: serde::de::DeserializeOwned>(&self, request: RequestBuilder, meter: &Meter) -> Result<T, Trouble> {
         let response = self.send(request).await?;
         let body = self.body(response, MAX_REPLY_BYTES, meter).await?;
-        serde_json::from_slice::<Told<T>>(&body).map_err(|e| self.unreadable(&e))?.result()
+        serde_json::from_slice::<Told<T>>(&body).map_err(|e| self.unreadable(&e))?.result().map_err(|trouble| trouble.at(&self.cluster))
     }
 
     fn unreadable(&self, error: &serde_json::Error) -> Trouble {
@@ -140,7 +140,7 @@ impl Remote {
             return Ok(response);
         }
         let body = self.body(response, MAX_TROUBLE_BYTES, &Meter::default()).await?;
-        Err(told_trouble(self.name(), status.as_u16(), &body))
+        Err(told_trouble(self.name(), status.as_u16(), &body).at(&self.cluster))
     }
 
     async fn body(&self, mut response: Response, limit: usize, meter: &Meter) -> Result<Bytes, Trouble> {

@@ -23,6 +23,8 @@ mod silent;
 mod sites;
 #[path = "../stand/mod.rs"]
 mod stand;
+#[cfg(feature = "lab")]
+mod steps;
 mod turns;
 mod unpair;
 mod users;

@@ -1,6 +1,9 @@
 //! What the end-to-end tests share: waiting for a condition with a bound, and plain-HTTP calls.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+#[cfg(feature = "lab")]
+pub mod cables;
+pub mod disk;
 #[cfg(feature = "agent")]
 pub mod hdfs;
 pub mod processes;

@@ -49,6 +49,14 @@ pub fn faked_time(offset: &str) -> Option<[(&'static str, String); 3]> {
     Some([("LD_PRELOAD", library.to_str()?.to_owned()), ("FAKETIME", offset.to_owned()), monotonic])
 }
 
+/// Likewise, but told by a file (`+0`, `-1h`), whose changes are steps of the running process's clock.
+pub fn faked_by(file: &Path) -> Option<Vec<(&'static str, String)>> {
+    let [library, _, monotonic] = faked_time("+0")?;
+    let file = ("FAKETIME_TIMESTAMP_FILE", file.to_str()?.to_owned());
+    // Looked at with every question, and files keep their times.
+    Some(vec![library, monotonic, file, ("FAKETIME_NO_CACHE", "1".to_owned()), ("NO_FAKE_STAT", "1".to_owned())])
+}
+
 impl Agent {
     /// An agent with a directory tree and a database, not started.
     pub fn local(root: &Path, name: &str) -> Agent {
@@ -74,6 +82,13 @@ impl Agent {
         );
         std::fs::write(dir.join("agent.toml"), config).unwrap();
         Agent { name: name.into(), dir, listen, route, process: None }
+    }
+
+    /// Makes the other agent and its routes reach this one elsewhere than where it listens.
+    pub fn advertise(&self, https: SocketAddr, route: SocketAddr) {
+        let file = self.dir.join("agent.toml");
+        let config = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("advertise = \"{https}\"\nadvertise_route = \"{route}\"\n{config}")).unwrap();
     }
 
     fn command(&self, verb: &str) -> Command {
@@ -232,6 +247,11 @@ impl Engine {
                 return line;
             }
         }
+    }
+
+    /// The lines of its log that nobody has asked for yet.
+    pub fn lines(&self) -> Vec<String> {
+        self.told.try_iter().collect()
     }
 
     fn end(&mut self) {

@@ -72,8 +72,10 @@ async fn commit(job: &Job, order: CommitOrder) -> Result<(), Trouble> {
     if job.cancel.is_cancelled() || gate.closed.is_cancelled() || ledger.is_dropped(staging.point)? {
         return Err(Trouble::new(TroubleKind::Cancelled, format!("run {}", record.run), "it was cancelled before its commit"));
     }
-    let ledger = ledger.clone();
-    blocking(move || ledger.commit_point(&record, &policy, &manifests)).await
+    let (ledger, point) = (ledger.clone(), record.id);
+    blocking(move || ledger.commit_point(&record, &policy, &manifests)).await?;
+    tracing::info!(%point, "committed");
+    Ok(())
 }
 
 fn check_order(job: &Job, order: &CommitOrder, staging: &StagingRow) -> Result<(), Trouble> {
@@ -171,6 +173,7 @@ pub async fn finish(site: &Arc<Site>, point: PointId, progress: &watch::Sender<P
     let began = Instant::now();
     try_join_all(record.data_sets.iter().map(|set| apply(site, &record, &set.to))).await?;
     record.timings_ms.apply = Some(millis(began));
+    tracing::info!(%point, "applied");
     progress.send_modify(|progress| {
         progress.doing = "sealing".into();
         progress.timings_ms.apply = record.timings_ms.apply;
@@ -278,7 +281,9 @@ impl PhaseJournal for LedgerJournal {
     }
 
     fn advance(&self, count: u32) -> Result<(), Trouble> {
-        self.ledger.advance_phases(self.point, &self.set, count)
+        self.ledger.advance_phases(self.point, &self.set, count)?;
+        tracing::info!(point = %self.point, set = %self.set, count, "phase of the apply done");
+        Ok(())
     }
 }
 

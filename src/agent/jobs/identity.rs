@@ -99,6 +99,7 @@ async fn start_service(job: &Job, decision: &Decision, service: &Service, hold: 
         return Ok(point);
     }
     site.ledger.note_opened(&job.pair, &service.name, decision.id)?;
+    tracing::info!(service = %service.name, %point, "fence coming down");
     let sets = record.data_sets.iter().map(|set| fence::root_in(site, point, &set.to).map(|root| (set.to.clone(), root)));
     let sets = sets.collect::<Result<Vec<_>, _>>()?;
     if let Some(why) = fence::lift(site, &sets).await.into_iter().next() {

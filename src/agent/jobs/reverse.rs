@@ -58,6 +58,7 @@ async fn turn(job: &Job, reversal: &Reversal, service: &ServiceName, point: Poin
     };
     job.tell(format!("{service}: going back to point {point}"));
     ledger.note_applied(&job.pair, service, None)?;
+    tracing::info!(%service, %point, "going back to the common point");
     for (set, manifest) in &common.manifests {
         let component = job.site.component(set)?;
         component.rebase(&set.path, point, manifest).await?;

@@ -37,6 +37,7 @@ pub async fn stand_back(job: &Job, decision: &Decision) -> Result<Outcome, Troub
                 return Err(trouble);
             }
         }
+        tracing::info!(%pair, "nothing was written here since the promotion");
         site.ledger.stand_back_first(pair, claim, &sets, decision, site.clock.now())?;
         tracing::warn!(%pair, epoch = %decision.epoch, by = %decision.by, "promotion taken back: secondary identity taken");
     }

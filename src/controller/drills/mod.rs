@@ -148,6 +148,7 @@ async fn append(engine: &Engine, drill: DrillId, event: Event) -> Result<(), Tro
 }
 
 async fn drive(engine: Arc<Engine>, drill: DrillId, stop: CancellationToken) {
+    let mut told = None;
     while let Ok(state) = state_of(&engine, drill) {
         let event = match machine::next(&state) {
             None => break,
@@ -165,6 +166,10 @@ async fn drive(engine: Arc<Engine>, drill: DrillId, stop: CancellationToken) {
         };
         if let Err(trouble) = &appended {
             show(&engine, drill, trouble.to_string());
+            if told.as_ref() != Some(trouble) {
+                engine.note(Level::Fault, state.spec.service.as_str(), format!("drill {drill} cannot go on: {trouble}")).await;
+                told = Some(trouble.clone());
+            }
         }
         // Not clean yet, or a store that does not take it: tried again for as long as it takes, every effect being idempotent.
         let same = state_of(&engine, drill).is_ok_and(|now| now.phase == state.phase);

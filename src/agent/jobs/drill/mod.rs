@@ -46,6 +46,7 @@ pub async fn start(job: &Job, order: DrillOrder) -> Result<Outcome, Trouble> {
     let began = Instant::now();
     let places = bring_up_all(job, &gate, order.drill, &row.record).await?;
     let bring_up_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(drill = %order.drill, "brought up beside production");
     let results = checks::make(job, &gate, &order, &places).await?;
     Ok(Outcome::Drilled(DrillRan { places, checks: results, bring_up_ms }))
 }
@@ -113,6 +114,7 @@ async fn clear(site: &Arc<Site>, drill: DrillId) -> Result<DrillEnded, Trouble> 
         }
     }
     ended.left.extend(listed(site, drill).await?);
+    tracing::info!(%drill, left = ended.left.len(), "space of the drill removed and listed");
     if ended.left.is_empty() {
         site.ledger.note_drill_over(drill)?;
         drop(alone);
