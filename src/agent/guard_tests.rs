@@ -155,6 +155,24 @@ proptest! {
         prop_assert_eq!(ask(&again, &facts).expect("answered"), Admission::Repeat(state));
     }
 
+    /// What was broken off starts anew when it is sent again, also for want of room: an identity's change is sent until it is done. What
+    /// a rule refused stays refused.
+    #[test]
+    fn what_may_pass_starts_anew_and_a_refusal_is_repeated(order in any_order(), may in any::<bool>()) {
+        let sent = instruction(1, 3, order);
+        let kinds = match may {
+            true => vec![TroubleKind::Unreachable, TroubleKind::Failed, TroubleKind::Exhausted],
+            false => vec![TroubleKind::Refused, TroubleKind::Outdated, TroubleKind::NotFound, TroubleKind::Invalid, TroubleKind::Cancelled],
+        };
+        for kind in kinds {
+            let state = InstructionState::Failed(Trouble::new(kind, "agent ledger", "in words"));
+            let mut facts = facts(1, 3, Identity::Secondary, true);
+            facts.seen = Some(InstructionRecord { digest: body_digest(&sent).expect("a digest"), state: state.clone() });
+            let repeated = matches!(ask(&sent, &facts), Ok(Admission::Repeat(_)));
+            prop_assert_eq!(repeated, !may, "{:?}", kind);
+        }
+    }
+
     /// Invariant 3: before anybody confirmed us, only words that themselves confirm or decide are obeyed.
     #[test]
     fn an_unconfirmed_agent_moves_no_data(order in any_order(), identity in any_identity()) {

@@ -131,8 +131,9 @@ pub(super) async fn drive(engine: Arc<Engine>, pair: PairName) {
                 Ok(None) => waits = true,
                 Err(trouble) => {
                     waits = true;
-                    engine.change(|m| m.pairs.get_mut(&pair).map(|p| p.held_by = Some(trouble.clone())));
-                    failed(&engine, &pair, &state, &effect, trouble).await;
+                    let before = engine.change(|m| m.pairs.get_mut(&pair).and_then(|p| p.held_by.replace(trouble.clone())));
+                    let is_news = before.as_ref() != Some(&trouble);
+                    failed(&engine, &pair, &state, &effect, trouble, is_news).await;
                 }
             }
         }
@@ -143,7 +144,7 @@ pub(super) async fn drive(engine: Arc<Engine>, pair: PairName) {
 }
 
 /// A failure undoes a planned switchover, or ends a reversal, where there is a way back; otherwise the effect is tried until it succeeds.
-async fn failed(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect: &Effect, trouble: Trouble) {
+async fn failed(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect: &Effect, trouble: Trouble, is_news: bool) {
     let undone = match (exchange::way_back(state, effect, &trouble), effect) {
         (WayBack::Now, _) => true,
         (WayBack::IfNotTaken, Effect::Promote(decision)) => holds_no_new_epoch(engine, pair, decision, &decision.to).await,
@@ -155,8 +156,9 @@ async fn failed(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effect
         if let Err(trouble) = append(engine, pair, event).await {
             engine.note(Level::Fault, pair.as_str(), trouble.to_string()).await;
         }
-    } else if !trouble.is_worth_retrying() {
-        tracing::warn!(%pair, %trouble, "an identity effect failed and is tried again");
+    } else if is_news && !trouble.is_worth_retrying() {
+        // It waits for somebody's help, who has to hear of it.
+        engine.note(Level::Warning, pair.as_str(), format!("{}; it is tried again until it is done: {trouble}", state.phase.name())).await;
     }
 }
 

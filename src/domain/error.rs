@@ -67,6 +67,11 @@ impl Trouble {
         self
     }
 
+    /// Whether the same request may succeed later, perhaps once somebody has helped: what is full is emptied. A rule's refusal stays one.
+    pub fn may_pass(&self) -> bool {
+        self.is_worth_retrying() || self.kind == TroubleKind::Exhausted
+    }
+
     /// Whether the same request may succeed later without anybody's help.
     pub fn is_worth_retrying(&self) -> bool {
         matches!(self.kind, TroubleKind::Unreachable | TroubleKind::Failed)

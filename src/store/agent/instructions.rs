@@ -41,7 +41,7 @@ impl InstructionState {
     pub fn may_run_again(&self) -> bool {
         match self {
             InstructionState::Interrupted => true,
-            InstructionState::Failed(trouble) => trouble.is_worth_retrying(),
+            InstructionState::Failed(trouble) => trouble.may_pass(),
             InstructionState::Running | InstructionState::Done(_) => false,
         }
     }

@@ -102,7 +102,11 @@ impl Strike {
             (Fault::Stop, _) => signal(world.pid(self.place()), Signal::STOP),
             (Fault::Cut, _) => world.links[self.link()].set(Cable::Cut),
             (Fault::Silence, _) => world.links[self.link()].set(Cable::Silent),
-            (Fault::Full, _) => world.disk.as_ref().expect("a disk").fill(),
+            (Fault::Full, _) => {
+                world.disk.as_ref().expect("a disk").fill();
+                // What was said before tells nothing of it.
+                drop(world.engine.as_ref().expect("an engine").lines());
+            }
             (Fault::Ahead, _) => world.step(self.place(), "+1h"),
             (Fault::Behind, _) => world.step(self.place(), "-1h"),
         }
@@ -126,7 +130,11 @@ impl Strike {
                 engine_said.push_str(&world.engine.as_ref().expect("an engine").lines().join("\n"));
                 tells_of_room(engine_said)
             }
-            (Fault::Full, _) => tells_of_room(&world.agent(self.place()).log()[log_since..]),
+            // An agent that cannot even take an order has nothing to log: its engine has.
+            (Fault::Full, _) => {
+                engine_said.push_str(&world.engine.as_ref().expect("an engine").lines().join("\n"));
+                tells_of_room(engine_said) || tells_of_room(&world.agent(self.place()).log()[log_since..])
+            }
             // A wrong clock stays wrong until the verb has ended.
             (Fault::Ahead | Fault::Behind, _) => false,
         }
