@@ -112,7 +112,7 @@ pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
             .next("name the one of them that is to become primary"));
     }
     hold::check_changes(pair)?;
-    let answers = |cluster: &ClusterName| pair.watch_of(cluster).is_some_and(|w| w.trouble.is_none() && w.status.is_some());
+    let answers = |cluster: &ClusterName| pair.answers(cluster);
     if pair.is_contended() {
         // Whichever the person names is right; the other one, primary or not, stands back for it.
         return match (ask.planned, answers(&ask.to)) {

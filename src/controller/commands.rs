@@ -44,10 +44,10 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
             adjust(engine, Ask { pair, to, confirm, planned, hold, declared, generation, by }).await
         }
         Command::CommitPromotion { pair, confirm, generation, by } => {
-            window::commit(engine, window::Ask { pair, confirm, generation, by }).await
+            window::commit(engine, reverse::Ask { pair, confirm, generation, by }).await
         }
         Command::TakeBack { pair, confirm, generation, by } => {
-            window::take_back(engine, window::Ask { pair, confirm, generation, by }).await
+            window::take_back(engine, reverse::Ask { pair, confirm, generation, by }).await
         }
         Command::Runbook { pair, verb } => runbook::look(engine, &pair, verb).await.map(Reply::Runbook),
         Command::ReverseReplication { pair, confirm, generation, by } => {

@@ -248,6 +248,16 @@ impl Engine {
         }
     }
 
+    /// Waits until the model tells something; the caller bounds the wait.
+    pub async fn until<T>(&self, told: impl Fn(&Model) -> Option<T>) -> T {
+        loop {
+            if let Some(told) = self.read(&told) {
+                return told;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// The newest snapshot of what is known.
     pub fn picture(&self) -> Snapshot {
         self.read(|m| view::snapshot(m, self.now()))

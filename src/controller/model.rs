@@ -16,7 +16,9 @@ use crate::domain::maintenance::Maintenance;
 use crate::domain::schedule::Timing;
 use crate::domain::switchover::machine::{Event, PairPhase, PairState};
 use crate::domain::watch::{Silence, Steadiness, Streak, Verdict};
-use crate::domain::{ClusterName, DrillId, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble};
+use crate::domain::{
+    ClusterName, DrillId, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble, TroubleKind,
+};
 use crate::protocol::{AgentStatus, Progress};
 use crate::store::controller::{PairedAgent, PairedClusters, UsersRecord};
 
@@ -213,6 +215,22 @@ impl PairModel {
     /// What a cluster's client sees.
     pub fn watch_of(&self, cluster: &ClusterName) -> Option<&AgentWatch> {
         self.index(cluster).map(|i| &self.watch[i])
+    }
+
+    /// Whether a cluster's agent answered the last look.
+    pub fn answers(&self, cluster: &ClusterName) -> bool {
+        self.watch_of(cluster).is_some_and(|watch| watch.trouble.is_none() && watch.status.is_some())
+    }
+
+    /// Refuses what needs the agent of a cluster that does not answer.
+    pub fn check_answers(&self, cluster: &ClusterName) -> Result<(), Trouble> {
+        match self.answers(cluster) {
+            true => Ok(()),
+            false => {
+                let reason = format!("the agent of {cluster} does not answer");
+                Err(Trouble::new(TroubleKind::Refused, format!("pair {}", self.paired.name), reason).next("bring that agent back first"))
+            }
+        }
     }
 
     /// The highest epoch that anybody told us.

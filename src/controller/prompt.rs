@@ -20,7 +20,7 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
         _ => return None,
     };
     let survivor = pair.state.secondary.clone();
-    let survivor_answers = pair.watch_of(&survivor).is_some_and(|w| w.trouble.is_none() && w.status.is_some());
+    let survivor_answers = pair.answers(&survivor);
     let refused = if !survivor_answers {
         format!("the agent of {survivor} does not answer: it cannot take over")
     } else if !found.verdict.offers_button() {

@@ -19,11 +19,11 @@ use super::model::{Model, PairModel};
 use super::snapshot::Level;
 use super::{Reply, identity, pairing, prompt, services, watch};
 
-/// What a person asks for.
+/// What a person asks for; committing a promotion and taking it back are asked for likewise.
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
     pub pair: PairName,
-    /// The cluster that is to stand by, as the person typed it.
+    /// The name of the cluster that has to be typed: here the one that is to stand by.
     pub confirm: String,
     pub generation: Option<u64>,
     pub by: String,
@@ -89,9 +89,7 @@ pub(super) fn admissible(pair: &PairModel) -> Result<&Decision, Trouble> {
             .next("its good data may be at the other cluster: bring it up first, or remove it from the pair"));
     }
     for cluster in [primary, secondary] {
-        if pair.watch_of(cluster).is_none_or(|w| w.trouble.is_some() || w.status.is_none()) {
-            return Err(refuse(format!("the agent of {cluster} does not answer")).next("bring that agent back first"));
-        }
+        pair.check_answers(cluster)?;
     }
     if !old_primary_fenced {
         return Err(refuse(format!("{secondary} has not said yet that it is fenced")).next("wait a moment; see `understudy status`"));
@@ -126,12 +124,7 @@ pub(super) fn turned(model: &Model, pair: &PairName) -> Vec<Service> {
 
 /// Waits until it has ended, one way or the other.
 async fn ended(engine: &Arc<Engine>, pair: &PairName, id: InstructionId) -> ReversalReport {
-    loop {
-        if let Some(report) = engine.read(|m| m.pairs.get(pair).and_then(|p| outcome(m, p, id))) {
-            return report;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    engine.until(|m| m.pairs.get(pair).and_then(|p| outcome(m, p, id))).await
 }
 
 /// How the reversal with this id ended, by what followed it.

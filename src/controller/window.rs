@@ -9,23 +9,14 @@
 use std::sync::Arc;
 
 use crate::domain::switchover::machine::{Decision, Event, PairPhase};
-use crate::domain::{DecisionId, PairName, Trouble, TroubleKind};
+use crate::domain::{DecisionId, Trouble, TroubleKind};
 
-use super::command::{AdjustOutcome, AdjustReport};
+use super::command::{AdjustOutcome, AdjustReport, StepReport};
 use super::engine::Engine;
 use super::model::{Model, PairModel};
+use super::reverse::Ask;
 use super::snapshot::{Level, WindowView};
 use super::{Reply, adjust, hold, identity, pairing, prompt, watch};
-
-/// What a person asks for.
-#[derive(Debug, Clone)]
-pub(super) struct Ask {
-    pub pair: PairName,
-    /// The cluster that applications use afterwards, as the person typed it.
-    pub confirm: String,
-    pub generation: Option<u64>,
-    pub by: String,
-}
 
 /// Opens the services of a held promotion.
 pub(super) async fn commit(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
@@ -54,7 +45,7 @@ pub(super) async fn take_back(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, T
         let failed = pair.trail.iter().find_map(|e| if let Event::TakeBackFailed { trouble } = e { Some(trouble.clone()) } else { None });
         let promoted = pair.trail.iter().any(|e| matches!(e, Event::Promoted { .. }));
         let outcome = if failed.is_some() { AdjustOutcome::Aborted } else { AdjustOutcome::TakenBack };
-        (promoted || failed.is_some()).then(|| report(pair, decision, outcome, failed))
+        (promoted || failed.is_some()).then(|| report(pair, outcome, prompt::take_back_steps(pair, decision, failed.as_ref()), failed))
     })
     .await
 }
@@ -97,17 +88,11 @@ async fn carry_out(
     };
     if let Err(trouble) = decided.await {
         engine.note(Level::Warning, ask.pair.as_str(), format!("{} asked {wanted}; refused: {trouble}", ask.by)).await;
-        let refused = engine.read(|m| m.pairs.get(&ask.pair).map(|pair| nothing_done(pair, &trouble)));
+        let refused =
+            engine.read(|m| m.pairs.get(&ask.pair).map(|pair| report(pair, AdjustOutcome::Refused, Vec::new(), Some(trouble.clone()))));
         return refused.map(Reply::Adjusted).ok_or(trouble);
     }
-    let wait = async {
-        loop {
-            if let Some(report) = engine.read(|m| m.pairs.get(&ask.pair).and_then(|pair| ended(m, pair))) {
-                return report;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    };
+    let wait = engine.until(|m| m.pairs.get(&ask.pair).and_then(|pair| ended(m, pair)));
     let limit = engine.limits.decision;
     let late = || {
         let reason = format!("it is recorded and still being carried out after {} s", limit.as_secs());
@@ -129,13 +114,6 @@ fn refused(pair: &PairModel, reason: String) -> Trouble {
     Trouble::new(TroubleKind::Refused, format!("pair {}", pair.paired.name), reason)
 }
 
-fn answers(pair: &PairModel, cluster: &crate::domain::ClusterName) -> Result<(), Trouble> {
-    match pair.watch_of(cluster).is_some_and(|w| w.trouble.is_none() && w.status.is_some()) {
-        true => Ok(()),
-        false => Err(refused(pair, format!("the agent of {cluster} does not answer")).next("bring that agent back first")),
-    }
-}
-
 fn undisputed(pair: &PairModel) -> Result<(), Trouble> {
     match pair.is_contended() {
         true => Err(refused(pair, pair.diagnosis.conflict.clone()).next("decide which cluster is primary")),
@@ -150,7 +128,7 @@ pub(super) fn may_commit(pair: &PairModel) -> Result<(), Trouble> {
         return Err(refused(pair, format!("the pair is {}: no promotion waits to be committed", pair.state.phase.name()))
             .next("see `understudy status`"));
     }
-    answers(pair, &pair.state.primary)
+    pair.check_answers(&pair.state.primary)
 }
 
 /// Whether the promotion may be taken back now, as far as the engine knows; what was written the new primary finds out itself.
@@ -163,8 +141,8 @@ pub(super) fn may_take_back(pair: &PairModel) -> Result<(), Trouble> {
                 .next("once the replication is reversed, a planned switchover leads back"));
         }
     }
-    answers(pair, &pair.state.primary)?;
-    answers(pair, &pair.state.secondary)
+    pair.check_answers(&pair.state.primary)?;
+    pair.check_answers(&pair.state.secondary)
 }
 
 /// What the console shows of it.
@@ -180,33 +158,17 @@ pub(super) fn view(pair: &PairModel) -> Option<WindowView> {
     })
 }
 
-fn report(pair: &PairModel, decision: &Decision, outcome: AdjustOutcome, error: Option<Trouble>) -> AdjustReport {
+fn report(pair: &PairModel, outcome: AdjustOutcome, steps: Vec<StepReport>, error: Option<Trouble>) -> AdjustReport {
     AdjustReport {
         pair: pair.paired.name.clone(),
         epoch: pair.epoch(),
         primary: pair.state.primary.clone(),
         services: Vec::new(),
         outcome,
-        steps: prompt::take_back_steps(pair, decision, error.as_ref()),
+        steps,
         held: matches!(pair.state.phase, PairPhase::ActiveAlone { held: true, .. }),
         fences: Vec::new(),
         declared: None,
         error,
-    }
-}
-
-/// Not begun: nothing was changed.
-fn nothing_done(pair: &PairModel, trouble: &Trouble) -> AdjustReport {
-    AdjustReport {
-        pair: pair.paired.name.clone(),
-        epoch: pair.epoch(),
-        primary: pair.state.primary.clone(),
-        services: Vec::new(),
-        outcome: AdjustOutcome::Refused,
-        steps: Vec::new(),
-        held: matches!(pair.state.phase, PairPhase::ActiveAlone { held: true, .. }),
-        fences: Vec::new(),
-        declared: None,
-        error: Some(trouble.clone()),
     }
 }

@@ -20,11 +20,8 @@ pub async fn bring_up(site: &Arc<Site>, service: &ServiceName, point: PointId) -
     let record = if row.sealed { row.record } else { finish(site, point, &watch::Sender::new(Progress::default())).await? };
     let gate = site.gates.of(point);
     let _alone = gate.lock.write().await;
-    let (ledger, wanted) = (site.ledger.clone(), record.clone());
     // All manifests are proven before the first data set is touched.
-    let manifests =
-        blocking(move || wanted.data_sets.iter().map(|set| committed_manifest(&ledger, &wanted, &set.to)).collect::<Result<Vec<_>, _>>())
-            .await?;
+    let manifests = committed_manifests(site, &record).await?;
     if site.ledger.applied_point(&record.pair, &record.service)? != Some(point) {
         site.ledger.note_applied(&record.pair, &record.service, None)?;
         for (set, manifest) in record.data_sets.iter().zip(&manifests) {
@@ -56,6 +53,12 @@ pub(super) fn check(site: &Site, service: &ServiceName, record: &RecoveryPoint) 
         return refused("its captures are not of one moment".into());
     }
     record.data_sets.iter().try_for_each(|set| site.component(&set.to).map(drop))
+}
+
+/// The manifests of a point, in its data sets' order; each must be the one that the point names.
+pub(super) async fn committed_manifests(site: &Site, record: &RecoveryPoint) -> Result<Vec<Manifest>, Trouble> {
+    let (ledger, wanted) = (site.ledger.clone(), record.clone());
+    blocking(move || wanted.data_sets.iter().map(|set| committed_manifest(&ledger, &wanted, &set.to)).collect()).await
 }
 
 /// The live data sets must be what the manifests say.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Job, Site, bring_up, commit, fence, take_back};
 use crate::domain::switchover::machine::Decision;
-use crate::domain::{Claim, DataSetName, Identity, PairName, PointId, Service, Trouble, TroubleKind};
+use crate::domain::{Claim, DataSetName, Entry, Identity, PairName, PointId, Service, Trouble, TroubleKind};
 use crate::protocol::{DemoteOrder, Outcome, PromoteOrder, PromoteReport};
 use crate::store::agent::{FenceState, rules};
 
@@ -68,13 +68,24 @@ async fn reopen(job: &Job, decision: &Decision, service: &Service) -> Result<(),
     let site = &job.site;
     let sets = service.data_sets.iter().map(|set| set.from.clone()).collect();
     let sets = fence::with_true_roots(site, &job.pair, sets)?;
-    if let Some(why) = fence::lift(site, &sets).await.into_iter().next() {
+    open(job, decision, service, &sets, None).await?;
+    tracing::warn!(service = %service.name, "service active here again");
+    Ok(())
+}
+
+/// Lifts the fence of a service's data sets, and then lets applications use it.
+async fn open(
+    job: &Job,
+    decision: &Decision,
+    service: &Service,
+    sets: &[(DataSetName, Option<Entry>)],
+    point: Option<PointId>,
+) -> Result<(), Trouble> {
+    if let Some(why) = fence::lift(&job.site, sets).await.into_iter().next() {
         let reason = format!("its fence could not be lifted: {why}");
         return Err(Trouble::new(TroubleKind::Failed, format!("service {}", service.name), reason));
     }
-    site.ledger.activate(&job.pair, decision.epoch, &service.name, None)?;
-    tracing::warn!(service = %service.name, "service active here again");
-    Ok(())
+    job.site.ledger.activate(&job.pair, decision.epoch, &service.name, point)
 }
 
 async fn start_service(job: &Job, decision: &Decision, service: &Service, hold: bool) -> Result<PointId, Trouble> {
@@ -102,14 +113,7 @@ async fn start_service(job: &Job, decision: &Decision, service: &Service, hold: 
     tracing::info!(service = %service.name, %point, "fence coming down");
     let sets = record.data_sets.iter().map(|set| fence::root_in(site, point, &set.to).map(|root| (set.to.clone(), root)));
     let sets = sets.collect::<Result<Vec<_>, _>>()?;
-    if let Some(why) = fence::lift(site, &sets).await.into_iter().next() {
-        return Err(Trouble::new(
-            TroubleKind::Failed,
-            format!("service {}", service.name),
-            format!("its fence could not be lifted: {why}"),
-        ));
-    }
-    site.ledger.activate(&job.pair, decision.epoch, &service.name, Some(point))?;
+    open(job, decision, service, &sets, Some(point)).await?;
     tracing::warn!(service = %service.name, %point, "service active here");
     Ok(point)
 }

@@ -8,14 +8,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bring_up::prove;
-use super::commit::committed_manifest;
+use super::bring_up::{committed_manifests, prove};
 use super::{Job, fence};
 use crate::domain::switchover::machine::Decision;
 use crate::domain::{Claim, DataSetName, Identity, PointId, RecoveryPoint, ServiceName, Trouble, TroubleKind};
 use crate::protocol::Outcome;
-use crate::store::agent::FenceState;
-use crate::transfer::blocking;
+use crate::store::agent::{FenceState, PairFacts};
 
 /// Stands back for the decision, or refuses with what was written.
 pub async fn stand_back(job: &Job, decision: &Decision) -> Result<Outcome, Trouble> {
@@ -23,7 +21,7 @@ pub async fn stand_back(job: &Job, decision: &Decision) -> Result<Outcome, Troub
     let facts = site.ledger.member(pair)?;
     let claim = Claim { identity: Identity::Secondary, epoch: decision.epoch, decision: decision.id };
     let open: BTreeSet<ServiceName> = facts.active.keys().cloned().collect();
-    let points = brought_up(job)?;
+    let points = brought_up(job, &facts)?;
     // With those of services that could not be brought up.
     let own = points.values().flat_map(|point| &point.data_sets).map(|set| &set.to);
     let sets: Vec<DataSetName> = own.chain(&facts.fence.sets).cloned().collect::<BTreeSet<_>>().into_iter().collect();
@@ -46,9 +44,8 @@ pub async fn stand_back(job: &Job, decision: &Decision) -> Result<Outcome, Troub
 }
 
 /// The points of the services that the promotion has brought up; of those that it could not, nothing is open.
-fn brought_up(job: &Job) -> Result<BTreeMap<ServiceName, RecoveryPoint>, Trouble> {
+fn brought_up(job: &Job, facts: &PairFacts) -> Result<BTreeMap<ServiceName, RecoveryPoint>, Trouble> {
     let ledger = &job.site.ledger;
-    let facts = ledger.member(&job.pair)?;
     let made_by = ledger.decisions(&job.pair)?.into_iter().find(|known| known.id == facts.claim.decision);
     let decided = made_by.map(|decision| decision.points).unwrap_or_default();
     let mut points = BTreeMap::new();
@@ -67,10 +64,7 @@ fn brought_up(job: &Job) -> Result<BTreeMap<ServiceName, RecoveryPoint>, Trouble
 
 /// Whether the live data is still what the point holds. The fence is up, so that it stays so.
 async fn unwritten(job: &Job, point: &RecoveryPoint) -> Result<(), Trouble> {
-    let (ledger, wanted) = (job.site.ledger.clone(), point.clone());
-    let manifests =
-        blocking(move || wanted.data_sets.iter().map(|set| committed_manifest(&ledger, &wanted, &set.to)).collect::<Result<Vec<_>, _>>())
-            .await?;
+    let manifests = committed_manifests(&job.site, point).await?;
     prove(&job.site, point, &manifests).await.map_err(|trouble| match trouble.kind {
         TroubleKind::Corrupt => refused(&point.service, format!("it was written to since the promotion: {}", trouble.reason)),
         _ => trouble,
