@@ -141,8 +141,6 @@ class Cluster:
             "hbase.regionserver.hostname": "localhost", "hbase.regionserver.ipc.address": HOST,
             "hbase.regionserver.port": self.ports["region"], "hbase.regionserver.info.bindAddress": HOST,
             "hbase.regionserver.info.port": self.ports["region_web"], "hbase.regionserver.handler.count": 10,
-            # A starting master opens a file for every region of a killed one, and HDFS sets a whole block aside for each.
-            "dfs.blocksize": 16 << 20,
             "hbase.master.hfilecleaner.ttl": 1000, "hbase.master.cleaner.interval": 1000,
         }
 
@@ -168,6 +166,9 @@ class Cluster:
             "dfs.datanode.address": self.at("data"), "dfs.datanode.http.address": self.at("data_web"),
             "dfs.datanode.ipc.address": self.at("data_ipc"), "dfs.datanode.hostname": HOST,
             "dfs.namenode.datanode.registration.ip-hostname-check": "false",
+            # HDFS sets a whole block aside for every file that is open, and a starting HMaster opens one for every region of a killed
+            # one: with the usual 128 MiB a disk with some GB free is full.
+            "dfs.blocksize": 8 << 20,
             "dfs.replication": 1, "dfs.permissions.enabled": "true", "dfs.namenode.acls.enabled": "true",
             "dfs.namenode.snapshot.capture.openfiles": "true",
             "dfs.namenode.safemode.extension": 0, "dfs.namenode.fs-limits.min-block-size": 4096,

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use crate::domain::{Trouble, TroubleKind};
 
+/// What a NameNode says, in a plain `IOException`, when no DataNode may take the next block: none runs, or none has room for it.
+/// It passes by itself where a DataNode is only just starting (`BlockManager.chooseTarget4NewBlock` of Hadoop 3).
+const NOWHERE_TO_WRITE: &str = "minReplication nodes";
+
 /// A failure of one call to HDFS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HdfsError {
@@ -55,6 +59,8 @@ impl HdfsError {
             HdfsError::Standby => trouble(TroubleKind::Unreachable).next("wait for a failover, or list all NameNodes under `webhdfs`"),
             HdfsError::Kerberos => trouble(TroubleKind::Refused).next("this version speaks to HDFS without Kerberos only"),
             HdfsError::Answer(_) => trouble(TroubleKind::Failed),
+            HdfsError::Remote { message, .. } if message.contains(NOWHERE_TO_WRITE) => trouble(TroubleKind::Failed)
+                .next("see that DataNodes run and have room: HDFS sets a whole block aside for every file being written"),
             HdfsError::Remote { exception, .. } => remote(exception, trouble),
         }
     }
@@ -111,6 +117,9 @@ mod tests {
         assert!(remote("SafeModeException").is_worth_retrying());
         assert!(remote("SafeModeException").reason.contains("safe mode"));
         assert_eq!(remote("DSQuotaExceededException").kind, TroubleKind::Exhausted);
+        let message = "File /a could only be written to 0 of the 1 minReplication nodes. There are 1 datanode(s) running";
+        let full = HdfsError::Remote { status: 0, exception: "IOException".into(), message: message.into() }.about("hdfs:/a");
+        assert!(full.is_worth_retrying() && full.next_step.contains("have room"));
         let hung = HdfsError::Silent(Duration::from_secs(20)).about("hdfs:/a");
         assert_eq!((hung.kind, hung.reason.as_str()), (TroubleKind::Unreachable, "no answer within 20 s"));
     }
