@@ -167,7 +167,10 @@ fn the_button_of_the_fault_prompt_waits_for_the_exact_name_and_carries_what_was_
     assert!(bench.sees("Primary cluster shenzhen is faulty") && bench.sees("no answer, 9 of 9 probes"));
     let button = "Adjust identity: make guiyang primary";
     assert!(!bench.enabled(button));
-    assert!(bench.sees("not proven, the agent of shenzhen does not answer"), "an unreachable cluster is never said to be fenced");
+    assert!(
+        bench.sees("No fence is proven at shenzhen: the agent of shenzhen does not answer"),
+        "an unreachable cluster is never said to be fenced"
+    );
     bench.confirm("guiyang");
     assert!(!bench.enabled(button), "what is not proven needs a person's word");
     bench.declare("its power is off, says the site");

@@ -55,6 +55,9 @@ pub(super) fn pair_lines(pair: &PairView, points: &[RecoveryPoint]) -> Vec<Strin
     if !pair.conflict.is_empty() {
         lines.push(format!("  CONFLICT: {}", pair.conflict));
     }
+    if !pair.behind.is_empty() {
+        lines.push(format!("  BEHIND: {}", pair.behind));
+    }
     lines.extend(pair.maintenance.iter().map(|maintenance| format!("  MAINTENANCE: {maintenance}")));
     lines.extend(pair.held_fault.iter().map(held_line));
     lines.extend(pair.clusters.iter().map(cluster_line));

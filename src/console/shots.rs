@@ -39,6 +39,7 @@ fn shots() -> Vec<Shot> {
         },
         shot("clusters", Screen::Clusters),
         Shot { prepare: App::open_switchover, ..shot("switchover", Screen::Clusters) },
+        Shot { snapshot: sample::held, ..shot("held", Screen::Clusters) },
         Shot { snapshot: sample::maintained, ..shot("maintenance", Screen::Overview) },
         Shot {
             snapshot: sample::maintained,

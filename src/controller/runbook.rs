@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{ClusterName, Grade, Health, PairName, Service, Trouble};
+use crate::domain::{ClusterName, ComponentKind, DataSetName, Grade, Health, PairName, Service, Trouble};
 
 use super::command::{Check, CheckState, Runbook, RunbookStep, Verb};
 use super::drills::preflight::agent_line;
@@ -83,6 +83,11 @@ fn refusal(pair: &PairModel, verb: Verb) -> Option<Trouble> {
 
 fn decision_line(pair: &PairModel) -> Check {
     match pair.diagnosis.conflict.as_str() {
+        "" if pair.epoch() > pair.state.epoch && !pair.is_suspended() => Check::failed(
+            "One decision",
+            format!("the agents know of epoch {}, this console of epoch {}", pair.epoch(), pair.state.epoch),
+            "adopt the agents, or go on at the console that decided",
+        ),
         "" => Check::ok("One decision", format!("epoch {}, {}", pair.epoch(), pair.state.phase.name())),
         conflict => Check::failed("One decision", conflict, "decide which cluster is primary"),
     }
@@ -108,7 +113,27 @@ fn planned(model: &Model, pair: &PairModel) -> Vec<Check> {
     });
     checks.extend(model.services_of(&pair.paired.name).map(|service| point_line(model, pair, service)));
     checks.push(users_line(pair));
+    checks.extend(standing_by(model, pair));
     checks
+}
+
+/// What is captured by snapshots of a directory above it cannot be a target there (HDFS nests no snapshots): single Hive tables. Such a
+/// service goes to the other cluster, and its replication cannot be reversed afterwards.
+fn standing_by(model: &Model, pair: &PairModel) -> Vec<Check> {
+    let Some(agent) = pair.agent(&pair.state.primary) else { return Vec::new() };
+    let status = pair.watch_of(&pair.state.primary).and_then(|watch| watch.status.as_ref());
+    let components = status.map_or(&agent.components, |status| &status.components);
+    let is_hive = |set: &DataSetName| components.iter().any(|info| info.name == set.component && info.kind == ComponentKind::Hive);
+    let single =
+        |service: &Service| service.data_sets.iter().map(|set| set.from.clone()).find(|set| is_hive(set) && set.path.contains('.'));
+    let line = |(service, set): (&Service, DataSetName)| {
+        Check::warning(
+            format!("{} can stand by afterwards", service.name),
+            format!("{set} is a single Hive table: {} cannot become its target, and the replication stays unreversed", pair.state.primary),
+            "back up the whole database instead of its tables before you switch over",
+        )
+    };
+    model.services_of(&pair.paired.name).filter_map(|service| Some((service, single(service)?))).map(line).collect()
 }
 
 fn fault(model: &Model, pair: &PairModel) -> Vec<Check> {

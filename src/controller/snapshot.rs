@@ -84,6 +84,9 @@ pub struct PairView {
     /// Two decisions of one epoch: what a person has to do. Empty otherwise.
     #[serde(default)]
     pub conflict: String,
+    /// The agents follow a decision that this console does not know: what to do, in words; empty otherwise.
+    #[serde(default)]
+    pub behind: String,
     /// The old primary, fenced, that a person may make the target of the new one now.
     #[serde(default)]
     pub reversible: Option<ClusterName>,

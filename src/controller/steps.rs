@@ -182,16 +182,27 @@ impl Run<'_> {
         })
     }
 
-    /// Drops what the run made, at both agents; what could not be dropped is listed, never hidden.
+    /// Drops what the run made, at both agents; what could not be dropped is listed, never hidden. The target first: only it knows
+    /// whether the point was committed, perhaps by another controller, and then the source's capture is the common point.
     async fn abort(&self) -> Event {
         let spec = &self.state.spec;
-        let (mut leftovers, more) =
-            tokio::join!(self.abort_at(&spec.from, spec.ids.abort_primary), self.abort_at(&spec.to, spec.ids.abort_secondary));
-        leftovers.extend(more);
+        let at_target = self.abort_at(&spec.to, spec.ids.abort_secondary).await;
+        let at_source = match &at_target {
+            Ok(_) => self.abort_at(&spec.from, spec.ids.abort_primary).await,
+            Err(trouble) => {
+                let reason = format!("its capture is kept until {} has dropped the run: {}", spec.to, trouble.reason);
+                Err(Trouble::new(trouble.kind, format!("point {}", spec.point), reason).next("see `understudy leftovers`"))
+            }
+        };
+        let told = |(cluster, dropped): (&ClusterName, Result<Vec<String>, Trouble>)| match dropped {
+            Ok(leftovers) => leftovers,
+            Err(trouble) => vec![format!("whatever run {} left at {cluster}: {trouble}", spec.run)],
+        };
+        let leftovers = [(&spec.to, at_target), (&spec.from, at_source)].into_iter().flat_map(told).collect();
         Event::Dropped { at: self.engine.now(), leftovers }
     }
 
-    async fn abort_at(&self, cluster: &ClusterName, id: InstructionId) -> Vec<String> {
+    async fn abort_at(&self, cluster: &ClusterName, id: InstructionId) -> Result<Vec<String>, Trouble> {
         let spec = &self.state.spec;
         let order = Order::Abort(AbortOrder {
             run: spec.run,
@@ -206,10 +217,9 @@ impl Run<'_> {
             pair.claims().find(|(claimant, _)| *claimant == cluster).map(|(_, claim)| claim.epoch)
         };
         let epoch = self.engine.read(told).unwrap_or(spec.epoch).max(spec.epoch);
-        match self.order_within(cluster, id, order, epoch, patience).await {
-            Ok(Outcome::Dropped(leftovers)) => leftovers,
-            Ok(_) => Vec::new(),
-            Err(trouble) => vec![format!("whatever run {} left at {cluster}: {trouble}", spec.run)],
+        match self.order_within(cluster, id, order, epoch, patience).await? {
+            Outcome::Dropped(leftovers) => Ok(leftovers),
+            other => Err(self.unexpected(cluster, &other)),
         }
     }
 

@@ -59,9 +59,23 @@ fn pair_view(model: &Model, pair: &PairModel, now: DateTime<Utc>) -> PairView {
         maintenance: pair.maintenance.clone().filter(|maintenance| maintenance.is_on(now)),
         held_fault: pair.held_fault.clone(),
         conflict: pair.diagnosis.conflict.clone(),
+        behind: behind(pair),
         window: window::view(pair),
         reversible: reverse::admissible(pair).is_ok().then(|| pair.state.secondary.clone()),
     }
+}
+
+/// Another console has decided, and this one was not there: it would only fail to back up, and never say why.
+fn behind(pair: &PairModel) -> String {
+    let told = pair.epoch();
+    if pair.is_suspended() || pair.is_contended() || told <= pair.state.epoch {
+        return String::new();
+    }
+    format!(
+        "the agents follow a decision of epoch {told} that this console does not know (it knows of epoch {}): run `understudy-agent adopt` on \
+         the host of each agent and `understudy adopt` here, or go on at the console that decided",
+        pair.state.epoch
+    )
 }
 
 /// The cluster with the primary identity by the highest claim told; unknown while no agent has told one, or two decisions contend.
@@ -127,13 +141,14 @@ fn phase_words(pair: &PairModel) -> String {
         PairPhase::FinalRuns { waiting, .. } => format!("planned switchover: final runs, {} to go", waiting.len()),
         PairPhase::Unfencing { decision, .. } => format!("planned switchover failed: lifting the fence of {}", decision.from),
         PairPhase::Promoting { decision } => format!("promoting {}", decision.to),
-        PairPhase::ActiveAlone { since, old_primary_fenced, held, .. } => format!(
-            "{} is {} since {}; {} {}",
+        PairPhase::ActiveAlone { since, old_primary_fenced, held, unreversed, .. } => format!(
+            "{} is {} since {}; {} {}{}",
             pair.state.primary,
             if *held { "primary, held for a look," } else { "active alone" },
             clock(*since),
             pair.state.secondary,
-            if *old_primary_fenced { "is fenced" } else { "is fenced as soon as it answers" }
+            if *old_primary_fenced { "is fenced" } else { "is fenced as soon as it answers" },
+            unreversed.as_ref().map_or(String::new(), |why| format!(", and does not stand by yet ({why}): reverse the replication"))
         ),
         PairPhase::TakingBack { decision, .. } => format!("taking back: {} proves that nothing was written there", decision.from),
         PairPhase::Reversing { decision, .. } => format!("reversing: {} is made the target of {}", decision.from, decision.to),

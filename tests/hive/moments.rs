@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use understudy::components::Component;
+use understudy::domain::Health;
 
 use crate::support::contract::{Side, World};
 use crate::support::ferry::{finish, point, stage_captured};
-use crate::support::hive_judge::hive;
 use crate::support::hive_world::HiveWorld;
+
+/// Between two writes.
+const BREATH: std::time::Duration = std::time::Duration::from_millis(40);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn partitions_made_during_the_captures_are_wholly_in_a_point_or_not_at_all() {
@@ -26,6 +29,8 @@ async fn partitions_made_during_the_captures_are_wholly_in_a_point_or_not_at_all
                 }
                 world.write(Side::Source, &format!("n{number}"), &number.to_string()).await;
                 done.store(number, Ordering::SeqCst);
+                // A capture needs an instant without a change; on a busy machine it finds none between writes that follow at once.
+                tokio::time::sleep(BREATH).await;
             }
         })
     };
@@ -69,11 +74,10 @@ async fn partitions_made_during_the_captures_are_wholly_in_a_point_or_not_at_all
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_probe_tells_the_last_event() {
+async fn the_probe_says_that_the_metastore_answers() {
     let Some(world) = HiveWorld::bare().await else { return };
     let report = world.component(Side::Source).probe().await;
-    let event = hive(Side::Source, &["event-id"]);
-    assert!(report.evidence.contains("its last event is"), "{report:?} {event}");
+    assert!(report.health == Health::Healthy && report.evidence.contains("answers with"), "{report:?}");
     let info = world.component(Side::Source).describe().await.expect("described");
     assert!(!info.version.is_empty() && info.address.starts_with("thrift://"), "{info:?}");
 }

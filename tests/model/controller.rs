@@ -112,7 +112,7 @@ impl Hash for Controller {
             (&state.primary, state.epoch.0, state.phase.name()).hash(hasher);
             match &state.phase {
                 PairPhase::Fencing { decision } | PairPhase::Unfencing { decision, .. } | PairPhase::Promoting { decision } => {
-                    (decision.id, decision.promote, &state.secondary == &decision.to).hash(hasher);
+                    (decision.id, decision.promote, state.secondary == decision.to).hash(hasher);
                 }
                 PairPhase::ActiveAlone { decision, old_primary_fenced, unreversed, held, kept_back, .. } => {
                     (decision.id, old_primary_fenced, unreversed.is_some(), held, kept_back.is_some()).hash(hasher);

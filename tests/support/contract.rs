@@ -183,6 +183,36 @@ pub async fn a_source_becomes_a_target_and_only_differences_come_back(world: &dy
     source.changes(&set, kept, Some(first.point)).await.expect("and can be told");
 }
 
+pub async fn a_promotion_is_taken_back_while_nothing_was_written(world: &dyn World) {
+    fill(world).await;
+    let set = world.set();
+    let (source, target) = (world.open(Side::Source), world.open(Side::Target));
+    let first = run(source.as_ref(), &target, &set, None).await;
+    let common = Some((first.point, &first.manifest));
+    let root = first.manifest.entries.values().find(|entry| entry.path.is_root());
+    world.write(Side::Source, "newest", "only the old primary has it").await;
+    target.make_live(&set, first.point, &first.manifest).await.expect("made");
+    target.unfence(&set, root).await.expect("open to applications");
+    source.fence(&set).await.expect("the old primary came back and gave way");
+
+    target.fence(&set).await.expect("fenced");
+    let drift = target.drift(&set, common).await.expect("compared");
+    assert!(drift.is_empty(), "nothing was written: {drift:?}");
+    source.unfence(&set, None).await.expect("it goes on from what it holds");
+    world.write_as_application(Side::Source, "after", "and takes writes").await.expect("open");
+    let second = run(source.as_ref(), &target, &set, common).await;
+    same(world).await;
+    assert!(second.copied.len() < first.copied.len(), "first {:?}, second {:?}", first.copied, second.copied);
+
+    let root = second.manifest.entries.values().find(|entry| entry.path.is_root());
+    target.make_live(&set, second.point, &second.manifest).await.expect("promoted once more");
+    target.unfence(&set, root).await.expect("open to applications");
+    world.write_as_application(Side::Target, "order", "acknowledged here").await.expect("open");
+    target.fence(&set).await.expect("fenced");
+    let drift = target.drift(&set, Some((second.point, &second.manifest))).await.expect("compared");
+    assert!(!drift.is_empty(), "what was written is told");
+}
+
 pub async fn a_fenced_source_is_captured_as_it_truly_is(world: &dyn World) {
     fill(world).await;
     let before = world.exact(Side::Source).await;
@@ -447,6 +477,7 @@ macro_rules! component_contract {
                 a_base_that_is_no_longer_held_is_told
                 content_that_went_and_came_back_is_held_until_no_point_has_it
                 a_source_becomes_a_target_and_only_differences_come_back
+                a_promotion_is_taken_back_while_nothing_was_written
                 a_drill_has_a_copy_of_its_own_and_leaves_nothing
                 replication_goes_on_beside_a_drill
             );

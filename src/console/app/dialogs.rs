@@ -75,7 +75,7 @@ impl App {
                 if widgets::button(ui, Look::Danger, &question.button, typed && ready).clicked() {
                     let mut command = question.command.clone();
                     if let Command::AdjustIdentity { hold, .. } = &mut command {
-                        *hold = self.forms.fault.hold;
+                        *hold = std::mem::take(&mut self.forms.fault.hold);
                     }
                     acts.push(Act::Ask(question.place.clone(), Box::new(command)));
                     answered = true;

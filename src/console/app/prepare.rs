@@ -9,6 +9,7 @@ use crate::console::places::Side;
 impl App {
     /// Half of the confirmation typed.
     pub(crate) fn type_confirmation(&mut self, _ctx: &Context) {
+        self.forms.fault.declared = "its power is off, says the site at 14:07".to_owned();
         self.forms.fault.typed = "guiya".to_owned();
     }
 

@@ -23,7 +23,7 @@ use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
 use crate::controller::Snapshot;
-use crate::controller::snapshot::{ActivityLine, HeldFault, Level, ServiceState, ServiceView};
+use crate::controller::snapshot::{ActivityLine, HeldFault, Level, ServiceState, ServiceView, WindowView};
 use crate::domain::maintenance::Maintenance;
 use crate::domain::{CopyMode, DataSet, DataSetName, Hook, Keep, Service};
 
@@ -88,6 +88,27 @@ pub fn faulty() -> Snapshot {
     snapshot.pairs[0] = fault();
     snapshot.pairs[0].services[0].state = ServiceState::Protected;
     snapshot.runs.retain(|run| run.report.outcome.is_some());
+    snapshot
+}
+
+/// Guiyang promoted after the fault and held: applications wait until a person has looked.
+pub fn held() -> Snapshot {
+    let mut snapshot = faulty();
+    let pair = &mut snapshot.pairs[0];
+    pair.fault = None;
+    pair.epoch = crate::domain::Epoch(5);
+    pair.active = Some(name("guiyang"));
+    pair.clusters.swap(0, 1);
+    pair.clusters[0].identity = crate::domain::Identity::Primary;
+    pair.clusters[0].epoch = Some(crate::domain::Epoch(5));
+    pair.phase = "guiyang is primary, held for a look, since 2026-11-21 06:08:30 UTC; shenzhen is fenced as soon as it answers".to_owned();
+    pair.window = Some(WindowView {
+        held: true,
+        primary: name("guiyang"),
+        back_to: name("shenzhen"),
+        refused: "the agent of shenzhen does not answer".to_owned(),
+        kept_back: None,
+    });
     snapshot
 }
 

@@ -94,6 +94,7 @@ pub fn pair() -> PairView {
         maintenance: None,
         held_fault: None,
         conflict: String::new(),
+        behind: String::new(),
         reversible: None,
         window: None,
     }
@@ -109,6 +110,7 @@ pub fn fault() -> PairView {
     primary.identity = Identity::Unknown;
     primary.agent_answers = false;
     primary.last_seen = Some(seen);
+    primary.fenced = None;
     primary.evidence = vec!["no answer, 11 of 11 probes".to_owned()];
     let mut points = points();
     points.retain(|point| pair.services.iter().any(|service| service.last_point == Some(point.id)));

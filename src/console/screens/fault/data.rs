@@ -1,5 +1,7 @@
 //! What the fault prompt shows, and what it may send.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::console::said::Said;
@@ -141,15 +143,20 @@ pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt
     }
 }
 
-/// Fences shown one by one before the rest is only counted.
+/// Data sets named in a line before the rest is only counted.
 const FENCES: usize = 4;
 
+/// One line for each reason, with the data sets that it is about.
 fn unproven(fault: &FaultPrompt) -> Vec<Said> {
-    let line = |fence: &FenceLine| Said::warn(format!("▲ {}: not proven, {}", fence.data_set, fence.evidence));
-    let mut lines: Vec<Said> = fault.unproven.iter().take(FENCES).map(line).collect();
-    let more = fault.unproven.len().saturating_sub(FENCES);
-    lines.extend((more > 0).then(|| Said::warn(format!("▲ and {more} more data sets: not proven"))));
-    lines
+    let mut by_evidence: BTreeMap<&str, Vec<&FenceLine>> = BTreeMap::new();
+    fault.unproven.iter().for_each(|fence| by_evidence.entry(&fence.evidence).or_default().push(fence));
+    let line = |(evidence, fences): (&str, Vec<&FenceLine>)| {
+        let named: Vec<String> = fences.iter().take(FENCES).map(|fence| fence.data_set.to_string()).collect();
+        let more = fences.len().saturating_sub(FENCES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        Said::warn(format!("▲ No fence is proven at {}: {evidence} ({}{more})", fault.faulty, named.join(", ")))
+    };
+    by_evidence.into_iter().map(line).collect()
 }
 
 fn saw(health: Health, text: &str) -> Said {

@@ -30,7 +30,7 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
     let shown = Modal::new(id).area(area).frame(frame).backdrop_color(Color32::TRANSPARENT).show(&ctx, |ui| {
         let screen = ui.ctx().content_rect();
         ui.set_width(space::PROMPT_WIDTH.min(screen.width() - space::NAV_WIDTH - 2.0 * space::GAP) - 54.0);
-        widgets::scrolled(ui, "prompt", screen.height() - TOP - space::FOOTER_HEIGHT - 150.0, |ui| {
+        widgets::scrolled(ui, "prompt", screen.height() - TOP - space::FOOTER_HEIGHT - below_height(&data), |ui| {
             head(ui, &data);
             evidence(ui, fault, &data);
             ui.add_space(space::GAP);
@@ -52,6 +52,13 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
     if escape {
         keep_waiting(form, pair, fault);
     }
+}
+
+/// What stands below the scrolled part needs so much.
+fn below_height(data: &Prompt) -> f32 {
+    let declared = if data.unproven.is_empty() { 0.0 } else { 60.0 };
+    let hold = if data.button.is_some() { 28.0 } else { 0.0 };
+    150.0 + declared + hold
 }
 
 /// Darkens the main part behind the prompt.
@@ -88,16 +95,16 @@ fn evidence(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
                 observed(ui, data);
                 ui.add_space(space::SMALL);
                 widgets::wrapped(ui, &[Said::muted(&data.verdict)]);
-                for line in &data.unproven {
-                    ui.add_space(space::SMALL);
-                    widgets::wrapped(ui, std::slice::from_ref(line));
-                }
             } else {
                 widgets::heading(ui, &format!("What {} would resume from", fault.survivor), "");
                 let columns: &[Column] = &[("Service", 0.0), ("Recovery point", 0.0), ("Grade", 0.0), ("Data lost", 0.0)];
                 Table::new("resume", columns).show(ui, data.resume.len(), |row| data.resume[row].iter().cloned().map(Cell::from).collect());
                 ui.add_space(space::SMALL);
                 widgets::wrapped(ui, &[Said::muted(&data.users)]);
+                for line in &data.unproven {
+                    ui.add_space(space::SMALL);
+                    widgets::wrapped(ui, std::slice::from_ref(line));
+                }
             }
         });
     });
@@ -151,6 +158,7 @@ fn below(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, d
                 form.change = Some(Change { pair: pair.name.clone(), to: fault.survivor.clone(), kind, ended: None });
                 form.typed.clear();
                 form.declared.clear();
+                form.hold = false;
                 acts.push(Act::Ask(Place::Adjust(pair.name.clone()), Box::new(command)));
             }
             let wait = if data.button.is_some() { "Keep waiting" } else { "Close" };

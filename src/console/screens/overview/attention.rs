@@ -29,6 +29,14 @@ pub fn attention(scene: &Scene<'_>, pair: &PairView) -> Vec<Attention> {
     if !pair.conflict.is_empty() {
         add(Said::bad("✖"), "Two decisions of one epoch.".to_owned(), pair.conflict.clone(), None);
     }
+    if !pair.behind.is_empty() {
+        add(Said::bad("✖"), "Another console has changed identities.".to_owned(), pair.behind.clone(), None);
+    }
+    if let Some(window) = pair.window.as_ref().filter(|window| window.held) {
+        let open = Some(UiCommand::CommitPromotion(pair.name.clone()));
+        let why = "Applications wait. Look at the data, then commit the promotion or take it back.".to_owned();
+        add(Said::bad("✖"), format!("{} is primary and held for a look.", window.primary), why, open);
+    }
     if let Some(fault) = &pair.fault {
         let sign = if fault.cause == Verdict::Faulty { Said::bad("✖") } else { Said::warn("▲") };
         add(sign, format!("{}.", words::fault_title(fault)), fault.verdict.clone(), Some(UiCommand::ShowFault(pair.name.clone())));
