@@ -135,6 +135,7 @@ fn sample() -> Vec<Row> {
         (V::Run, 4, F::Kill, P::Console),
         (V::Run, 5, F::Silence, P::EngineWest),
         (V::Run, 8, F::Full, P::West),
+        (V::Run, 2, F::Behind, P::East),
         (V::Planned, 0, F::Kill, P::East),
         (V::Planned, 11, F::Kill, P::East),
         (V::Planned, 7, F::Kill, P::West),
