@@ -11,7 +11,7 @@ mod freeze;
 mod hooks;
 mod hung;
 mod kill;
-mod kill_switch;
+mod kill_leave;
 mod lab;
 mod maintenance;
 mod pairing;

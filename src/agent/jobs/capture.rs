@@ -27,8 +27,9 @@ const FREEZE_LEAD: Duration = Duration::from_millis(1_000);
 const LAST_STEP: Duration = Duration::from_secs(2);
 /// Between two components that are captured at times of their own (training only).
 const OWN_TIMES_PAUSE: Duration = Duration::from_secs(3);
-/// A moment further ahead than this is a mistake.
-const MAX_AHEAD: TimeDelta = TimeDelta::hours(24);
+/// A capture is ordered half a minute before its moment. One that is further ahead than this, by our clock, would come at another
+/// moment than was meant: a clock was set, here or at the controller.
+const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 /// An instruction for a moment further back than this was on its way for too long: that its run was dropped may be forgotten by now
 /// (see [`TOMBSTONE_DAYS`](crate::store::agent::TOMBSTONE_DAYS)).
 const MAX_BEHIND: TimeDelta = TimeDelta::days(7);
@@ -90,15 +91,23 @@ fn check(job: &Job, order: &CaptureOrder, data_sets: &[DataSetName]) -> Result<(
     if data_sets.is_empty() {
         return Err(Trouble::new(TroubleKind::Invalid, format!("service {}", order.service.name), "it has no data sets"));
     }
-    if order.moment - job.site.clock.now() > MAX_AHEAD {
-        return Err(Trouble::new(TroubleKind::Invalid, format!("moment {}", order.moment), "it is more than a day ahead"));
-    }
+    near(order.moment, job.site.clock.now())?;
     if job.site.clock.now() - order.moment > MAX_BEHIND {
         return Err(
             Trouble::new(TroubleKind::Refused, format!("moment {}", order.moment), "it is more than a week past").next("start a new run")
         );
     }
     data_sets.iter().try_for_each(|set| job.site.component(set).map(drop))
+}
+
+fn near(moment: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Trouble> {
+    let ahead = moment - now;
+    if ahead <= MAX_AHEAD {
+        return Ok(());
+    }
+    let reason = format!("it is {} s ahead of this agent's clock: a clock was set", ahead.num_seconds());
+    Err(Trouble::new(TroubleKind::Refused, format!("moment {moment}"), reason)
+        .next("set the clocks of the agents and of the controller right"))
 }
 
 /// Freezes, waits, captures, thaws.
@@ -164,7 +173,9 @@ async fn capture_all(job: &Job, order: &CaptureOrder, data_sets: &[DataSetName])
 async fn wait_until(job: &Job, gate: &Gate, moment: DateTime<Utc>) -> Result<(), Trouble> {
     let cancelled = || Trouble::new(TroubleKind::Cancelled, "capture", "the run was cancelled before its moment");
     loop {
-        let Ok(left) = (moment - job.site.clock.now()).to_std() else { return Ok(()) };
+        let now = job.site.clock.now();
+        near(moment, now)?;
+        let Ok(left) = (moment - now).to_std() else { return Ok(()) };
         let last = left <= LAST_STEP;
         let step = if last { left } else { (left - LAST_STEP / 2).min(LAST_STEP * 5) };
         tokio::select! {
@@ -270,6 +281,14 @@ mod tests {
         fn now(&self) -> DateTime<Utc> {
             Utc::now() + *self.0.lock().expect("a lock")
         }
+    }
+
+    #[test]
+    fn a_moment_far_ahead_is_refused_and_says_which_clocks_to_look_at() {
+        let now = Utc::now();
+        assert!(near(now - TimeDelta::hours(1), now).is_ok() && near(now + TimeDelta::seconds(30), now).is_ok());
+        let trouble = near(now + TimeDelta::hours(1), now).expect_err("a clock was set back");
+        assert!(trouble.kind == TroubleKind::Refused && trouble.reason.contains("3600 s ahead") && trouble.next_step.contains("clocks"));
     }
 
     #[test]

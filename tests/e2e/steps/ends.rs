@@ -84,6 +84,16 @@ pub fn all_is_well(verb: Verb, world: &mut World) {
         assert_eq!(kept.as_array().map(Vec::len), Some(1), "what east alone had is kept, once: {kept:#}");
     }
     wait("one open route, the right one", || is_open(world.agent(active).route) && !is_open(world.agent(other).route));
+    wait("both agents' word for it", || {
+        let status = world.status();
+        let told = |place: Place| {
+            let clusters = status.pointer("/pairs/0/clusters").and_then(Value::as_array);
+            clusters.into_iter().flatten().find(|cluster| cluster["name"] == world.agent(place).name.as_str()).cloned().unwrap_or_default()
+        };
+        let (one, two) = (told(active), told(other));
+        let roles = one["identity"] == "primary" && two["identity"] == "secondary" && two["fenced"] == true;
+        roles && one["epoch"] == two["epoch"] && status["pairs"][0]["active"] == one["name"]
+    });
     assert!(world.takes_writes(active), "the active cluster takes writes");
     assert!(!world.takes_writes(other), "the other is fenced");
     // The next change of the tree that is there: east's own was lost.

@@ -72,6 +72,10 @@ impl Row {
         self.until_told(&world, strike_since, &mut begun);
         self.strike.heal(&mut world);
         let how = ends::settle(self.verb, &world, &mut begun, &before);
+        if self.strike.fault == Fault::Kill && self.strike.victim != Victim::East {
+            // A person's decision stands, and the rest is done without whoever died; only captures cannot outlive their agent.
+            assert_eq!(how, How::Done, "killed, it must go on");
+        }
         ends::all_is_well(self.verb, &mut world);
         assert!(!world.routes.saw_both(), "two routes were open at once");
         Verdict::Held(how)
@@ -123,7 +127,7 @@ fn every_row() -> Vec<Row> {
     rows
 }
 
-/// Each verb, each fault and each sort of victim at least once.
+/// Each verb, each fault and each sort of victim at least once; and `kill -9` of all three where identities change.
 fn sample() -> Vec<Row> {
     use {Fault as F, Verb as V, Victim as P};
     let table = [
@@ -131,16 +135,25 @@ fn sample() -> Vec<Row> {
         (V::Run, 4, F::Kill, P::Console),
         (V::Run, 5, F::Silence, P::EngineWest),
         (V::Run, 8, F::Full, P::West),
-        (V::Planned, 8, F::Kill, P::West),
+        (V::Run, 2, F::Behind, P::East),
+        (V::Planned, 0, F::Kill, P::East),
+        (V::Planned, 11, F::Kill, P::East),
+        (V::Planned, 7, F::Kill, P::West),
+        (V::Planned, 9, F::Kill, P::West),
+        (V::Planned, 0, F::Kill, P::Console),
+        (V::Planned, 7, F::Kill, P::Console),
+        (V::Planned, 9, F::Kill, P::Console),
         (V::Planned, 6, F::Kill, P::Engine),
-        (V::Planned, 1, F::Kill, P::East),
         (V::Planned, 7, F::Ahead, P::West),
         (V::Adjust, 1, F::Full, P::Engine),
         (V::Adjust, 2, F::Kill, P::East),
         (V::Hold, 2, F::Kill, P::West),
         (V::Commit, 1, F::Kill, P::Engine),
         (V::TakeBack, 2, F::Kill, P::West),
+        (V::Reverse, 0, F::Kill, P::East),
         (V::Reverse, 1, F::Kill, P::East),
+        (V::Reverse, 3, F::Kill, P::East),
+        (V::Reverse, 0, F::Kill, P::Engine),
         (V::Reverse, 2, F::Cut, P::Agents),
         (V::Drill, 1, F::Kill, P::West),
         (V::Drill, 2, F::Stop, P::West),

@@ -217,16 +217,16 @@ impl Verb {
                 _ => None,
             },
             Verb::Hold => {
-                let refused = begun.ended().is_some_and(|code| code > 0) && active == "east" && !phase.contains("promoting");
+                let refused = code.is_some_and(|code| code != 0) && active == "east" && !phase.contains("promoting");
                 if phase.contains("held for a look") { Some(How::Done) } else { refused.then_some(How::Aborted(said)) }
             }
             Verb::Commit => {
-                let refused = begun.ended().is_some() && phase.contains("held for a look");
+                let refused = code.is_some() && phase.contains("held for a look");
                 if phase.contains("west is active alone") { Some(How::Done) } else { refused.then_some(How::Aborted(said)) }
             }
             Verb::TakeBack => match (phase, active) {
                 ("replicating", "east") => Some(How::Done),
-                (phase, "west") if begun.ended().is_some() && phase.contains("active alone") => Some(How::Aborted(said)),
+                (phase, "west") if code.is_some() && phase.contains("active alone") => Some(How::Aborted(said)),
                 _ => None,
             },
             Verb::Adjust => {

@@ -15,7 +15,7 @@ use crate::site::{Captured, Point, Rows, Staged};
 use crate::world::{State, cluster, index};
 
 /// A moment further ahead than this is a mistake.
-const MAX_AHEAD: TimeDelta = TimeDelta::hours(24);
+const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 impl Job {
     pub(super) async fn arm(&self, order: &ArmOrder) -> Result<Outcome, Trouble> {
@@ -91,7 +91,7 @@ impl Job {
             return Err(self.refused("its run was dropped"));
         }
         if order.moment - now > MAX_AHEAD {
-            return Err(Trouble::new(TroubleKind::Invalid, format!("moment {}", order.moment), "it is more than a day ahead"));
+            return Err(Trouble::new(TroubleKind::Refused, format!("moment {}", order.moment), "it is far ahead of this agent's clock"));
         }
         let row = Captured { run: order.run, rows: Arc::default(), report: None };
         self.write(|s, i| {
