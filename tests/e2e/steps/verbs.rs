@@ -179,8 +179,9 @@ impl Verb {
 
     /// How it came out; `None` while it is under way.
     pub fn end(self, world: &World, begun: &mut Begun) -> Option<How> {
-        // Asked first: what is shown after its end is the end.
+        // Asked first: what is shown after its end is the end. One that was killed says nothing of it, and done is done.
         let code = begun.ended();
+        let (over, refused) = (code.is_some(), code.is_some_and(|code| code > 0));
         let status = world.status();
         let pair = status.pointer("/pairs/0")?;
         let (phase, active) = (pair["phase"].as_str()?, pair["active"].as_str().unwrap_or_default());
@@ -208,34 +209,34 @@ impl Verb {
             // It comes to its end by itself, or is undone; a command that was killed says no words.
             Verb::Planned => match (phase, active) {
                 ("replicating", "west") => Some(How::Done),
-                ("replicating", "east") if code.is_some() => Some(How::Aborted(said)),
+                ("replicating", "east") if refused => Some(How::Aborted(said)),
                 // Promoted, and the reversal that follows by itself was given up: a person asks for it again.
-                (phase, "west") if code.is_some() && phase.contains("active alone") && pair["reversible"] == "east" => {
+                (phase, "west") if over && phase.contains("active alone") && pair["reversible"] == "east" => {
                     world.controller.say(Verb::Reverse.command());
                     None
                 }
                 _ => None,
             },
             Verb::Hold => {
-                let refused = code.is_some_and(|code| code != 0) && active == "east" && !phase.contains("promoting");
+                let refused = refused && active == "east" && !phase.contains("promoting");
                 if phase.contains("held for a look") { Some(How::Done) } else { refused.then_some(How::Aborted(said)) }
             }
             Verb::Commit => {
-                let refused = code.is_some() && phase.contains("held for a look");
+                let refused = refused && phase.contains("held for a look");
                 if phase.contains("west is active alone") { Some(How::Done) } else { refused.then_some(How::Aborted(said)) }
             }
             Verb::TakeBack => match (phase, active) {
                 ("replicating", "east") => Some(How::Done),
-                (phase, "west") if code.is_some() && phase.contains("active alone") => Some(How::Aborted(said)),
+                (phase, "west") if refused && phase.contains("active alone") => Some(How::Aborted(said)),
                 _ => None,
             },
             Verb::Adjust => {
                 let promoted = phase.contains("west is active alone") && active == "west";
-                let refused = code.is_some_and(|code| code != 0) && active == "east" && !phase.contains("promoting");
+                let refused = refused && active == "east" && !phase.contains("promoting");
                 if promoted { Some(How::Done) } else { refused.then_some(How::Aborted(said)) }
             }
             Verb::Reverse => {
-                let given_up = code.is_some() && !phase.contains("reversing") && answer("east") && answer("west");
+                let given_up = refused && !phase.contains("reversing") && answer("east") && answer("west");
                 match phase {
                     "replicating" => Some(How::Done),
                     _ => given_up.then_some(How::Aborted(said)),
