@@ -45,6 +45,7 @@ fn decision(epoch: u64, n: u64, to: &str, from: &str) -> Decision {
         unfence: InstructionId(id(102)),
         hold: false,
         take_back: false,
+        live: None,
         declared: None,
     }
 }

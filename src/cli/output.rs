@@ -148,7 +148,11 @@ pub(super) fn adjust_lines(report: &AdjustReport) -> Vec<String> {
         vec![format!("pair {}: {}; {} is primary at epoch {}", report.pair, word(&report.outcome), report.primary, report.epoch)];
     lines.extend(report.steps.iter().map(step_line));
     for service in &report.services {
-        let from = service.recovery_point.map_or("nothing".to_owned(), |p| p.to_string());
+        let from = match (service.recovery_point, service.live) {
+            (Some(point), _) => point.to_string(),
+            (None, true) if service.error.is_none() => "what it held".to_owned(),
+            (None, _) => "nothing".to_owned(),
+        };
         let lost = service.lost_secs.map_or("unknown".to_owned(), |s| format!("{s} s"));
         let error = service.error.as_ref().map_or(String::new(), |e| format!("  {e}"));
         lines.push(format!("  service {} resumed from {from}, lost {lost}{error}", service.name));

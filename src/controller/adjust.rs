@@ -10,7 +10,7 @@ use super::command::{AdjustOutcome, AdjustReport, ServiceResumed};
 use super::engine::Engine;
 use super::model::{Model, PairModel};
 use super::snapshot::Level;
-use super::{Reply, exchange, fences, hold, identity, points, prompt, runs, view, watch};
+use super::{Reply, alone, exchange, fences, hold, identity, points, prompt, runs, view, watch};
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -65,11 +65,18 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
     // Ask both agents now: the highest epoch that anybody reachable knows, and whether the survivor is there at all.
     watch::look_at_both(engine, &ask.pair).await;
     engine.read(|m| m.pairs.get(&ask.pair).map_or(Ok(()), |pair| admissible(pair, ask)))?;
-    points::refresh(engine, &ask.pair, &ask.to).await?;
-    let points = engine.read(|m| resume_points(m, &ask.pair, &ask.to));
+    let lone = engine.read(|m| m.pairs.get(&ask.pair).and_then(alone::lost).map(|lone| (lone.decision.points.clone(), lone.since)));
+    let (points, live) = match lone {
+        // Nothing newer was sealed since; once the lost one is back, these are the common points.
+        Some((points, since)) => (points, Some(since)),
+        None => {
+            points::refresh(engine, &ask.pair, &ask.to).await?;
+            (engine.read(|m| resume_points(m, &ask.pair, &ask.to)), None)
+        }
+    };
     let (contended, holds_it) =
         engine.read(|m| m.pairs.get(&ask.pair).map_or((false, false), |p| (p.is_contended(), p.claims_primary(&ask.to))));
-    if points.is_empty() && !(contended && holds_it) {
+    if points.is_empty() && live.is_none() && !(contended && holds_it) {
         return Err(refuse(format!("{} holds no sealed recovery point: nothing could be resumed there", ask.to)).next("run a backup first"));
     }
     let declared = match ask.planned {
@@ -82,7 +89,11 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
     };
     settle_runs(engine, ask).await?;
     let (epoch, from, shown) = engine
-        .read(|m| m.pairs.get(&ask.pair).map(|p| (p.epoch().next(), p.other_than(&ask.to), prompt::shown(m, p))))
+        .read(|m| {
+            let pair = m.pairs.get(&ask.pair)?;
+            let claims: Vec<_> = pair.claims().collect();
+            Some((exchange::next_epoch(&pair.state, &claims), pair.other_than(&ask.to), prompt::shown(m, pair)))
+        })
         .ok_or_else(|| super::pairing::unknown_pair(&ask.pair))?;
     let decision = Box::new(Decision {
         id: DecisionId(engine.id()),
@@ -99,6 +110,7 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
         unfence: engine.fresh(),
         hold: ask.hold,
         take_back: false,
+        live,
         declared,
     });
     Ok(if contended { Event::ConflictEnded { decision } } else { Event::Decided { decision } })
@@ -134,7 +146,8 @@ pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
             refuse(format!("{} has the primary identity already", ask.to)).next("there is nothing to change; see `understudy status`")
         );
     }
-    if pair.is_suspended() {
+    let lone = alone::lost(pair);
+    if pair.is_suspended() && (lone.is_none() || ask.planned) {
         return Err(refuse(format!("an identity change is under way or done: the pair is {}", pair.state.phase.name())));
     }
     if !answers(&ask.to) {
@@ -154,6 +167,10 @@ pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
         } else {
             "wait for evidence, or look at the primary yourself"
         }));
+    }
+    if lone.is_some() && ask.hold {
+        return Err(refuse(format!("{} goes on from what it holds itself: there is no recovery point to look at first", ask.to))
+            .next("decide without --hold"));
     }
     hold::check_decides(pair)
 }
@@ -277,11 +294,12 @@ fn report(model: &Model, pair: &PairModel, decision: &Decision, failed: &BTreeMa
         .services_of(&pair.paired.name)
         .map(|service| {
             let error = failed.get(&service.name).cloned();
-            let id = decision.points.get(&service.name).copied().filter(|_| error.is_none());
+            let id = decision.points.get(&service.name).copied().filter(|_| error.is_none() && decision.live.is_none());
             let point = id.and_then(|id| model.points.get(&service.name)?.iter().find(|p| p.id == id));
-            let lost = point.map(|p| (last_sign - p.captured.first).num_seconds().max(0).unsigned_abs());
+            let from = decision.live.or_else(|| point.map(|p| p.captured.first)).filter(|_| error.is_none());
+            let lost = from.map(|from| (last_sign - from).num_seconds().max(0).unsigned_abs());
             let lost_secs = if decision.planned { point.map(|_| 0) } else { lost };
-            ServiceResumed { name: service.name.clone(), recovery_point: id, lost_secs, error }
+            ServiceResumed { name: service.name.clone(), recovery_point: id, live: decision.live.is_some(), lost_secs, error }
         })
         .collect();
     AdjustReport {

@@ -149,6 +149,15 @@ pub fn highest(state: &PairState, claims: &[(&ClusterName, Claim)]) -> Epoch {
     claims.iter().map(|(_, claim)| claim.epoch).chain([state.epoch]).max().unwrap_or_default()
 }
 
+/// The epoch of the next decision: above every one that a cluster may have been asked to take.
+pub fn next_epoch(state: &PairState, claims: &[(&ClusterName, Claim)]) -> Epoch {
+    let asked = match &state.phase {
+        PairPhase::TakingBack { decision, .. } => decision.epoch,
+        _ => state.epoch,
+    };
+    highest(state, claims).max(asked).next()
+}
+
 /// The epoch that two decisions, or two primaries, contend for.
 pub fn contended(claims: &[(&ClusterName, Claim)]) -> Option<Epoch> {
     let [(_, first), (_, second)] = claims else { return None };
@@ -244,6 +253,7 @@ mod tests {
             unfence: id(3),
             hold: false,
             take_back: false,
+            live: None,
             declared: None,
         };
         let promoted_by = Decision { points: point(2), ..fenced_by.clone() };

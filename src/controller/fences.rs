@@ -38,11 +38,14 @@ fn data_sets(model: &Model, pair: &PairModel, cluster: &ClusterName) -> Vec<Data
 /// The clusters that replication goes from and to, while an identity change is under way or has left a cluster alone.
 fn source_of_change(pair: &PairModel) -> (ClusterName, ClusterName) {
     match &pair.state.phase {
-        PairPhase::TakingBack { decision, .. } => (decision.to.clone(), decision.from.clone()),
-        PairPhase::Promoting { decision } if decision.take_back => (decision.to.clone(), decision.from.clone()),
-        PairPhase::ActiveAlone { decision, .. } | PairPhase::Reversing { decision, .. } | PairPhase::Promoting { decision } => {
-            (decision.from.clone(), decision.to.clone())
-        }
+        PairPhase::TakingBack { decision, .. }
+        | PairPhase::ActiveAlone { decision, .. }
+        | PairPhase::Reversing { decision, .. }
+        | PairPhase::Promoting { decision } => match decision.live {
+            // Nothing has been replicated since the decision before it.
+            Some(_) => (decision.to.clone(), decision.from.clone()),
+            None => (decision.from.clone(), decision.to.clone()),
+        },
         _ => (pair.state.primary.clone(), pair.state.secondary.clone()),
     }
 }

@@ -123,9 +123,13 @@ pub(super) async fn drive(engine: Arc<Engine>, pair: PairName) {
         for effect in machine::next(&state) {
             match perform(&engine, &pair, &state, &effect).await {
                 Ok(Some(event)) => {
+                    // A person may have decided meanwhile: then it is an answer to what is asked no more.
+                    let stands = engine.read(|m| m.pairs.get(&pair).is_some_and(|p| p.state.phase == state.phase));
                     if let Err(trouble) = append(&engine, &pair, event).await {
-                        engine.note(Level::Fault, pair.as_str(), trouble.to_string()).await;
-                        waits = true;
+                        if stands {
+                            engine.note(Level::Fault, pair.as_str(), trouble.to_string()).await;
+                        }
+                        waits = stands;
                     }
                 }
                 Ok(None) => waits = true,
@@ -290,12 +294,16 @@ pub(super) async fn observe(engine: &Arc<Engine>, pair: &PairName, news: &News) 
         (PairPhase::Replicating | PairPhase::Suspect { .. }, true, _) => Event::FaultDeclared { at: now },
         (PairPhase::Replicating, false, true) => Event::Suspected { at: now },
         (PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, false, _) if news.settled => Event::Recovered { at: now },
+        // It runs alone: the other cluster can go on only from what it holds itself.
+        (phase, true, _) if phase.is_alone() && phase.lost().is_none() => Event::FaultDeclared { at: now },
+        (phase, false, _) if phase.lost().is_some() && news.settled => Event::Recovered { at: now },
         _ => return,
     };
     let declared = matches!(event, Event::FaultDeclared { .. });
     match append(engine, pair, event).await {
         Ok(state) if declared => {
-            let text = format!("{} is faulty: open the console and decide whether {} takes over", state.primary, state.secondary);
+            let alone = if state.phase.is_alone() { ", and ran alone" } else { "" };
+            let text = format!("{} is faulty{alone}: open the console and decide whether {} takes over", state.primary, state.secondary);
             engine.alert(super::alerts::AlertKind::Fault, pair.as_str(), &text).await;
         }
         Ok(_) => {}

@@ -6,6 +6,7 @@
 mod adjust;
 mod adopt;
 mod alerts;
+mod alone;
 mod clock;
 pub mod command;
 mod commands;

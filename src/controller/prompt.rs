@@ -1,12 +1,12 @@
 //! The fault prompt and the steps of an identity change, in words: pure.
 
 use crate::domain::switchover::machine::{Decision, Event, PairPhase};
-use crate::domain::{PointId, Trouble};
+use crate::domain::{ClusterName, PointId, Trouble};
 
 use super::command::{AdjustOutcome, FenceLine, ReversalOutcome, StepReport};
-use super::fences;
 use super::model::{Model, PairModel};
 use super::snapshot::{FaultPrompt, ResumeView};
+use super::{alone, fences};
 
 /// The prompt, while a person has to decide or has to know why there is nothing to decide.
 pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
@@ -16,6 +16,7 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
     }
     let since = match &pair.state.phase {
         PairPhase::AwaitingDecision { since } => *since,
+        phase if phase.is_alone() => phase.lost()?,
         PairPhase::Suspect { .. } if !found.verdict.offers_button() && !found.observed.is_empty() => found.known_since?,
         _ => return None,
     };
@@ -25,7 +26,7 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
         format!("the agent of {survivor} does not answer: it cannot take over")
     } else if !found.verdict.offers_button() {
         found.words.clone()
-    } else if resume(model, pair).iter().all(|r| r.point.is_none()) {
+    } else if resume(model, pair).iter().all(|r| r.point.is_none() && !r.live) {
         format!("{survivor} holds no sealed recovery point: nothing could be resumed there")
     } else {
         String::new()
@@ -43,6 +44,7 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
         can_adjust: refused.is_empty(),
         refused,
         survivor,
+        live: alone::lost(pair).is_some(),
     })
 }
 
@@ -53,6 +55,9 @@ pub(super) fn unproven(model: &Model, pair: &PairModel) -> Vec<FenceLine> {
 
 /// What each service would resume from at the secondary.
 fn resume(model: &Model, pair: &PairModel) -> Vec<ResumeView> {
+    if let Some(lone) = alone::lost(pair) {
+        return alone::resume(model, pair, &lone);
+    }
     let last_sign = pair.watch_of(&pair.state.primary).and_then(|w| w.last_seen);
     model
         .services_of(&pair.paired.name)
@@ -60,7 +65,7 @@ fn resume(model: &Model, pair: &PairModel) -> Vec<ResumeView> {
             let points = model.points.get(&service.name).map(Vec::as_slice).unwrap_or_default();
             let point = points.iter().find(|p| p.to == pair.state.secondary && p.captured.grade != crate::domain::Grade::Invalid).cloned();
             let lost = |first: chrono::DateTime<chrono::Utc>| last_sign.map(|seen| (seen - first).num_seconds().max(0).unsigned_abs());
-            ResumeView { service: service.name.clone(), lost_secs: point.as_ref().and_then(|p| lost(p.captured.first)), point }
+            ResumeView { service: service.name.clone(), lost_secs: point.as_ref().and_then(|p| lost(p.captured.first)), live: false, point }
         })
         .collect()
 }
@@ -80,7 +85,10 @@ pub(super) fn users(pair: &PairModel) -> String {
 pub(super) fn shown(model: &Model, pair: &PairModel) -> Vec<String> {
     let mut lines = vec![pair.diagnosis.words.clone()];
     lines.extend(pair.diagnosis.observed.iter().map(|o| format!("{}: {}", o.who, o.saw)));
+    lines.extend(alone::lost(pair).map(|lone| alone::words(pair, &lone)));
     lines.extend(resume(model, pair).iter().map(|r| match (&r.point, r.lost_secs) {
+        (None, Some(lost)) if r.live => format!("{} goes on from what is live, without {lost} s of writes", r.service),
+        (None, None) if r.live => format!("{} goes on from what is live; how much is lost is not known", r.service),
         (Some(point), Some(lost)) => format!("{} resumes from {} and loses {lost} s of writes", r.service, point.id),
         (Some(point), None) => format!("{} resumes from {}; how much is lost is not known", r.service, point.id),
         (None, _) => format!("{} has no recovery point and will not come up", r.service),
@@ -92,9 +100,13 @@ pub(super) fn shown(model: &Model, pair: &PairModel) -> Vec<String> {
 
 /// The steps of an identity change, in order.
 fn plan(planned: bool, hold: bool, pair: &PairModel) -> Vec<String> {
-    let (from, to) = match pair.trail.first() {
-        Some(Event::Decided { decision } | Event::ConflictEnded { decision }) if pair.is_suspended() => (&decision.from, &decision.to),
-        _ => (&pair.state.primary, &pair.state.secondary),
+    let (from, to, live) = match pair.trail.first() {
+        Some(Event::Decided { decision } | Event::ConflictEnded { decision })
+            if pair.is_suspended() && pair.state.phase.lost().is_none() =>
+        {
+            (&decision.from, &decision.to, decision.live.is_some())
+        }
+        _ => (&pair.state.primary, &pair.state.secondary, alone::lost(pair).is_some()),
     };
     let mut steps = Vec::new();
     if planned {
@@ -102,7 +114,7 @@ fn plan(planned: bool, hold: bool, pair: &PairModel) -> Vec<String> {
         steps.push("run every service a last time".to_owned());
     }
     steps.push(format!("make the next epoch durable at {to}"));
-    steps.push(format!("bring every service at {to} to its recovery point"));
+    steps.push(brings(live, from, to));
     if hold {
         steps.push(format!("a person looks at the services at {to} and commits the promotion"));
     }
@@ -112,6 +124,14 @@ fn plan(planned: bool, hold: bool, pair: &PairModel) -> Vec<String> {
         steps.push(format!("replication is reversed: {from} stands by for {to}"));
     }
     steps
+}
+
+/// How the services come up.
+pub(super) fn brings(live: bool, from: &ClusterName, to: &ClusterName) -> String {
+    match live {
+        true => format!("open every service at {to} as it is there, without what {from} took alone"),
+        false => format!("bring every service at {to} to its recovery point"),
+    }
 }
 
 /// Every step with what became of it, also those not executed.

@@ -11,7 +11,7 @@ use super::command::{Check, CheckState, Runbook, RunbookStep, Verb};
 use super::drills::preflight::agent_line;
 use super::engine::Engine;
 use super::model::{Model, PairModel};
-use super::{adjust, pairing, points, prompt, reverse, watch, window};
+use super::{adjust, alone, pairing, points, prompt, reverse, watch, window};
 
 /// Ended runs whose time tells how long the next may take.
 const TIMED: usize = 5;
@@ -146,7 +146,14 @@ fn fault(model: &Model, pair: &PairModel) -> Vec<Check> {
         false => Check::failed(format!("{primary} is faulty"), words, "wait for evidence, or look at the primary yourself"),
     });
     checks.push(agent_line(pair, secondary));
-    checks.extend(model.services_of(&pair.paired.name).map(|service| point_line(model, pair, service)));
+    match alone::lost(pair) {
+        Some(lone) => checks.push(Check::warning(
+            "Recovery points",
+            format!("none: {}", alone::words(pair, &lone)),
+            format!("if {primary} can be brought back, wait for it: nothing is lost then"),
+        )),
+        None => checks.extend(model.services_of(&pair.paired.name).map(|service| point_line(model, pair, service))),
+    }
     checks.push(users_line(pair));
     checks.extend(prompt::unproven(model, pair).into_iter().map(|fence| {
         Check::warning(
@@ -222,7 +229,7 @@ fn steps(model: &Model, pair: &PairModel, verb: Verb) -> Vec<RunbookStep> {
         ],
         Verb::Adjust => vec![
             step(format!("make the next epoch durable at {to}"), agent(to), "a person typed the name, on evidence from two places"),
-            step(format!("bring every service at {to} to its recovery point"), agent(to), "the epoch is durable"),
+            step(prompt::brings(alone::lost(pair).is_some(), from, to), agent(to), "the epoch is durable"),
             step(
                 format!("point applications to {to}"),
                 "the route of its agent".into(),

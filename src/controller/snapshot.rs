@@ -242,6 +242,9 @@ pub struct FaultPrompt {
     pub can_adjust: bool,
     /// Why not; empty otherwise.
     pub refused: String,
+    /// The services would go on from what is live at the survivor: the primary was lost while it was alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
 }
 
 /// A fault of which nobody is prompted: in a maintenance, or by an engine that only observes.
@@ -269,8 +272,11 @@ pub struct Observation {
 pub struct ResumeView {
     /// The service.
     pub service: ServiceName,
-    /// The point; `None`: it has none and would not come up.
+    /// The point; `None`: it has none and would not come up, or goes on from what is live.
     pub point: Option<RecoveryPoint>,
+    /// It goes on from what is live at the survivor, which was primary before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
     /// Seconds of writes lost.
     pub lost_secs: Option<u64>,
 }

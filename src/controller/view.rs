@@ -141,6 +141,9 @@ fn phase_words(pair: &PairModel) -> String {
         PairPhase::FinalRuns { waiting, .. } => format!("planned switchover: final runs, {} to go", waiting.len()),
         PairPhase::Unfencing { decision, .. } => format!("planned switchover failed: lifting the fence of {}", decision.from),
         PairPhase::Promoting { decision } => format!("promoting {}", decision.to),
+        phase if let Some(since) = phase.lost() => {
+            format!("{} ran alone and is faulty since {}: waiting for a person", pair.state.primary, clock(since))
+        }
         PairPhase::ActiveAlone { since, old_primary_fenced, held, unreversed, .. } => format!(
             "{} is {} since {}; {} {}{}",
             pair.state.primary,

@@ -66,6 +66,7 @@ fn decision(engine: &Engine, pair: &PairModel, by: &str) -> Decision {
         unfence: engine.fresh(),
         hold: false,
         take_back: true,
+        live: Some(engine.now()),
         declared: None,
     }
 }
@@ -135,7 +136,7 @@ pub(super) fn may_commit(pair: &PairModel) -> Result<(), Trouble> {
 pub(super) fn may_take_back(pair: &PairModel) -> Result<(), Trouble> {
     undisputed(pair)?;
     match &pair.state.phase {
-        PairPhase::ActiveAlone { decision, .. } if !decision.take_back => {}
+        PairPhase::ActiveAlone { decision, .. } if decision.live.is_none() => {}
         phase => {
             return Err(refused(pair, format!("the pair is {}: there is no promotion to take back", phase.name()))
                 .next("once the replication is reversed, a planned switchover leads back"));
@@ -149,7 +150,7 @@ pub(super) fn may_take_back(pair: &PairModel) -> Result<(), Trouble> {
 pub(super) fn view(pair: &PairModel) -> Option<WindowView> {
     let PairPhase::ActiveAlone { held, kept_back, decision, .. } = &pair.state.phase else { return None };
     let may = may_take_back(pair);
-    (!decision.take_back).then(|| WindowView {
+    decision.live.is_none().then(|| WindowView {
         held: *held,
         primary: pair.state.primary.clone(),
         back_to: pair.state.secondary.clone(),

@@ -252,6 +252,7 @@ pub fn decision(epoch: u64, to: &str, from: &str) -> Decision {
         unfence: id(),
         hold: false,
         take_back: false,
+        live: None,
         declared: None,
     }
 }

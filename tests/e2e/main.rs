@@ -4,6 +4,7 @@
 #![cfg(feature = "agent")]
 
 mod adopt;
+mod alone;
 mod cli;
 mod conflict;
 mod drill;

@@ -138,8 +138,8 @@ impl Agent {
             }
             1 if self.is_held(decision) => Ok(None),
             1 => {
-                if !self.facts.active.contains_key(service) {
-                    (self.data_fenced, self.written) = (false, decision.take_back);
+                if !self.facts.active.contains_key(service) || decision.live.is_some() {
+                    (self.data_fenced, self.written) = (false, decision.live.is_some());
                 }
                 Ok(None)
             }

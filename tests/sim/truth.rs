@@ -108,6 +108,18 @@ fn acknowledged_rows_are_there(s: &mut State, i: usize) {
     s.promise(missing.is_none(), || format!("row {} was acknowledged by {} and is gone", missing.unwrap(), cluster(i)));
 }
 
+/// A service goes on at a cluster from what is live there: all that it ever acknowledged since it served from a point.
+pub fn went_on(s: &mut State, i: usize, decision: &Decision) {
+    let from = index(&decision.from);
+    let missing = s.truth.acknowledged[i].difference(&s.sites[i].live).next().copied();
+    s.promise(missing.is_none(), || format!("{} goes on without row {} of its own", cluster(i), missing.unwrap()));
+    let lost = s.truth.acknowledged[from].difference(&s.sites[i].live).count();
+    s.truth.promotions += 1;
+    s.truth.lost_rows += lost as u64;
+    s.truth.newest_sealed[i] = None;
+    s.note(format_args!("{} goes on at epoch {} from what it holds; {lost} rows lost", cluster(i), decision.epoch));
+}
+
 /// A service has come up at a cluster: invariants 4 and 9, and what a planned switchover promises.
 pub fn promoted(s: &mut State, i: usize, decision: &Decision, point: Option<PointId>) {
     let from = index(&decision.from);

@@ -50,13 +50,13 @@ pub trait World: Send + Sync {
 }
 
 /// Items enough that most of them are apart from each other wherever a component keeps things in portions.
-async fn fill(world: &dyn World) {
+pub(super) async fn fill(world: &dyn World) {
     for (name, content) in [("a", "one"), ("b", "two"), ("c", ""), ("d", "four"), ("e", "five 発票 '\"%"), ("f", "six")] {
         world.write(Side::Source, name, content).await;
     }
 }
 
-async fn change(world: &dyn World) -> bool {
+pub(super) async fn change(world: &dyn World) -> bool {
     world.write(Side::Source, "a", "eno").await;
     world.remove(Side::Source, "b").await;
     world.rename(Side::Source, "d", "g").await;
@@ -64,7 +64,7 @@ async fn change(world: &dyn World) -> bool {
     world.relabel(Side::Source, "f").await
 }
 
-async fn same(world: &dyn World) {
+pub(super) async fn same(world: &dyn World) {
     assert_eq!(world.live(Side::Target).await, world.live(Side::Source).await);
 }
 
@@ -142,75 +142,6 @@ pub async fn a_fenced_target_keeps_writers_out_and_a_promoted_one_lets_them_in(w
     assert!(!target.fenced(&world.set()).await.expect("looked").0);
     assert_eq!(world.exact(Side::Target).await, world.exact(Side::Source).await);
     world.write_as_application(Side::Target, "order", "x").await.expect("a promoted target takes orders");
-}
-
-/// Reverse replication: the new primary wrote on, and so had the old one; that is kept, and undone before the other direction begins.
-pub async fn a_source_becomes_a_target_and_only_differences_come_back(world: &dyn World) {
-    fill(world).await;
-    let set = world.set();
-    let (source, target) = (world.open(Side::Source), world.open(Side::Target));
-    let first = run(source.as_ref(), &target, &set, None).await;
-    let common = Some((first.point, &first.manifest));
-    world.write(Side::Source, "lost", "written after the point").await;
-    world.remove(Side::Source, "a").await;
-    target.make_live(&set, first.point, &first.manifest).await.expect("made");
-    let root = first.manifest.entries.values().find(|entry| entry.path.is_root());
-    target.unfence(&set, root).await.expect("unfenced");
-
-    let source = world.open(Side::Source);
-    source.fence(&set).await.expect("fenced");
-    let drift = source.drift(&set, common).await.expect("compared");
-    assert!(!drift.is_empty(), "what was written after the point is told");
-    let kept = point();
-    source.capture(&set, kept).await.expect("kept");
-    let written = source.changes(&set, kept, Some(first.point)).await.expect("told");
-    assert!(!written.changes.is_empty());
-    for _ in 0..2 {
-        source.rebase(&set, first.point, &first.manifest).await.expect("back at the point");
-        source.fence(&set).await.expect("fenced again");
-    }
-    let drift = source.drift(&set, common).await.expect("compared");
-    assert!(drift.is_empty(), "{drift:?}");
-    assert!(world.write_as_application(Side::Source, "stray", "x").await.is_err(), "a target takes no writes");
-
-    world.write(Side::Target, "b", "changed at the new primary").await;
-    world.write(Side::Target, "n", "new").await;
-    let back = run(target.as_ref(), &source, &set, common).await;
-    same(world).await;
-    assert!(!back.copied.is_empty() && back.copied.len() < first.copied.len(), "first {:?}, back {:?}", first.copied, back.copied);
-    let held = source.snapshots().await.expect("listed");
-    assert!(held.iter().any(|snapshot| snapshot.point == kept), "what was kept is still there: {held:?}");
-    source.changes(&set, kept, Some(first.point)).await.expect("and can be told");
-}
-
-pub async fn a_promotion_is_taken_back_while_nothing_was_written(world: &dyn World) {
-    fill(world).await;
-    let set = world.set();
-    let (source, target) = (world.open(Side::Source), world.open(Side::Target));
-    let first = run(source.as_ref(), &target, &set, None).await;
-    let common = Some((first.point, &first.manifest));
-    let root = first.manifest.entries.values().find(|entry| entry.path.is_root());
-    world.write(Side::Source, "newest", "only the old primary has it").await;
-    target.make_live(&set, first.point, &first.manifest).await.expect("made");
-    target.unfence(&set, root).await.expect("open to applications");
-    source.fence(&set).await.expect("the old primary came back and gave way");
-
-    target.fence(&set).await.expect("fenced");
-    let drift = target.drift(&set, common).await.expect("compared");
-    assert!(drift.is_empty(), "nothing was written: {drift:?}");
-    source.unfence(&set, None).await.expect("it goes on from what it holds");
-    world.write_as_application(Side::Source, "after", "and takes writes").await.expect("open");
-    let second = run(source.as_ref(), &target, &set, common).await;
-    same(world).await;
-    assert!(second.copied.len() < first.copied.len(), "first {:?}, second {:?}", first.copied, second.copied);
-
-    let root = second.manifest.entries.values().find(|entry| entry.path.is_root());
-    target.make_live(&set, second.point, &second.manifest).await.expect("promoted once more");
-    target.unfence(&set, root).await.expect("open to applications");
-    world.write_as_application(Side::Target, "order", "acknowledged here").await.expect("open");
-    target.fence(&set).await.expect("fenced");
-    let drift = target.drift(&set, Some((second.point, &second.manifest))).await.expect("compared");
-    assert!(!drift.is_empty(), "what was written is told");
 }
 
 pub async fn a_fenced_source_is_captured_as_it_truly_is(world: &dyn World) {
@@ -393,73 +324,13 @@ pub async fn content_that_went_and_came_back_is_held_until_no_point_has_it(world
     same(world).await;
 }
 
-fn drill() -> DrillId {
-    DrillId(uuid::Uuid::now_v7())
-}
-
-pub async fn a_drill_has_a_copy_of_its_own_and_leaves_nothing(world: &dyn World) {
-    fill(world).await;
-    let (source, target, set) = (world.open(Side::Source), world.open(Side::Target), world.set());
-    let first = run(source.as_ref(), &target, &set, None).await;
-    let then = world.live(Side::Source).await;
-    change(world).await;
-    let second = run(source.as_ref(), &target, &set, Some((first.point, &first.manifest))).await;
-    let now = world.live(Side::Target).await;
-    let before = [world.kept(Side::Target).await, world.outside(Side::Target).await.into_keys().collect()];
-    let (own, other) = (drill(), drill());
-    let mut place = target.rehearse(&set, first.point, &first.manifest, own).await.expect("brought up");
-    assert_eq!(world.in_drill(&place).await, then, "an older point, as it was");
-    world.write_in_drill(&place, "a", "scribbled").await;
-    world.write_in_drill(&place, "stray", "x").await;
-    assert_eq!(world.live(Side::Target).await, now, "the live data set does not notice");
-    assert!(target.fenced(&set).await.expect("looked").0);
-    let drift = target.drift(&set, Some((second.point, &second.manifest))).await.expect("compared");
-    assert!(drift.is_empty(), "{drift:?}");
-    drop(target);
-    // After a crash it begins anew, also over what somebody did there.
-    let target = world.open(Side::Target);
-    place = target.rehearse(&set, first.point, &first.manifest, own).await.expect("brought up again");
-    assert_eq!(world.in_drill(&place).await, then, "the sealed point does not notice either");
-    assert!(target.rehearsals().await.expect("listed").iter().any(|(found, _)| *found == own));
-    target.clear_rehearsal(other).await.expect("there is none");
-    assert_eq!(world.in_drill(&place).await, then, "only its own space goes");
-    for _ in 0..2 {
-        target.clear_rehearsal(own).await.expect("removed");
-    }
-    let left = target.rehearsals().await.expect("listed");
-    assert!(left.iter().all(|(found, _)| *found != own), "{left:?}");
-    assert_eq!([world.kept(Side::Target).await, world.outside(Side::Target).await.into_keys().collect()], before);
-    assert_eq!(world.live(Side::Target).await, now);
-    target.restore(&set, first.point, &first.manifest).await.expect("the point is whole");
-    assert_eq!(world.live(Side::Target).await, then);
-}
-
-pub async fn replication_goes_on_beside_a_drill(world: &dyn World) {
-    fill(world).await;
-    let (source, target, set) = (world.open(Side::Source), world.open(Side::Target), world.set());
-    let first = run(source.as_ref(), &target, &set, None).await;
-    let then = world.live(Side::Source).await;
-    let own = drill();
-    let place = target.rehearse(&set, first.point, &first.manifest, own).await.expect("brought up");
-    change(world).await;
-    let second = run(source.as_ref(), &target, &set, Some((first.point, &first.manifest))).await;
-    same(world).await;
-    assert_eq!(world.in_drill(&place).await, then, "the drill keeps its point");
-    // Even when its point goes.
-    target.release(&set, first.point).await.expect("released");
-    assert_eq!(world.in_drill(&place).await, then);
-    target.clear_rehearsal(own).await.expect("removed");
-    let drift = target.drift(&set, Some((second.point, &second.manifest))).await.expect("compared");
-    assert!(drift.is_empty(), "{drift:?}");
-}
-
 /// Makes one test of every promise for one kind of world; `$world` gives `None` where it cannot be had, and then says why.
 #[macro_export]
 macro_rules! component_contract {
     ($name:ident, $world:expr) => {
         mod $name {
             use super::*;
-            $crate::component_contract!(@each $world,
+            $crate::component_contract!(@each contract, $world,
                 a_first_run_makes_the_target_equal_to_the_source
                 a_later_run_copies_only_what_changed
                 nothing_beside_the_data_set_is_touched
@@ -476,19 +347,24 @@ macro_rules! component_contract {
                 a_capture_holds_what_was_there_then
                 a_base_that_is_no_longer_held_is_told
                 content_that_went_and_came_back_is_held_until_no_point_has_it
+            );
+            $crate::component_contract!(@each identities, $world,
                 a_source_becomes_a_target_and_only_differences_come_back
                 a_promotion_is_taken_back_while_nothing_was_written
+                a_cluster_lost_after_its_promotion_goes_back_to_its_own_point
+            );
+            $crate::component_contract!(@each drills, $world,
                 a_drill_has_a_copy_of_its_own_and_leaves_nothing
                 replication_goes_on_beside_a_drill
             );
         }
     };
-    (@each $world:expr, $($promise:ident)*) => {
+    (@each $page:ident, $world:expr, $($promise:ident)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $promise() {
                 if let Some(world) = $world {
-                    support::contract::$promise(&world).await;
+                    support::$page::$promise(&world).await;
                 }
             }
         )*

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Job, Site, bring_up, commit, fence, take_back};
+use super::{Job, Site, bring_up, commit, fence, reverse, take_back};
 use crate::domain::switchover::machine::Decision;
 use crate::domain::{Claim, DataSetName, Entry, Identity, PairName, PointId, Service, Trouble, TroubleKind};
 use crate::protocol::{DemoteOrder, Outcome, PromoteOrder, PromoteReport};
@@ -32,12 +32,13 @@ pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble>
     let active = site.ledger.member(&job.pair)?.active;
     for service in site.ledger.policies(&job.pair)? {
         job.tell(format!("bringing up {}", service.name));
-        if let Some(point) = active.get(&service.name) {
+        // Where it goes on from its own data, the fence of a planned switchover may still stand.
+        if let Some(point) = active.get(&service.name).filter(|_| decision.live.is_none()) {
             // It was in use here before; its data is the newest there is.
             point.or_else(|| decision.points.get(&service.name).copied()).map(|point| report.services.insert(service.name, point));
             continue;
         }
-        let started = match decision.take_back {
+        let started = match decision.live.is_some() {
             true => reopen(job, &decision, &service).await.map(|()| None),
             false => start_service(job, &decision, &service, hold).await.map(Some),
         };
@@ -59,18 +60,54 @@ fn keep_fence_of(job: &Job, report: &PromoteReport, hold: bool) -> Result<(), Tr
     let active = ledger.member(&job.pair)?.active;
     let services = ledger.policies(&job.pair)?;
     let closed = |service: &&Service| report.failed.contains_key(&service.name) || (hold && !active.contains_key(&service.name));
-    let sets: Vec<_> = services.iter().filter(closed).flat_map(|service| &service.data_sets).map(|set| set.to.clone()).collect();
+    let mut sets = Vec::new();
+    for service in services.iter().filter(closed) {
+        sets.extend(sets_of(job, service)?);
+    }
     ledger.settle_fence(&job.pair, report.epoch, &sets)
 }
 
-/// The service goes on from what is live here, as before it lost this cluster: its promotion elsewhere was taken back.
+/// A service's data sets as they are called here, whichever way round its policy is: as in the newest point sealed here, and where none
+/// ever was, as at the source.
+fn sets_of(job: &Job, service: &Service) -> Result<Vec<DataSetName>, Trouble> {
+    let sealed = job.site.ledger.newest_sealed(&job.pair, &service.name)?;
+    Ok(match sealed {
+        Some(point) => service.towards(Some(&point)).data_sets.into_iter().map(|set| set.to).collect(),
+        None => service.data_sets.iter().map(|set| set.from.clone()).collect(),
+    })
+}
+
+/// The service goes on from what is live here, as before it lost this cluster: its promotion elsewhere was taken back, or is lost.
 async fn reopen(job: &Job, decision: &Decision, service: &Service) -> Result<(), Trouble> {
     let site = &job.site;
-    let sets = service.data_sets.iter().map(|set| set.from.clone()).collect();
-    let sets = fence::with_true_roots(site, &job.pair, sets)?;
+    if let Some(point) = decision.points.get(&service.name) {
+        is_whole(job, service, *point).await?;
+    }
+    let sets = fence::with_true_roots(site, &job.pair, sets_of(job, service)?)?;
     open(job, decision, service, &sets, None).await?;
     tracing::warn!(service = %service.name, "service active here again");
     Ok(())
+}
+
+/// What is live here must be one state: what this cluster had, or, where it was being made the target of the other direction, the whole
+/// common point. Between the two it may have gone back part of the way; what it had is kept.
+async fn is_whole(job: &Job, service: &Service, common: PointId) -> Result<(), Trouble> {
+    let (site, pair) = (&job.site, &job.pair);
+    if site.ledger.applied_point(pair, &service.name)? == Some(common) {
+        let Some(row) = site.ledger.point(common)? else { return Ok(()) };
+        for (set, manifest) in row.record.data_sets.iter().zip(&bring_up::committed_manifests(site, &row.record).await?) {
+            site.component(&set.to)?.make_live(&set.to.path, common, manifest).await?;
+        }
+        return Ok(());
+    }
+    match reverse::kept_after(job, &service.name, common)? {
+        Some(kept) => {
+            let reason = format!("its data was going back to point {common} when its direction was being turned, and may be part of each");
+            Err(Trouble::new(TroubleKind::Refused, format!("service {}", service.name), reason)
+                .next(format!("bring the other cluster back; or restore it by hand from its kept writes {}", kept.id)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Lifts the fence of a service's data sets, and then lets applications use it.
@@ -103,7 +140,7 @@ async fn start_service(job: &Job, decision: &Decision, service: &Service, hold: 
     let record = match held {
         // Broken off after the fence began to come down: what is live may hold more than the point by now, and stays.
         Some(row) if site.ledger.opened(&job.pair, &service.name)? == Some(decision.id) => row.record,
-        _ => bring_up(site, &service.name, point).await?,
+        _ => bring_up::bring_up(site, &service.name, point).await?,
     };
     if hold {
         tracing::warn!(service = %service.name, %point, "service up and held: a person looks at it first");

@@ -1,7 +1,7 @@
 //! Reverse replication at the old primary: it becomes the target of the other direction.
 //!
 //! ```text
-//! peer's sealed point and manifests → still held here? → fence, read back → drift ─┬─ none ──────────────────────┐
+//! peer's sealed point and manifests (or our own, where this cluster was promoted from it and then lost) → still held here? → fence, read back → drift ─┬─ none ──────────────────────┐
 //!                                                                                 └─ kept under snapshots of its own ┤
 //!                          adopted in ONE ledger transaction ← proven ← live data back at the point (rebase) ←───────┘
 //! ```
@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bring_up::committed_manifests;
 use super::{Job, arm, capture, roles};
 use crate::domain::switchover::machine::Reversal;
 use crate::domain::{
@@ -29,11 +30,13 @@ pub async fn run(job: &Job, order: ReverseOrder) -> Result<Outcome, Trouble> {
     Ok(Outcome::Reversed(ReverseReport { services }))
 }
 
-/// A service's common point as the peer holds it, seen from here.
+/// A service's common point, seen from here.
 struct Common {
     point: RecoveryPoint,
     policy: Service,
     manifests: Vec<(DataSetName, Manifest)>,
+    /// It was sealed here, and captured at the peer: this cluster was promoted from it, and stands by again.
+    is_own: bool,
 }
 
 async fn turn(job: &Job, reversal: &Reversal, service: &ServiceName, point: PointId) -> Result<ServiceReversed, Trouble> {
@@ -44,14 +47,20 @@ async fn turn(job: &Job, reversal: &Reversal, service: &ServiceName, point: Poin
         return Ok(ServiceReversed { kept: kept_after(job, service, point)?, point: newest });
     }
     job.tell(format!("{service}: asking {} for point {point}", roles::peer(job)?.cluster));
-    let common = common(job, service, point).await?;
+    let common = match own(job, point).await? {
+        Some(common) => common,
+        None => common_of_peer(job, service, point).await?,
+    };
     let sets: Vec<DataSetName> = common.manifests.iter().map(|(set, _)| set.clone()).collect();
     check_held(job, service, point, &sets).await?;
     job.tell(format!("{service}: fencing"));
     for set in &sets {
         job.site.component(set)?.fence(&set.path).await?;
     }
-    let kept = match kept_after(job, service, point)? {
+    // What an earlier attempt kept counts while the data is on its way back. Before, it may be of another time that this cluster stood
+    // back from the same point, and what was written since would be lost.
+    let going_back = ledger.applied_point(&job.pair, service)?.is_none();
+    let kept = match kept_after(job, service, point)?.filter(|_| going_back) {
         Some(kept) => Some(kept),
         None if has_drifted(job, &common).await? => Some(keep(job, reversal, service, point, &sets).await?),
         None => None,
@@ -61,7 +70,10 @@ async fn turn(job: &Job, reversal: &Reversal, service: &ServiceName, point: Poin
     tracing::info!(%service, %point, "going back to the common point");
     for (set, manifest) in &common.manifests {
         let component = job.site.component(set)?;
-        component.rebase(&set.path, point, manifest).await?;
+        match common.is_own {
+            true => component.restore(&set.path, point, manifest).await?,
+            false => component.rebase(&set.path, point, manifest).await?,
+        }
         component.fence(&set.path).await?;
     }
     if has_drifted(job, &common).await? {
@@ -80,8 +92,17 @@ async fn turn(job: &Job, reversal: &Reversal, service: &ServiceName, point: Poin
     Ok(ServiceReversed { point: common.point, kept })
 }
 
+/// The point, if it was sealed here.
+async fn own(job: &Job, point: PointId) -> Result<Option<Common>, Trouble> {
+    let row = job.site.ledger.point(point)?.filter(|row| row.sealed && row.record.to == job.site.cluster);
+    let Some(row) = row else { return Ok(None) };
+    let manifests = committed_manifests(&job.site, &row.record).await?;
+    let manifests = row.record.data_sets.iter().map(|set| set.to.clone()).zip(manifests).collect();
+    Ok(Some(Common { point: RecoveryPoint { epoch: job.epoch, ..row.record }, policy: row.policy, manifests, is_own: true }))
+}
+
 /// Asks the peer for the point and its manifests; each must be the very one that the point names.
-async fn common(job: &Job, service: &ServiceName, point: PointId) -> Result<Common, Trouble> {
+async fn common_of_peer(job: &Job, service: &ServiceName, point: PointId) -> Result<Common, Trouble> {
     let peer = roles::peer(job)?;
     let HeldPoint { point: record, policy } = peer.point(point).await?;
     let here = &job.site.cluster;
@@ -93,7 +114,7 @@ async fn common(job: &Job, service: &ServiceName, point: PointId) -> Result<Comm
     for set in &record.data_sets {
         manifests.push((set.name.clone(), manifest(&peer, point, set).await?));
     }
-    Ok(Common { point: record.reversed(job.epoch), policy: policy.reversed(), manifests })
+    Ok(Common { point: record.reversed(job.epoch), policy: policy.reversed(), manifests, is_own: false })
 }
 
 /// Read and digested beside the other tasks: it may be long.
@@ -134,10 +155,10 @@ async fn has_drifted(job: &Job, common: &Common) -> Result<bool, Trouble> {
     Ok(false)
 }
 
-/// What an earlier attempt kept.
-fn kept_after(job: &Job, service: &ServiceName, point: PointId) -> Result<Option<KeptWrites>, Trouble> {
+/// What was kept last after a point.
+pub(super) fn kept_after(job: &Job, service: &ServiceName, point: PointId) -> Result<Option<KeptWrites>, Trouble> {
     let rows = job.site.ledger.captures_of(&job.pair, service)?;
-    Ok(rows.iter().filter_map(CaptureRow::kept).find(|kept| kept.after == point).cloned())
+    Ok(rows.iter().filter_map(CaptureRow::kept).filter(|kept| kept.after == point).max_by_key(|kept| kept.id).cloned())
 }
 
 /// Captures all data sets, fenced as they are, and counts what differs from the common point.

@@ -116,6 +116,7 @@ pub fn fault() -> PairView {
     points.retain(|point| pair.services.iter().any(|service| service.last_point == Some(point.id)));
     let resume = points.into_iter().map(|point| ResumeView {
         service: point.service.clone(),
+        live: false,
         lost_secs: u64::try_from((time("2026-11-21T06:05:48Z") - point.captured.first).num_seconds()).ok(),
         point: Some(point),
     });
@@ -148,6 +149,7 @@ pub fn fault() -> PairView {
         unproven: unproven.collect(),
         can_adjust: true,
         refused: String::new(),
+        live: false,
     });
     pair.phase = "awaiting decision".to_owned();
     pair

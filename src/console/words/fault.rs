@@ -8,6 +8,7 @@ use crate::domain::watch::Verdict;
 pub fn fault_title(fault: &FaultPrompt) -> String {
     let name = &fault.faulty;
     match fault.cause {
+        Verdict::Faulty if fault.live => format!("Primary cluster {name} ran alone and is faulty"),
         Verdict::Faulty => format!("Primary cluster {name} is faulty"),
         Verdict::Suspect => format!("Primary cluster {name} may be faulty"),
         Verdict::AgentDown => format!("The agent of {name} is down"),

@@ -13,7 +13,11 @@ pub struct ServiceResumed {
     pub name: ServiceName,
     /// Its point; `None`: it had none, or could not be brought up.
     pub recovery_point: Option<PointId>,
-    /// Seconds of writes that are lost, counted from the point's R to the last sign of life of the primary.
+    /// It goes on from what is live there, and from no point.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
+    /// Seconds of writes that are lost, counted to the last sign of life of the primary: from the point's R, or, where it goes on from
+    /// what is live, from when that one became primary.
     pub lost_secs: Option<u64>,
     /// Why it could not be brought up.
     #[serde(default, skip_serializing_if = "Option::is_none")]

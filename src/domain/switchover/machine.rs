@@ -4,6 +4,7 @@
 //! replicating ⇄ suspect → awaiting decision → promoting → active alone → (old primary seen) fencing → active alone, old fenced
 //!                                               promoting, held → active alone, held → (a person looked and commits) promoting …
 //! active alone → (a person; nothing written since) taking back → promoting the old primary, from what it holds → replicating
+//! active alone, lost → (a person) promoting the old primary, from what it holds → active alone: what the lost one wrote is kept there
 //! replicating → planned: fencing → final run → promoting …   (any failure before the promotion, and its refusal, lifts the fence)
 //! active alone, old fenced → (a person; after a planned one by itself) reversing → replicating, the other way round
 //! ```
@@ -50,10 +51,13 @@ pub struct Decision {
     /// The services are brought up and stay closed until a person has looked at them and commits the promotion.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hold: bool,
-    /// A promotion is taken back: `from` stands back once it has proven that nothing was written there since, and `to`, which was
-    /// primary before, goes on from its own live data. No point is brought up.
+    /// A promotion is taken back: `from` stands back once it has proven that nothing was written there since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub take_back: bool,
+    /// `to`, which was primary until `from` was promoted at this time, goes on from its own live data: no point is brought up, and what
+    /// was written at `from` since is not there. So it is when a promotion is taken back, and when `from` was lost while it was alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<DateTime<Utc>>,
     /// What the person declared of the fences that could not be read back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Declaration>,
@@ -145,6 +149,9 @@ pub enum PairPhase {
         /// Why the promotion could not be taken back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kept_back: Option<Trouble>,
+        /// Since when it is faulty itself: the prompt is shown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost: Option<DateTime<Utc>>,
     },
     /// The new primary proves that nothing was written there since, and stands back.
     TakingBack {
@@ -152,6 +159,9 @@ pub enum PairPhase {
         decision: Box<Decision>,
         /// Where the pair goes on when that cannot be done.
         before: Box<PairPhase>,
+        /// Since when the new primary is faulty: the prompt is shown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost: Option<DateTime<Utc>>,
     },
     /// The old primary, fenced, is made the target of the other direction.
     Reversing {
@@ -210,7 +220,7 @@ pub enum Event {
         /// When.
         at: DateTime<Utc>,
     },
-    /// The fault is proven: the prompt is shown.
+    /// The fault is proven: the prompt is shown. Of a primary that is alone as well.
     FaultDeclared {
         /// When.
         at: DateTime<Utc>,

@@ -92,7 +92,11 @@ impl World {
         if !planned && machine::apply(Some(&state), &Event::FaultDeclared { at: at() }).is_ok() {
             self.controller(who).append(&Event::FaultDeclared { at: at() });
         }
-        let decision = self.decision(exchange::highest(&state, &claims).next(), to, planned);
+        let mut decision = self.decision(exchange::next_epoch(&state, &claims), to, planned);
+        if state.phase.is_alone() {
+            // The other cluster holds no newer point: it goes on from what is live there.
+            (decision.live, decision.hold) = (Some(at()), false);
+        }
         self.controller(who).append(&Event::Decided { decision: Box::new(decision) })
     }
 
@@ -125,7 +129,7 @@ impl World {
         }
         let decision = self.decision(exchange::highest(&state, &claims).next(), state.secondary.clone(), false);
         self.budget.windows = self.budget.windows.saturating_sub(1);
-        let decision = Box::new(Decision { take_back: true, hold: false, ..decision });
+        let decision = Box::new(Decision { take_back: true, live: Some(decision.at), hold: false, ..decision });
         self.controller(who).append(&Event::TakeBackBegan { decision })
     }
 
@@ -154,6 +158,7 @@ impl World {
             unfence: id(4),
             hold: self.budget.holds,
             take_back: false,
+            live: None,
             declared: None,
         }
     }

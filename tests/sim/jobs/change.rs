@@ -45,9 +45,9 @@ impl Job {
         .await?;
         let mut report = PromoteReport { epoch: decision.epoch, services: [].into(), failed: [].into() };
         let name = policy().name.clone();
-        if !self.world.with(|s| s.sites[self.i].agent.facts.active.contains_key(&name)) {
+        if decision.live.is_some() || !self.world.with(|s| s.sites[self.i].agent.facts.active.contains_key(&name)) {
             match self.start_service(decision).await {
-                Ok(point) => drop(report.services.insert(name, point)),
+                Ok(point) => drop(point.map(|point| report.services.insert(name, point))),
                 Err(trouble) => drop(report.failed.insert(name, trouble)),
             }
         }
@@ -64,8 +64,11 @@ impl Job {
         Ok(Outcome::Promoted(report))
     }
 
-    async fn start_service(&self, decision: &Decision) -> Result<PointId, Trouble> {
+    async fn start_service(&self, decision: &Decision) -> Result<Option<PointId>, Trouble> {
         let name = &policy().name;
+        if decision.live.is_some() {
+            return self.reopen(decision).await.map(|()| None);
+        }
         let point = decision.points.get(name).copied().ok_or_else(|| self.refused("the decision names no recovery point for it"))?;
         if self.world.with(|s| s.sites[self.i].opened != Some(decision.id)) {
             self.bring_up(point).await?;
@@ -89,7 +92,31 @@ impl Job {
             Ok(())
         })
         .await?;
-        Ok(point)
+        Ok(Some(point))
+    }
+
+    /// It goes on from what is live here, unless that may be part of two states.
+    async fn reopen(&self, decision: &Decision) -> Result<(), Trouble> {
+        let name = &policy().name;
+        self.world.with(|s| {
+            let (site, common) = (&s.sites[self.i], decision.points.get(name));
+            let torn = common.is_some_and(|common| site.applied != Some(*common) && site.kept.contains_key(common));
+            if torn { Err(self.refused("its data was going back when its direction was being turned")) } else { Ok(()) }
+        })?;
+        self.touch(|s, i| {
+            if s.sites[i].agent.data_fenced {
+                truth::went_on(s, i, decision);
+            }
+            s.sites[i].agent.data_fenced = false;
+            Ok(())
+        })
+        .await?;
+        self.write(|s, i| {
+            let agent = &mut s.sites[i].agent;
+            agent.facts = agent.facts.activate(decision.epoch, name, None)?;
+            Ok(())
+        })
+        .await
     }
 
     pub(super) async fn demote(&self, decision: &Decision, fence_only: bool) -> Result<Outcome, Trouble> {

@@ -23,13 +23,22 @@ impl Job {
             let kept = self.world.with(|s| s.sites[self.i].kept.get(&point).map(|(id, _)| *id));
             return Ok(reversed(Some((row.record, kept))));
         }
-        let common = self.common(point, epoch).await?;
+        let own =
+            self.world.with(|s| s.sites[self.i].points.get(&point).filter(|row| row.sealed && row.record.to == *cluster(self.i)).cloned());
+        let common = match own {
+            Some(row) => Point { record: RecoveryPoint { epoch, ..row.record.clone() }, ..row },
+            None => self.common(point, epoch).await?,
+        };
         self.touch(|s, i| {
             s.sites[i].agent.data_fenced = true;
             Ok(())
         })
         .await?;
-        let written = self.world.with(|s| s.sites[self.i].live != common.rows && !s.sites[self.i].kept.contains_key(&point));
+        let written = self.world.with(|s| {
+            let site = &s.sites[self.i];
+            // What an earlier attempt kept counts while it is going back; later it may be another time's.
+            site.live != common.rows && (site.applied.is_some() || !site.kept.contains_key(&point))
+        });
         if written {
             let id = reversal.keep.get(&name).copied().ok_or_else(|| self.refused("no id is given to keep under"))?;
             self.touch(|s, i| {

@@ -73,7 +73,7 @@ impl Form {
             to: fault.survivor.clone(),
             confirm: self.typed.clone(),
             planned: false,
-            hold: self.hold,
+            hold: self.hold && !fault.live,
             declared: (!declared.is_empty()).then(|| declared.to_owned()),
             generation: Some(generation),
             by: by.to_owned(),
@@ -168,6 +168,7 @@ fn resume(scene: &Scene<'_>, pair: &PairView, line: &ResumeView) -> [Said; 4] {
     let zone = scene.zone.or(policy.and_then(|policy| policy.timezone));
     let point = match &line.point {
         Some(point) => Said::plain(zone.moment(point.moment, scene.now)),
+        None if line.live => Said::plain("what it holds itself"),
         None => Said::bad("✖ none: it would not come up"),
     };
     let grade = line.point.as_ref().map_or(Said::muted("—"), |point| words::grade(point.captured.grade));
@@ -176,7 +177,7 @@ fn resume(scene: &Scene<'_>, pair: &PairView, line: &ResumeView) -> [Said; 4] {
         (Some(secs), Some(target)) if secs > target => Said::bad(format!("✖ {}", words::duration(secs))),
         (Some(0), _) => Said::ok("none"),
         (Some(secs), _) => Said::warn(words::duration(secs)),
-        (None, _) if line.point.is_none() => Said::bad("everything"),
+        (None, _) if line.point.is_none() && !line.live => Said::bad("everything"),
         (None, _) => Said::new("unknown", Tone::Warn),
     };
     [Said::plain(line.service.as_str()), point, grade, lost]
@@ -239,6 +240,7 @@ fn ended(scene: &Scene<'_>, report: &AdjustReport) -> Outcome {
         let resumed = match (point(line.recovery_point), line.recovery_point) {
             (Some(point), _) => Said::plain(scene.zone.moment(point.moment, scene.now)),
             (None, Some(id)) => Said::plain(id.to_string()),
+            (None, None) if line.live && line.error.is_none() => Said::plain("what it held"),
             (None, None) => Said::bad("✖ not brought up"),
         };
         let last = match (&line.error, line.lost_secs) {

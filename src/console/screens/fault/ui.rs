@@ -96,7 +96,7 @@ fn evidence(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
                 ui.add_space(space::SMALL);
                 widgets::wrapped(ui, &[Said::muted(&data.verdict)]);
             } else {
-                widgets::heading(ui, &format!("What {} would resume from", fault.survivor), "");
+                widgets::heading(ui, &format!("What {} would {} from", fault.survivor, if fault.live { "go on" } else { "resume" }), "");
                 let columns: &[Column] = &[("Service", 0.0), ("Recovery point", 0.0), ("Grade", 0.0), ("Data lost", 0.0)];
                 Table::new("resume", columns).show(ui, data.resume.len(), |row| data.resume[row].iter().cloned().map(Cell::from).collect());
                 ui.add_space(space::SMALL);
@@ -137,8 +137,11 @@ fn below(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, d
             Field::new(&label).hint("for example: its power is off, says the site").show(ui, &mut form.declared);
             ui.add_space(space::SMALL);
         }
-        widgets::check(ui, &mut form.hold, &[Said::plain(HOLD)], true);
-        ui.add_space(space::SMALL);
+        // What goes on from its own data has no point to look at first.
+        if !fault.live {
+            widgets::check(ui, &mut form.hold, &[Said::plain(HOLD)], true);
+            ui.add_space(space::SMALL);
+        }
     }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::ROW;

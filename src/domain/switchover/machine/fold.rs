@@ -29,6 +29,8 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             new.phase = PairPhase::AwaitingDecision { since: *at };
         }
         (PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, Event::Recovered { .. }) => new.phase = PairPhase::Replicating,
+        (phase, Event::FaultDeclared { at }) if phase.is_alone() && phase.lost().is_none() => new.phase = phase.with_lost(Some(*at)),
+        (phase, Event::Recovered { .. }) if phase.lost().is_some() => new.phase = phase.with_lost(None),
         (_, Event::Decided { decision }) if may_decide(state, decision) => new.decided(decision),
         (_, Event::ConflictEnded { decision }) if may_end_conflict(state, decision) => {
             new.last_outcome = None;
@@ -74,20 +76,21 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             new.phase = PairPhase::Promoting { decision: Box::new(Decision { hold: false, promote: *promote, ..(**decision).clone() }) };
         }
         (PairPhase::ActiveAlone { decision: made_by, .. }, Event::TakeBackBegan { decision })
-            if decision.take_back && !made_by.take_back && turns_round(state, decision) =>
+            if decision.take_back && made_by.live.is_none() && turns_round(state, decision) =>
         {
-            new.phase = PairPhase::TakingBack { decision: decision.clone(), before: Box::new(state.phase.clone()) };
+            let before = Box::new(state.phase.with_lost(None));
+            new.phase = PairPhase::TakingBack { decision: decision.clone(), before, lost: state.phase.lost() };
         }
         (PairPhase::TakingBack { decision, .. }, Event::StoodBack { .. }) => new.promote(decision.clone()),
-        (PairPhase::TakingBack { before, .. }, Event::TakeBackFailed { trouble }) => {
-            new.phase = (**before).clone();
+        (PairPhase::TakingBack { before, lost, .. }, Event::TakeBackFailed { trouble }) => {
+            new.phase = before.with_lost(*lost);
             if let PairPhase::ActiveAlone { kept_back, .. } = &mut new.phase {
                 *kept_back = Some(trouble.clone());
             }
         }
         // A service that is not up at the new primary would be copied over the old primary's good data.
         (
-            PairPhase::ActiveAlone { decision, since, old_primary_fenced: true, failed, held: false, .. },
+            PairPhase::ActiveAlone { decision, since, old_primary_fenced: true, failed, held: false, lost: None, .. },
             Event::ReversalBegan { reversal },
         ) if failed.is_empty() => {
             new.phase = PairPhase::Reversing { decision: decision.clone(), since: *since, reversal: reversal.clone() };
@@ -102,6 +105,7 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
                 unreversed: Some(trouble.clone()),
                 held: false,
                 kept_back: None,
+                lost: None,
             };
         }
         _ => return Err(illegal()),
@@ -118,14 +122,14 @@ pub fn next(state: &PairState) -> Vec<Effect> {
         PairPhase::Unfencing { decision, .. } => vec![Effect::Unfence(decision.clone())],
         PairPhase::Promoting { decision } => vec![Effect::Promote(decision.clone())],
         PairPhase::TakingBack { decision, .. } => vec![Effect::StandBack(decision.clone())],
-        PairPhase::ActiveAlone { decision, old_primary_fenced, failed, unreversed, held, .. } => {
+        PairPhase::ActiveAlone { decision, old_primary_fenced, failed, unreversed, held, lost, .. } => {
             let mut effects = Vec::new();
             if !failed.is_empty() {
                 effects.push(Effect::BringUp(decision.clone()));
             }
             if !old_primary_fenced {
                 effects.push(Effect::Demote(decision.clone()));
-            } else if decision.planned && !held && failed.is_empty() && unreversed.is_none() {
+            } else if decision.planned && !held && failed.is_empty() && unreversed.is_none() && lost.is_none() {
                 effects.push(Effect::BeginReversal(decision.clone()));
             }
             effects
@@ -135,12 +139,14 @@ pub fn next(state: &PairState) -> Vec<Effect> {
 }
 
 /// A decision turns the pair round, under an epoch above every one known here. (The engine asks the agents too, and may know a
-/// higher one.) A healthy primary loses its identity by a planned switchover only.
+/// higher one.) A healthy primary loses its identity by a planned switchover only. Where one was lost while it was alone, the other
+/// cluster holds no newer point of its data: it goes on from what is live there.
 fn may_decide(state: &PairState, decision: &Decision) -> bool {
-    let undecided = match state.phase {
+    let undecided = match &state.phase {
         PairPhase::Replicating => decision.planned,
         PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. } => true,
-        _ => false,
+        PairPhase::TakingBack { decision: asked, .. } if decision.epoch <= asked.epoch => false,
+        phase => phase.lost().is_some() && decision.live.is_some() && !decision.planned && !decision.hold,
     };
     undecided && turns_round(state, decision)
 }
@@ -163,6 +169,7 @@ fn after_promotion(decision: &Decision, at: DateTime<Utc>, failed: &BTreeMap<Ser
         unreversed: None,
         held: decision.hold,
         kept_back: None,
+        lost: None,
     }
 }
 
@@ -214,6 +221,27 @@ impl PairState {
 }
 
 impl PairPhase {
+    /// Whether the primary runs without a secondary, and nothing but a person's decision changes that.
+    pub fn is_alone(&self) -> bool {
+        matches!(self, PairPhase::ActiveAlone { .. } | PairPhase::TakingBack { .. })
+    }
+
+    /// Since when a primary that is alone is faulty.
+    pub fn lost(&self) -> Option<DateTime<Utc>> {
+        match self {
+            PairPhase::ActiveAlone { lost, .. } | PairPhase::TakingBack { lost, .. } => *lost,
+            _ => None,
+        }
+    }
+
+    fn with_lost(&self, since: Option<DateTime<Utc>>) -> PairPhase {
+        let mut phase = self.clone();
+        if let PairPhase::ActiveAlone { lost, .. } | PairPhase::TakingBack { lost, .. } = &mut phase {
+            *lost = since;
+        }
+        phase
+    }
+
     /// Its name for people, without what it carries.
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The commit window: held, committed, taken back.
+//! Around a primary that is alone: held, committed, taken back, lost; and until the other stands by.
 
 use super::*;
 
@@ -44,4 +44,73 @@ fn a_promotion_taken_back_leaves_the_pair_as_it_was_or_goes_on() {
     assert_eq!(state.phase, PairPhase::Replicating);
     assert_eq!((state.primary.clone(), state.secondary.clone(), state.epoch), (cluster("east"), cluster("west"), Epoch(3)));
     assert_eq!(opened, state);
+}
+
+#[test]
+fn a_primary_lost_while_it_is_alone_leaves_the_other_one_to_go_on_from_what_it_holds() {
+    let fault = Event::FaultDeclared { at: at(7) };
+    let mut alone = faulty();
+    alone.extend([decided(2, "east", "west", false), promoted()]);
+    let fenced = [alone.clone(), vec![Event::OldPrimaryFenced { at: at(6) }]].concat();
+    let mut look = faulty();
+    look.extend([held(2, false), promoted()]);
+    let taking_back = [fenced.clone(), vec![take_back(3, "west", "east")]].concat();
+    for mut events in [alone, fenced, look, taking_back] {
+        let asked = if matches!(fold_all(&events).phase, PairPhase::TakingBack { .. }) { 4 } else { 3 };
+        after(&events, goes_on(asked, "west", "east")).expect_err("west is well");
+        events.push(fault.clone());
+        after(&events, fault.clone()).expect_err("it is declared once");
+        after(&events, reversal_began()).expect_err("nobody is there to stand by for");
+        after(&events, decided(asked, "west", "east", false)).expect_err("east holds no newer point");
+        after(&events, goes_on(asked - 1, "west", "east")).expect_err("west may hold that epoch");
+        let well = after(&events, Event::Recovered { at: at(8) }).expect("it may come back");
+        assert_eq!(well, fold_all(&events[..events.len() - 1]), "and nothing has changed");
+        events.push(goes_on(asked, "west", "east"));
+        assert!(matches!(next(&fold_all(&events)).as_slice(), [Effect::Promote(decision)] if decision.live.is_some()));
+        events.push(promoted());
+        let state = fold_all(&events);
+        assert_eq!((state.primary.as_str(), state.secondary.as_str(), state.epoch), ("east", "west", Epoch(asked)));
+        assert!(
+            matches!(next(&state).as_slice(), [Effect::Demote(decision)] if decision.from == cluster("west")),
+            "fenced when it is seen"
+        );
+        after(&events, take_back(9, "east", "west")).expect_err("there is no point to have been brought up");
+        events.extend([Event::OldPrimaryFenced { at: at(9) }, reversal_began(), reversed()]);
+        assert_eq!(fold_all(&events).phase, PairPhase::Replicating, "and west stands by");
+    }
+}
+
+#[test]
+fn after_a_fault_a_person_reverses_the_replication_and_after_a_planned_switchover_it_goes_on_by_itself() {
+    let fenced = Event::OldPrimaryFenced { at: at(6) };
+    let mut fault = faulty();
+    fault.extend([decided(2, "east", "west", false), promoted()]);
+    after(&fault, reversal_began()).expect_err("east may still take writes");
+    fault.push(fenced.clone());
+    assert!(next(&fold_all(&fault)).is_empty(), "a person looks at what east has first");
+    fault.push(reversal_began());
+    assert!(matches!(next(&fold_all(&fault)).as_slice(), [Effect::Reverse(..)]));
+    let failed = [fault.clone(), vec![Event::ReversalFailed { trouble: trouble() }]].concat();
+    assert!(next(&fold_all(&failed)).is_empty(), "it is not tried again and again");
+    after(&failed, reversal_began()).expect("a person may try again");
+    fault.push(reversed());
+    let state = fold_all(&fault);
+    assert_eq!((state.phase, state.primary, state.secondary), (PairPhase::Replicating, cluster("west"), cluster("east")));
+    after(&fault, decided(3, "west", "east", true)).expect("and back again");
+
+    let mut there = planned();
+    there.extend([promoted(), fenced]);
+    assert!(matches!(next(&fold_all(&there)).as_slice(), [Effect::BeginReversal(_)]));
+    there.extend([reversal_began(), Event::ReversalFailed { trouble: trouble() }]);
+    assert!(next(&fold_all(&there)).is_empty(), "once by itself, then by a person");
+
+    let broken = BTreeMap::from([(service("orders"), trouble())]);
+    let mut half = planned();
+    half.extend([Event::Promoted { at: at(5), failed: broken }, Event::OldPrimaryFenced { at: at(6) }]);
+    assert!(matches!(next(&fold_all(&half)).as_slice(), [Effect::BringUp(_)]), "a service that is not up would be copied over good data");
+    after(&half, reversal_began()).expect_err("nor does a person");
+    let other = BTreeMap::from([(service("bills"), trouble())]);
+    after(&half, Event::Promoted { at: at(7), failed: other }).expect_err("what is up stays so");
+    half.push(promoted());
+    assert!(matches!(next(&fold_all(&half)).as_slice(), [Effect::BeginReversal(_)]), "mended, it goes on");
 }

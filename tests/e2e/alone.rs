@@ -1,0 +1,188 @@
+//! A primary that is lost while it is alone: the other cluster goes on from what it holds itself, nothing of either is lost for good, and
+//! what is kept is kept each time anew.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::route::active_at;
+use crate::stand::processes::{Agent, Controller, paired};
+use crate::stand::trees::{assert_same, listing, make};
+use crate::stand::{Dir, provider, until};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn sealed(dir: &Dir) -> (Agent, Agent, Controller) {
+    provider();
+    let (east, west, controller) = paired(dir.path(), "[\"files:docs\"]", "");
+    make(&east.dir.join("files/docs"), 20);
+    seals(&controller);
+    (east, west, controller)
+}
+
+fn seals(controller: &Controller) {
+    let run = controller.done(&["run", "orders"]);
+    assert_eq!(run["outcome"], "sealed", "{run:#}");
+}
+
+fn write(agent: &Agent, name: &str) -> std::io::Result<()> {
+    std::fs::write(agent.dir.join("files/docs").join(name), name)
+}
+
+fn holds(agent: &Agent, name: &str) -> bool {
+    agent.dir.join("files/docs").join(name).exists()
+}
+
+/// The primary is lost; a person, prompted, makes the other one primary.
+async fn lost(primary: &mut Agent, to: &str, controller: &Controller) -> Value {
+    primary.kill();
+    until("the prompt", LIMIT, || async {
+        let status = controller.say(&["status"]).json;
+        (status.pointer("/pairs/0/fault/can_adjust") == Some(&true.into())).then_some(())
+    })
+    .await;
+    let report = controller.done(&["adjust-identity", "p", "--to", to, "--confirm", to]);
+    assert_eq!((&report["outcome"], &report["primary"]), (&"promoted".into(), &to.into()), "{report:#}");
+    report
+}
+
+/// It comes back, is fenced, and stands by; how many changes are kept, by cluster and id.
+async fn returns(agent: &mut Agent, name: &str, controller: &Controller) -> BTreeMap<(String, String), u64> {
+    agent.start();
+    until("the fence of what came back", LIMIT, || async {
+        (controller.say(&["status"]).json.pointer("/pairs/0/reversible") == Some(&name.into())).then_some(())
+    })
+    .await;
+    let report = controller.done(&["reverse-replication", "p", "--confirm", name]);
+    assert_eq!(report["outcome"], "reversed", "{report:#}");
+    let kept = controller.done(&["kept", "p"]);
+    let text = |kept: &Value, key: &str| kept[key].as_str().unwrap().to_owned();
+    let kept = kept.as_array().unwrap().iter();
+    kept.map(|kept| ((text(kept, "cluster"), text(kept, "id")), kept["changed"]["files:docs"].as_u64().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn the_old_primary_goes_on_from_what_it_holds_and_the_lost_one_keeps_what_it_took() {
+    let dir = Dir::new();
+    let (mut east, mut west, controller) = sealed(&dir);
+    write(&east, "only-east").expect("east takes writes");
+    let alerts = dir.path().join("alerts");
+    let hook = format!("[alert]\ncommand = [\"sh\", \"-c\", \"cat >>{}\"]\n", alerts.display());
+    std::fs::write(controller.state.join("engine.toml"), hook).unwrap();
+    let engine = controller.engine(&[]);
+    lost(&mut east, "west", &controller).await;
+    assert!(!holds(&west, "only-east"));
+    write(&west, "only-west").expect("west takes writes");
+    east.start();
+    until("east's fence", LIMIT, || async {
+        (controller.say(&["status"]).json.pointer("/pairs/0/reversible") == Some(&"east".into())).then_some(())
+    })
+    .await;
+    let early = controller.say(&["adjust-identity", "p", "--to", "east", "--confirm", "east"]);
+    assert!(early.code() == 3 && early.stderr.contains("an identity change is under way or done"), "west is well: {}", early.stderr);
+
+    west.kill();
+    until("the prompt", LIMIT, || async {
+        let status = controller.say(&["status"]).json;
+        (status.pointer("/pairs/0/fault/can_adjust") == Some(&true.into())).then_some(())
+    })
+    .await;
+    let status = controller.done(&["status"]);
+    let fault = &status["pairs"][0]["fault"];
+    assert_eq!((&fault["faulty"], &fault["survivor"], &fault["live"]), (&"west".into(), &"east".into(), &true.into()), "{fault:#}");
+    assert_eq!((&fault["resume"][0]["live"], &fault["resume"][0]["point"]), (&true.into(), &Value::Null), "{fault:#}");
+    assert!(fault["resume"][0]["lost_secs"].is_u64(), "what is lost is told in time before: {fault:#}");
+    let told = std::fs::read_to_string(&alerts).expect("alerts");
+    assert!(told.contains("west is faulty, and ran alone"), "{told}");
+    let runbook = controller.done(&["runbook", "p", "adjust"]);
+    assert!(runbook["ready"] == true && runbook.to_string().contains("as it is there"), "{runbook:#}");
+    let held = controller.say(&["adjust-identity", "p", "--to", "east", "--confirm", "east", "--hold"]);
+    assert!(held.code() == 3 && held.stderr.contains("there is no recovery point to look at"), "{}", held.stderr);
+    let report = controller.done(&["adjust-identity", "p", "--to", "east", "--confirm", "east", "--declare", "west burnt down"]);
+    assert_eq!((&report["outcome"], &report["primary"], &report["epoch"]), (&"promoted".into(), &"east".into(), &3.into()), "{report:#}");
+    let service = &report["services"][0];
+    assert_eq!((&service["live"], &service["recovery_point"]), (&true.into(), &Value::Null), "{report:#}");
+    assert!(service["lost_secs"].is_u64() && report["declared"]["words"] == "west burnt down", "{report:#}");
+    assert!(active_at(&east).await);
+    assert!(holds(&east, "only-east") && !holds(&east, "only-west"), "east is as it was");
+    write(&east, "again").expect("east takes writes");
+
+    let kept = returns(&mut west, "west", &controller).await;
+    assert!(active_at(&east).await && !active_at(&west).await);
+    assert!(write(&west, "late").is_err(), "west is fenced");
+    let [(cluster, changed)] = kept.iter().map(|((cluster, _), changed)| (cluster.as_str(), *changed)).collect::<Vec<_>>()[..] else {
+        panic!("what west took alone is kept once: {kept:?}")
+    };
+    assert_eq!((cluster, changed), ("west", 2));
+    let run = controller.done(&["run", "orders"]);
+    assert_eq!((&run["outcome"], &run["data_sets"][0]["copied_files"]), (&"sealed".into(), &2.into()), "only differences: {run:#}");
+    assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/docs")));
+    let there = controller.done(&["adjust-identity", "p", "--to", "west", "--confirm", "west", "--planned"]);
+    assert_eq!((&there["outcome"], &there["epoch"]), (&"promoted".into(), &4.into()), "and on it goes: {there:#}");
+    engine.kill();
+}
+
+#[tokio::test]
+async fn a_planned_switchover_whose_new_primary_dies_at_once_leaves_the_old_one_unfenced_again() {
+    let dir = Dir::new();
+    let (east, mut west, controller) = sealed(&dir);
+    let engine = controller.engine(&[]);
+    let since = west.log().len();
+    let (mut switch, _) = controller.begin(&["adjust-identity", "p", "--to", "west", "--confirm", "west", "--planned"]);
+    west.tells(since, "service active here");
+    west.kill();
+    let end = std::time::Instant::now() + LIMIT;
+    // Promoted as far as the engine knows or not: the words on the screen lead out.
+    loop {
+        let status = controller.say(&["status"]).json;
+        if status.pointer("/pairs/0/fault/can_adjust") == Some(&true.into()) {
+            break;
+        }
+        if status.pointer("/pairs/0/phase").and_then(Value::as_str).is_some_and(|phase| phase.contains("promoting")) {
+            // It was not told: only west itself can say.
+            west.start();
+            until("west's word", LIMIT, || async {
+                let status = controller.say(&["status"]).json;
+                let phase = status.pointer("/pairs/0/phase")?.as_str()?.to_owned();
+                (!phase.contains("promoting")).then_some(())
+            })
+            .await;
+            west.kill();
+        }
+        assert!(std::time::Instant::now() < end, "no way out: {status:#}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(switch.wait());
+    let to = controller.done(&["status"])["pairs"][0]["fault"]["survivor"].clone();
+    assert_eq!(to, "east");
+    let report = controller.done(&["adjust-identity", "p", "--to", "east", "--confirm", "east"]);
+    assert_eq!(report["outcome"], "promoted", "{report:#}");
+    write(&east, "again").expect("no fence of the switchover is left");
+    assert!(active_at(&east).await);
+    engine.kill();
+}
+
+#[tokio::test]
+async fn each_time_a_cluster_stands_back_what_it_wrote_since_is_kept() {
+    let dir = Dir::new();
+    let (mut east, mut west, controller) = sealed(&dir);
+    let engine = controller.engine(&[]);
+    write(&east, "first").expect("east takes writes");
+    lost(&mut east, "west", &controller).await;
+    let once = returns(&mut east, "east", &controller).await;
+    // The file, and the directory that it is in.
+    assert_eq!(once.values().collect::<Vec<_>>(), [&2], "{once:?}");
+    // No run in between: all that follows hangs on the same common point.
+    lost(&mut west, "east", &controller).await;
+    write(&east, "second").expect("east takes writes");
+    let still = returns(&mut west, "west", &controller).await;
+    assert_eq!(still, once, "west had written nothing");
+    lost(&mut east, "west", &controller).await;
+    let twice = returns(&mut east, "east", &controller).await;
+    let new: Vec<_> = twice.iter().filter(|(id, _)| !once.contains_key(id)).map(|(_, changed)| *changed).collect();
+    assert_eq!(new, [2], "kept once more: {twice:?}");
+    seals(&controller);
+    assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/docs")));
+    engine.kill();
+}
