@@ -37,6 +37,7 @@ fn shots() -> Vec<Shot> {
             prepare: App::type_confirmation,
             ..shot("fault-light", Screen::Overview)
         },
+        Shot { snapshot: sample::lost, prepare: App::type_confirmation, ..shot("fault-alone", Screen::Overview) },
         shot("clusters", Screen::Clusters),
         Shot { prepare: App::open_switchover, ..shot("switchover", Screen::Clusters) },
         Shot { snapshot: sample::held, ..shot("held", Screen::Clusters) },

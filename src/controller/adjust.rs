@@ -10,7 +10,7 @@ use super::command::{AdjustOutcome, AdjustReport, ServiceResumed};
 use super::engine::Engine;
 use super::model::{Model, PairModel};
 use super::snapshot::Level;
-use super::{Reply, alone, exchange, fences, hold, identity, points, prompt, runs, view, watch};
+use super::{Reply, alone, exchange, fences, identity, points, prompt, runs, view, watch, withheld};
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
         return Err(refuse(format!("{} is not one of its clusters ({})", ask.to, names.join(", ")))
             .next("name the one of them that is to become primary"));
     }
-    hold::check_changes(pair)?;
+    withheld::check_changes(pair)?;
     let answers = |cluster: &ClusterName| pair.answers(cluster);
     if pair.is_contended() {
         // Whichever the person names is right; the other one, primary or not, stands back for it.
@@ -172,7 +172,7 @@ pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
         return Err(refuse(format!("{} goes on from what it holds itself: there is no recovery point to look at first", ask.to))
             .next("decide without --hold"));
     }
-    hold::check_decides(pair)
+    withheld::check_decides(pair)
 }
 
 /// The newest point of each service that the survivor may resume from: sealed there, captured at the other cluster, not invalid.
@@ -251,7 +251,8 @@ fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustRepo
     if let Some(DecisionOutcome::Aborted { trouble }) = &pair.state.last_outcome
         && !pair.is_suspended()
     {
-        let steps = prompt::steps(true, false, pair, AdjustOutcome::Aborted);
+        let hold = decided_by(pair).is_some_and(|decision| decision.hold);
+        let steps = prompt::steps(true, hold, pair, AdjustOutcome::Aborted);
         return Some(AdjustReport {
             pair: pair.paired.name.clone(),
             epoch: pair.epoch(),

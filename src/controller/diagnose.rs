@@ -6,9 +6,9 @@ use crate::domain::watch::{Damping, Diagnosis, PeerSight, Sight, Thresholds, Tol
 
 use super::WatchSettings;
 use super::exchange::contended;
-use super::hold::{self, Hold};
 use super::model::{Findings, PairModel};
 use super::snapshot::{HeldFault, Observation};
+use super::withheld::{self, Why};
 
 /// What is new since the last time.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ pub(super) fn weigh(pair: &mut PairModel, settings: WatchSettings, now: DateTime
     let (steadiness, found) = (&pair.watch[primary].steadiness, &damped[primary]);
     news.settled = steadiness.has_settled(now, &damping);
     news.unwell = !matches!(found.verdict, Verdict::Healthy | Verdict::Unknown) || found.since.is_some();
-    let held = hold::of(pair, settings.mode, now);
+    let held = withheld::of(pair, settings.mode, now);
     news.faulty = found.verdict.offers_button() && held.is_none();
     let conflict = conflict(pair);
     news.contended = (!pair.is_contended() && !conflict.is_empty()).then(|| conflict.clone());
@@ -69,7 +69,7 @@ pub(super) fn weigh(pair: &mut PairModel, settings: WatchSettings, now: DateTime
 /// The fault that is held back now, and what is to be said when it has just begun or ended.
 fn held_fault(
     pair: &PairModel,
-    held: Option<&Hold>,
+    held: Option<&Why>,
     found: &Diagnosis,
     settled: bool,
     now: DateTime<Utc>,

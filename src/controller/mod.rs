@@ -17,7 +17,6 @@ mod engine;
 pub mod exchange;
 mod fences;
 mod handle;
-mod hold;
 mod host;
 mod identity;
 mod instruct;
@@ -48,6 +47,7 @@ mod users;
 mod view;
 mod watch;
 mod window;
+mod withheld;
 
 pub use command::{Command, Reply};
 pub use connect::Connector;

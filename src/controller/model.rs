@@ -22,8 +22,8 @@ use crate::domain::{
 use crate::protocol::{AgentStatus, Progress};
 use crate::store::controller::{PairedAgent, PairedClusters, UsersRecord};
 
-use super::hold::Hold;
 use super::snapshot::{ActivityLine, ClockView, HeldFault, Observation};
+use super::withheld::Why;
 
 /// Activity kept in memory.
 pub(super) const ACTIVITY: usize = 500;
@@ -111,7 +111,7 @@ pub(super) struct Findings {
     /// Since when something is wrong with the primary or with what we see of it that a person should know of.
     pub known_since: Option<DateTime<Utc>>,
     /// Why nobody is prompted of it just now.
-    pub held: Option<Hold>,
+    pub held: Option<Why>,
     /// Two decisions of one epoch, in words; empty otherwise.
     pub conflict: String,
 }

@@ -16,7 +16,7 @@ use super::engine::Engine;
 use super::model::{Model, PairModel};
 use super::reverse::Ask;
 use super::snapshot::{Level, WindowView};
-use super::{Reply, adjust, hold, identity, pairing, prompt, watch};
+use super::{Reply, adjust, identity, pairing, prompt, watch, withheld};
 
 /// Opens the services of a held promotion.
 pub(super) async fn commit(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
@@ -83,7 +83,7 @@ async fn carry_out(
         engine.check_in_command()?;
         engine.check_seen(&ask.pair, ask.generation)?;
         watch::look_at_both(engine, &ask.pair).await;
-        let event = engine.read(|m| m.pairs.get(&ask.pair).map(|pair| hold::check_changes(pair).and_then(|()| event(engine, pair))));
+        let event = engine.read(|m| m.pairs.get(&ask.pair).map(|pair| withheld::check_changes(pair).and_then(|()| event(engine, pair))));
         let event = event.ok_or_else(|| pairing::unknown_pair(&ask.pair))??;
         identity::append(engine, &ask.pair, event).await
     };

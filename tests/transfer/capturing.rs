@@ -146,7 +146,7 @@ fn a_cancelled_run_stops_waiting_for_its_moment() {
     let life = stage.world.start(&Fuse::endless(), Fault::None);
     let run = Run::new();
     life.runtime.block_on(async {
-        let waiting = capture_now(&life, &stage.world.service, &run, 3_600_000);
+        let waiting = capture_now(&life, &stage.world.service, &run, 240_000);
         let dropping = async {
             until("noted", || life.primary.site.ledger.capture(run.point).is_ok_and(|row| row.is_some())).await;
             life.abort(&stage.world.service, &run).await

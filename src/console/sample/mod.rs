@@ -91,6 +91,14 @@ pub fn faulty() -> Snapshot {
     snapshot
 }
 
+/// The same with the primary lost while it ran alone.
+pub fn lost() -> Snapshot {
+    let mut snapshot = faulty();
+    snapshot.pairs[0] = pair::lost();
+    snapshot.pairs[0].services.iter_mut().for_each(|service| service.state = ServiceState::Unprotected);
+    snapshot
+}
+
 /// Guiyang promoted after the fault and held: applications wait until a person has looked.
 pub fn held() -> Snapshot {
     let mut snapshot = faulty();

@@ -155,6 +155,24 @@ pub fn fault() -> PairView {
     pair
 }
 
+/// Shenzhen dark while it runs alone, after an earlier fault of guiyang, which is back and fenced.
+pub fn lost() -> PairView {
+    let mut pair = fault();
+    let Some(fault) = &mut pair.fault else { return pair };
+    fault.live = true;
+    for line in &mut fault.resume {
+        (line.live, line.point, line.lost_secs) = (true, None, Some(5_400));
+    }
+    fault.will = vec![
+        "make the next epoch durable at guiyang".to_owned(),
+        "open every service at guiyang as it is there, without what shenzhen took alone".to_owned(),
+        "point applications to guiyang".to_owned(),
+        "shenzhen takes the secondary identity, fenced, as soon as it answers".to_owned(),
+    ];
+    pair.phase = "shenzhen ran alone and is faulty since 06:05:48: waiting for a person".to_owned();
+    pair
+}
+
 /// User data with a few differences.
 pub fn users() -> UsersView {
     let change = |kind, component: &str, object: &str, principal: &str, action, sides: [Option<&str>; 3], drifted| UserDataChange {

@@ -33,6 +33,9 @@ pub fn fault_chip(fault: &FaultPrompt) -> Said {
 /// What that means for the person who reads it.
 pub fn fault_advice(fault: &FaultPrompt) -> &'static str {
     match fault.cause {
+        Verdict::Faulty if fault.live => {
+            "Nothing has been switched. What it took alone is nowhere else: if it can be brought back, nothing is lost."
+        }
         Verdict::Faulty => "Nothing has been switched. Identities change only when you adjust them here.",
         Verdict::Suspect => "Nothing has been switched. Wait for the second view before you decide.",
         Verdict::AgentDown => "Applications go on at the primary. There is nothing to switch: start the agent again.",

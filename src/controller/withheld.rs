@@ -13,7 +13,7 @@ use super::model::PairModel;
 
 /// Why nobody is prompted just now.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Hold {
+pub(super) enum Why {
     /// `mode = "observe"`.
     Observing,
     /// A person said so.
@@ -21,20 +21,20 @@ pub(super) enum Hold {
 }
 
 /// What holds a pair's faults back. An engine that only observes does so in a maintenance as well.
-pub(super) fn of(pair: &PairModel, mode: WatchMode, now: DateTime<Utc>) -> Option<Hold> {
+pub(super) fn of(pair: &PairModel, mode: WatchMode, now: DateTime<Utc>) -> Option<Why> {
     match mode {
-        WatchMode::Observe => Some(Hold::Observing),
-        WatchMode::Prompt => pair.maintenance.clone().filter(|maintenance| maintenance.is_on(now)).map(Hold::Maintenance),
+        WatchMode::Observe => Some(Why::Observing),
+        WatchMode::Prompt => pair.maintenance.clone().filter(|maintenance| maintenance.is_on(now)).map(Why::Maintenance),
     }
 }
 
-impl Hold {
+impl Why {
     /// What the activity says when a fault begins that is held back.
     pub fn begins(&self, found: &Diagnosis) -> String {
         let evidence = found.evidence.iter().map(|line| format!("{}: {}", line.who, line.saw)).collect::<Vec<_>>().join("; ");
         match self {
-            Hold::Observing => format!("would have prompted: {} ({evidence})", found.words),
-            Hold::Maintenance(maintenance) => format!("held back ({maintenance}): {} ({evidence})", found.words),
+            Why::Observing => format!("would have prompted: {} ({evidence})", found.words),
+            Why::Maintenance(maintenance) => format!("held back ({maintenance}): {} ({evidence})", found.words),
         }
     }
 
@@ -42,8 +42,8 @@ impl Hold {
     pub fn ends(&self, cluster: &ClusterName, since: DateTime<Utc>, now: DateTime<Utc>) -> String {
         let lasted = (now - since).num_seconds();
         match self {
-            Hold::Observing => format!("the prompt would have gone: {cluster} is well again, after {lasted} s"),
-            Hold::Maintenance(_) => format!("what was held back is over: {cluster} is well again, after {lasted} s"),
+            Why::Observing => format!("the prompt would have gone: {cluster} is well again, after {lasted} s"),
+            Why::Maintenance(_) => format!("what was held back is over: {cluster} is well again, after {lasted} s"),
         }
     }
 }
@@ -51,23 +51,23 @@ impl Hold {
 /// Refuses every change of identities, planned or not, while the engine only observes.
 pub(super) fn check_changes(pair: &PairModel) -> Result<(), Trouble> {
     match &pair.diagnosis.held {
-        Some(Hold::Observing) => {
+        Some(Why::Observing) => {
             let reason = "this engine only observes (mode = \"observe\" in engine.toml): no identity is changed from here, planned or not";
             Err(Trouble::new(TroubleKind::Refused, format!("pair {}", pair.paired.name), reason)
                 .next("set mode = \"prompt\" under [watch] in engine.toml, start the engine again, and decide then"))
         }
-        Some(Hold::Maintenance(_)) | None => Ok(()),
+        Some(Why::Maintenance(_)) | None => Ok(()),
     }
 }
 
 /// Refuses a decision after a fault during a maintenance, which is there because the cluster was expected to look faulty.
 pub(super) fn check_decides(pair: &PairModel) -> Result<(), Trouble> {
     match &pair.diagnosis.held {
-        Some(Hold::Maintenance(maintenance)) => {
+        Some(Why::Maintenance(maintenance)) => {
             let name = &pair.paired.name;
             Err(Trouble::new(TroubleKind::Refused, format!("pair {name}"), format!("{maintenance}: a fault is expected"))
                 .next(format!("if it is no part of it, end it and decide then: understudy maintenance {name} --end")))
         }
-        Some(Hold::Observing) | None => Ok(()),
+        Some(Why::Observing) | None => Ok(()),
     }
 }
