@@ -6,6 +6,7 @@
 mod adjust;
 mod adopt;
 mod alerts;
+mod catch_up;
 mod clock;
 pub mod command;
 mod commands;
