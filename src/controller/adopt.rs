@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::{Identity, PairName, PointId, Service, Trouble, TroubleKind};
+use crate::domain::{Identity, PairName, PointId, Service, ServiceName, Trouble, TroubleKind};
 use crate::protocol::PairRecord;
 use crate::store::controller::{Enrolled, PairedAgent, PairedClusters};
 
@@ -111,10 +111,11 @@ async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result
         .iter()
         .max_by_key(|t| t.record.claim.epoch)
         .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {name}"), "no agent told of it"))?;
-    let paired = PairedClusters { name: name.clone(), agents: agents(told, newest), paired_at: engine.now() };
+    let paired = PairedClusters { name: name.clone(), agents: agents(engine, told, newest), paired_at: engine.now() };
     let decisions = told.iter().flat_map(|t| &t.record.decisions);
     let stands_by = exchange::stands_by(&newest.agent.cluster, &newest.record, told.iter().flat_map(|t| &t.record.points));
-    let events = exchange::history(&newest.agent.cluster, &newest.record, decisions, stands_by);
+    let down = down(engine, told, newest).await;
+    let events = exchange::history(&newest.agent.cluster, &newest.record, decisions, stands_by, down);
     watch::end(engine, name);
     pairing::adopt_pair(engine, paired, events).await?;
     let services: Vec<Service> = newest.record.services.clone();
@@ -146,14 +147,34 @@ async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result
     Ok(lines)
 }
 
-/// Both agents, in the order primary, secondary of the newest claim. Who did not answer is known by its peer's record.
-fn agents(told: &[Told], newest: &Told) -> [PairedAgent; 2] {
+/// The services that the cluster with the primary identity does not say are up; all of them when it says nothing. One that is up after
+/// all costs a question: bringing it up again changes nothing.
+async fn down(engine: &Engine, told: &[Told], newest: &Told) -> BTreeMap<ServiceName, Trouble> {
+    let primary = told.iter().find(|t| t.record.claim.identity == Identity::Primary && t.record.claim == newest.record.claim);
+    let status = match primary {
+        Some(primary) => engine.look(&primary.agent).await.ok(),
+        None => None,
+    };
+    let services: Vec<_> =
+        status.into_iter().flat_map(|s| s.pairs).filter(|p| p.pair == newest.record.pair).flat_map(|p| p.services).collect();
+    let is_up = |name: &ServiceName| services.iter().any(|service| service.service == *name && service.active);
+    let trouble = |name: &ServiceName| Trouble::new(TroubleKind::Failed, format!("service {name}"), "it is not known to be up there");
+    let names = newest.record.services.iter().map(|service| &service.name);
+    names.filter(|name| !is_up(name)).map(|name| (name.clone(), trouble(name))).collect()
+}
+
+/// Both agents, in the order primary, secondary of the newest claim. Who did not answer is the one that we know already, or as its
+/// peer's record has it.
+fn agents(engine: &Engine, told: &[Told], newest: &Told) -> [PairedAgent; 2] {
     let own = PairedAgent { enrolled: newest.agent.clone(), components: Vec::new() };
     let peer = &newest.record.peer;
-    let other = told.iter().find(|t| t.agent.key == peer.key).map_or_else(
-        || Enrolled { address: peer.address.clone(), key: peer.key.clone(), cluster: peer.cluster.clone(), site: String::new() },
-        |t| t.agent.clone(),
-    );
+    let known = engine.read(|m| m.pairs.get(&newest.record.pair).and_then(|p| p.agent(&peer.cluster)).map(|a| a.enrolled.clone()));
+    let other = told.iter().map(|t| t.agent.clone()).chain(known).find(|agent| agent.key == peer.key).unwrap_or_else(|| Enrolled {
+        address: peer.address.clone(),
+        key: peer.key.clone(),
+        cluster: peer.cluster.clone(),
+        site: String::new(),
+    });
     let other = PairedAgent { enrolled: other, components: peer.components.clone() };
     match newest.record.claim.identity {
         Identity::Primary => [own, other],

@@ -198,7 +198,7 @@ impl Engine {
     /// another controller commands now, and that we are ousted.
     pub async fn meet(&self, agent: &Enrolled, known: Term) -> Result<(), Trouble> {
         let first = !self.has_met(agent);
-        match exchange::meet(first, self.term(), known) {
+        match exchange::meet(first, self.term(), known, self.host.chance()) {
             Meeting::Take(term) => {
                 self.store(move |s| s.take_term(term)).await?;
                 self.term.fetch_max(term.0, Ordering::SeqCst);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::domain::switchover::machine::{Decision, Effect, Event, PairPhase, PairState, Reversal, next};
-use crate::domain::{Claim, ClusterName, Digest, Epoch, Identity, InstructionId, RecoveryPoint, Term, Trouble, TroubleKind};
+use crate::domain::{Claim, ClusterName, Digest, Epoch, Identity, InstructionId, RecoveryPoint, ServiceName, Term, Trouble, TroubleKind};
 use crate::protocol::{DemoteOrder, Order, PairRecord, PromoteOrder, ReverseOrder};
 
 /// An instruction to be given, without the term of who gives it.
@@ -136,9 +136,9 @@ pub enum Meeting {
 }
 
 /// The first time we meet an agent after our start we take a higher term than it knows; a higher one later means that we are ousted.
-pub fn meet(first: bool, ours: Term, known: Term) -> Meeting {
+pub fn meet(first: bool, ours: Term, known: Term, chance: u64) -> Meeting {
     match first {
-        true if known >= ours => Meeting::Take(Term(known.0 + 1)),
+        true if known >= ours => Meeting::Take(known.after(chance)),
         false if known > ours => Meeting::Ousted,
         _ => Meeting::InCommand,
     }
@@ -180,6 +180,25 @@ pub fn may_rebuild(state: &PairState, held: Option<&Trouble>) -> bool {
     alone || next(state).is_empty() || held.is_some_and(is_for_good)
 }
 
+/// The epoch by which another controller has changed a pair's identities, when all that is left to do here is to follow: nothing is under
+/// way, and its agents agree.
+pub fn overtaken_by(state: &PairState, held: Option<&Trouble>, claims: &[(&ClusterName, Claim)]) -> Option<Epoch> {
+    let newest = highest(state, claims);
+    (newest > state.epoch && contended(claims).is_none() && may_rebuild(state, held)).then_some(newest)
+}
+
+/// Nothing is decided, nor waits for a decision.
+pub fn rests(state: &PairState) -> bool {
+    matches!(state.phase, PairPhase::Replicating | PairPhase::Suspect { .. })
+}
+
+/// Planned switchovers that `record`, the primary's own, tells of and our events do not: each may have left its fence there. Newest first.
+pub fn begun_elsewhere(state: &PairState, record: &PairRecord) -> Vec<Decision> {
+    let ours = rests(state) && record.claim.identity == Identity::Primary && record.claim.epoch == state.epoch;
+    let turns = |d: &Decision| d.planned && d.epoch == state.epoch.next() && d.from == state.primary && d.to == state.secondary;
+    record.decisions.iter().rev().filter(|decision| ours && turns(decision)).cloned().collect()
+}
+
 /// Whether one of these points was sealed, under the claim's own epoch, at the cluster that is secondary by it: then the old primary
 /// stands by already.
 pub fn stands_by<'a>(own: &ClusterName, record: &PairRecord, mut points: impl Iterator<Item = &'a RecoveryPoint>) -> bool {
@@ -188,8 +207,14 @@ pub fn stands_by<'a>(own: &ClusterName, record: &PairRecord, mut points: impl It
 }
 
 /// The events that lead to the state that an agent of cluster `own` holds, with every decision that agents told of. `stands_by`: see
-/// [`stands_by`].
-pub fn history<'a>(own: &ClusterName, record: &PairRecord, decisions: impl Iterator<Item = &'a Decision>, stands_by: bool) -> Vec<Event> {
+/// [`stands_by`]. `down`: services that the new primary has not brought up, as far as is known.
+pub fn history<'a>(
+    own: &ClusterName,
+    record: &PairRecord,
+    decisions: impl Iterator<Item = &'a Decision>,
+    stands_by: bool,
+    down: BTreeMap<ServiceName, Trouble>,
+) -> Vec<Event> {
     let Claim { identity, epoch, decision } = record.claim;
     let (own, other) = (own.clone(), record.peer.cluster.clone());
     let (primary, secondary) = match identity {
@@ -216,7 +241,8 @@ pub fn history<'a>(own: &ClusterName, record: &PairRecord, decisions: impl Itera
         // Whether the old primary has taken its identity again it says when it is told once more.
         return events;
     }
-    events.push(Event::Promoted { at, failed: BTreeMap::new() });
+    // What is not up is asked for again, and nothing is copied over the old primary's data before it is.
+    events.push(Event::Promoted { at, failed: if stands_by { BTreeMap::new() } else { down } });
     if stands_by {
         // The policies that agents hold are those of the new direction already.
         let nothing = Reversal { id: decided.unfence, by: decided.by.clone(), at, points: BTreeMap::new(), keep: BTreeMap::new() };
@@ -228,37 +254,4 @@ pub fn history<'a>(own: &ClusterName, record: &PairRecord, decisions: impl Itera
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{DecisionId, PointId};
-
-    /// The old primary keeps the decision as it was when it was fenced, the new one as it was promoted by.
-    #[test]
-    fn a_demotion_by_another_version_of_a_planned_decision_is_another_instruction() {
-        let (east, west): (ClusterName, ClusterName) = ("east".parse().expect("a name"), "west".parse().expect("a name"));
-        let id = |n: u64| InstructionId(Uuid::from_u64_pair(2, n << 1));
-        let point = |n| BTreeMap::from([("orders".parse().expect("a name"), PointId(Uuid::from_u64_pair(3, n)))]);
-        let fenced_by = Decision {
-            id: DecisionId(Uuid::from_u64_pair(1, 1)),
-            epoch: Epoch(2),
-            by: "ana".into(),
-            at: chrono::DateTime::UNIX_EPOCH,
-            to: west,
-            from: east,
-            planned: true,
-            points: point(1),
-            shown: Vec::new(),
-            promote: id(1),
-            demote: id(2),
-            unfence: id(3),
-            hold: false,
-            take_back: false,
-            live: None,
-            declared: None,
-        };
-        let promoted_by = Decision { points: point(2), ..fenced_by.clone() };
-        assert_ne!(demote_id(&fenced_by), demote_id(&promoted_by));
-        assert_eq!(demote_id(&promoted_by), demote_id(&promoted_by.clone()));
-        assert_ne!(demote_id(&fenced_by), fenced_by.demote, "the fence before has that one");
-    }
-}
+mod tests;

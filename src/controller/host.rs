@@ -22,6 +22,8 @@ pub trait Host: Send + Sync {
     fn now(&self) -> DateTime<Utc>;
     /// A fresh UUIDv7: later ones of one host sort after earlier ones.
     fn id(&self) -> Uuid;
+    /// Any number: on another host, or at another time, another one.
+    fn chance(&self) -> u64;
     /// Does the work where waiting for the disk hurts nobody. An error: it was not begun, or broke off.
     fn disk(&self, work: DiskWork) -> BoxFuture<'static, Result<(), Trouble>>;
 }
@@ -37,6 +39,10 @@ impl Host for RealHost {
 
     fn id(&self) -> Uuid {
         Uuid::now_v7()
+    }
+
+    fn chance(&self) -> u64 {
+        Uuid::now_v7().as_u64_pair().1
     }
 
     fn disk(&self, work: DiskWork) -> BoxFuture<'static, Result<(), Trouble>> {

@@ -84,6 +84,7 @@ async fn tell(engine: &Engine, pair: &PairName, before: &PairState, event: &Even
         Event::Fenced { .. } => (Level::Info, format!("{} is fenced; final runs begin", before.primary)),
         Event::FinalRunSealed { service, point } => (Level::Info, format!("final run of {service} sealed as {point}")),
         Event::PlannedFailed { trouble } => (Level::Fault, format!("planned switchover failed: {trouble}")),
+        Event::FenceLeft { trouble, .. } => (Level::Warning, format!("the fence of {} is lifted: {trouble}", before.primary)),
         Event::Unfenced { .. } => (Level::Info, format!("the fence of {} is lifted", before.primary)),
         Event::Promoted { failed, .. } => (Level::Warning, format!("promoted; {} services could not be brought up", failed.len())),
         Event::OldPrimaryFenced { .. } => (Level::Info, "the old primary answered and is fenced".to_owned()),

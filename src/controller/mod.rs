@@ -7,6 +7,7 @@ mod adjust;
 mod adopt;
 mod alerts;
 mod alone;
+mod catch_up;
 mod clock;
 pub mod command;
 mod commands;

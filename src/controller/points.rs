@@ -1,21 +1,18 @@
 //! The cache of sealed points, brought in line with the agent that holds them.
 
 use crate::domain::{ClusterName, PairName, PointId, Trouble};
+use crate::protocol::PairRecord;
 
 use super::engine::Engine;
 use super::instruct::within;
 
-/// Reads an agent's records and makes the cache say what they say about the points it holds.
-pub(super) async fn refresh(engine: &Engine, pair: &PairName, cluster: &ClusterName) -> Result<(), Trouble> {
+/// Reads an agent's records and makes the cache say what they say about the points it holds. What it tells of the pair.
+pub(super) async fn refresh(engine: &Engine, pair: &PairName, cluster: &ClusterName) -> Result<Option<PairRecord>, Trouble> {
     let agent = engine.agent(pair, cluster)?;
     let records = within(engine.limits.call, &agent, engine.link(&agent)?.records()).await?;
-    let held: Vec<_> = records
-        .pairs
-        .into_iter()
-        .filter(|record| &record.pair == pair)
-        .flat_map(|record| record.points)
-        .filter(|point| point.sealed_at.is_some() && &point.to == cluster)
-        .collect();
+    let record = records.pairs.into_iter().find(|record| &record.pair == pair);
+    let points = record.iter().flat_map(|record| record.points.clone());
+    let held: Vec<_> = points.filter(|point| point.sealed_at.is_some() && &point.to == cluster).collect();
     let gone: Vec<PointId> = engine.read(|m| {
         let cached = m.services_of(pair).filter_map(|s| m.points.get(&s.name)).flatten();
         cached.filter(|p| &p.to == cluster && !held.iter().any(|h| h.id == p.id)).map(|p| p.id).collect()
@@ -33,5 +30,5 @@ pub(super) async fn refresh(engine: &Engine, pair: &PairName, cluster: &ClusterN
         }
         held.into_iter().for_each(|point| m.add_point(point));
     });
-    Ok(())
+    Ok(record)
 }

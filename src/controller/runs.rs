@@ -15,7 +15,7 @@ use crate::domain::{PointId, RunId, Service, ServiceName, Trouble, TroubleKind};
 use super::engine::{Engine, lock};
 use super::model::{PairModel, RUN_LOG, RunModel};
 use super::snapshot::{ActivityLine, Level};
-use super::{retention, steps, users};
+use super::{catch_up, retention, steps, users};
 
 /// A person's wish to drop a run, and where the answer goes.
 pub(super) struct CancelAsk {
@@ -80,6 +80,10 @@ fn check_pair(pair: &PairModel, started_by: StartedBy) -> Result<(), Trouble> {
     let object = format!("pair {}", pair.paired.name);
     if !pair.diagnosis.conflict.is_empty() {
         return Err(Trouble::new(TroubleKind::Refused, object, &pair.diagnosis.conflict));
+    }
+    if let Some(epoch) = catch_up::overtaken_by(pair) {
+        let reason = format!("another controller changed its identities: epoch {epoch} there, {} here", pair.state.epoch);
+        return Err(Trouble::new(TroubleKind::Refused, object, reason).next("wait a moment: this controller follows them"));
     }
     if pair.is_suspended() && started_by != StartedBy::Switchover {
         let phase = pair.state.phase.name();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::domain::{Term, Trouble};
+use crate::domain::Trouble;
 use crate::store::controller::Store;
 
 use super::connect::{Connector, HttpsConnector};
@@ -44,6 +44,7 @@ pub async fn start_with(
 ) -> Result<EngineHandle, Trouble> {
     let state = spec.state.clone();
     let watch = spec.watch;
+    let chance = host.chance();
     let (held, store, model, term, settings) = on_disk(&*host, move || {
         prepare(&state)?;
         let held = StateLock::take(&state)?;
@@ -51,7 +52,7 @@ pub async fn start_with(
         let store = Store::open(&state)?;
         let mut model = load(&store)?;
         model.mode = settings.watch.mode;
-        let term = Term(store.term()?.0 + 1);
+        let term = store.term()?.after(chance);
         store.take_term(term)?;
         Ok((held, store, model, term, settings))
     })

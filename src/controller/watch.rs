@@ -16,11 +16,12 @@ use super::alerts::AlertKind;
 use super::engine::{Engine, lock};
 use super::model::AgentWatch;
 use super::snapshot::Level;
-use super::{clock, diagnose, exchange, identity, maintenance, pairing, points, services};
+use super::{catch_up, clock, diagnose, exchange, identity, maintenance, pairing, points, services};
 
 /// Watches one agent of a pair until the pair's tasks are stopped.
 pub(super) async fn watch(engine: Arc<Engine>, pair: PairName, index: usize) {
-    let mut points_known = false;
+    // What the agent holds is read once: only a controller that ousts this one changes it without our knowing.
+    let (mut points_known, mut fence_known) = (false, false);
     loop {
         let begun = tokio::time::Instant::now();
         let Some(agent) = engine.read(|m| m.pairs.get(&pair).map(|p| p.paired.agents[index].enrolled.clone())) else { return };
@@ -32,14 +33,18 @@ pub(super) async fn watch(engine: Arc<Engine>, pair: PairName, index: usize) {
                 tracing::debug!(%pair, %trouble, "an agent that has just started could not be confirmed");
             }
         }
-        if answered && !points_known {
-            points_known = match points::refresh(&engine, &pair, &agent.cluster).await {
-                Ok(()) => true,
-                Err(trouble) => {
-                    tracing::debug!(%pair, %trouble, "the agent's points could not be read yet");
-                    false
+        if answered {
+            catch_up::follow(&engine, &pair);
+        }
+        let rests = engine.read(|m| m.pairs.get(&pair).is_some_and(|p| exchange::rests(&p.state)));
+        if answered && (!points_known || (!fence_known && rests)) {
+            match points::refresh(&engine, &pair, &agent.cluster).await {
+                Ok(record) => {
+                    points_known = true;
+                    fence_known = rests && catch_up::lift_left_fence(&engine, &pair, &agent.cluster, record.as_ref()).await;
                 }
-            };
+                Err(trouble) => tracing::debug!(%pair, %trouble, "the agent's points could not be read yet"),
+            }
         }
         tokio::time::sleep_until(begun + engine.settings.interval).await;
     }

@@ -147,10 +147,21 @@ impl PointId {
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
-/// Counts the starts of controllers; an agent obeys only the highest it has seen.
+/// How far apart two terms may lie.
+const TERM_STEPS: u64 = 1 << 20;
+
+/// Rises with the starts of controllers; an agent obeys only the highest it has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Term(pub u64);
+
+impl Term {
+    /// A term above this one, as far as chance leads. Two controllers that start on copies of one state take different ones, or agents
+    /// would obey both.
+    pub fn after(self, chance: u64) -> Term {
+        Term(self.0.saturating_add(1 + chance % TERM_STEPS))
+    }
+}
 
 impl Epoch {
     /// The epoch after this one.

@@ -1,5 +1,7 @@
 //! A controller that takes over what agents hold: everything, with their code, and never in the middle of its own work.
 
+use understudy::protocol::{AnswerState, Outcome};
+
 use super::*;
 
 #[tokio::test]
@@ -59,4 +61,41 @@ async fn nothing_is_adopted_in_the_middle_of_a_planned_switchover() {
     assert_eq!(stand.world.west().enrolments, before, "the code is not used up");
     stand.world.west().held.clear();
     assert_eq!(adjusted(switchover.await.unwrap()).outcome, AdjustOutcome::Promoted, "nobody forgot it");
+}
+
+/// Its state is that of before the change: an old copy, or a console that was ousted in time.
+#[tokio::test]
+async fn a_console_follows_identities_that_another_one_changed() {
+    let mut stand = Stand::paired().await;
+    stand.run().await;
+    let other = stand.copied_state().await;
+    assert_eq!(adjusted(other.ask(adjust("west", true, None)).await).outcome, AdjustOutcome::Promoted);
+    other.until("west stands alone no more", |s| s.pairs[0].phase == "replicating").await;
+    other.stop().await;
+    stand.restart().await;
+    let follows = |s: &Snapshot| s.pairs[0].clusters.iter().any(|c| c.name.as_str() == "west" && c.identity == Identity::Primary);
+    stand.until("the new primary", |s| follows(s) && s.pairs[0].epoch == Epoch(2) && s.ready).await;
+    stand.until("it is told", |s| s.activity.iter().any(|line| line.text.contains("another controller changed the identities"))).await;
+    assert_eq!(adjusted(stand.ask(adjust("west", true, None)).await).outcome, AdjustOutcome::Refused, "it has it already");
+}
+
+#[tokio::test]
+async fn a_fence_that_another_console_left_is_lifted_and_its_promotion_can_never_come() {
+    let mut stand = Stand::paired().await;
+    stand.run().await;
+    let other = stand.copied_state().await;
+    stand.world.west().held.insert("verify");
+    drop(other.handle().ask_later(adjust("west", true, None)));
+    other.until("final runs", |s| s.pairs[0].phase.contains("final runs")).await;
+    let left = stand.world.east().decisions.last().cloned().unwrap();
+    other.stop().await;
+    stand.world.west().held.clear();
+    assert!(stand.world.east().fenced);
+    stand.restart().await;
+    stand.until("the fence is lifted", |s| s.activity.iter().any(|line| line.text.contains("the fence of east is lifted"))).await;
+    stand.until("it rests", |s| s.pairs[0].phase == "replicating").await;
+    assert!(!stand.world.east().fenced);
+    let used = stand.world.west().answer(left.promote).unwrap();
+    assert!(matches!(&used.state, AnswerState::Done(outcome) if matches!(**outcome, Outcome::Dropped(_))), "{used:?}");
+    assert_eq!(stand.run().await.outcome, Some(RunOutcome::Sealed));
 }

@@ -76,6 +76,10 @@ impl Host for SteppedHost {
         RealHost.id()
     }
 
+    fn chance(&self) -> u64 {
+        RealHost.chance()
+    }
+
     fn disk(&self, work: DiskWork) -> BoxFuture<'static, Result<(), Trouble>> {
         RealHost.disk(work)
     }

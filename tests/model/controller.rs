@@ -50,7 +50,7 @@ impl Controller {
 
     /// One look at an agent.
     pub fn look(&mut self, index: usize, agent: &Agent) {
-        match exchange::meet(!self.met[index], self.term, agent.term) {
+        match exchange::meet(!self.met[index], self.term, agent.term, 0) {
             Meeting::Take(term) => self.term = self.term.max(term),
             Meeting::Ousted => self.ousted = true,
             Meeting::InCommand => {}

@@ -89,6 +89,11 @@ impl Host for SimHost {
         uuid::Builder::from_unix_timestamp_millis(ids.0, &tail).into_uuid()
     }
 
+    // Of its own, so that it takes nothing from what else a seed draws.
+    fn chance(&self) -> u64 {
+        self.0.world.with(|s| s.terms.next())
+    }
+
     fn disk(&self, work: DiskWork) -> BoxFuture<'static, Result<(), Trouble>> {
         let life = self.0.clone();
         Box::pin(async move {
@@ -167,8 +172,12 @@ impl Link {
             return;
         }
         let events = Store::open(&self.life.state).and_then(|store| store.pair_events(pair()));
-        let is_it =
-            |event: &Event| matches!(event, Event::Decided { decision: d } | Event::ConflictEnded { decision: d } if d.id == decision.id);
+        let is_it = |event: &Event| match event {
+            Event::Decided { decision: d } | Event::ConflictEnded { decision: d } | Event::FenceLeft { decision: d, .. } => {
+                d.id == decision.id
+            }
+            _ => false,
+        };
         let durable = events.as_ref().is_ok_and(|events| events.iter().any(is_it));
         self.life.world.with(|s| s.promise(durable, || format!("invariant 2: decision {} was sent before it was durable", decision.id)));
         self.life.durable.lock().unwrap().push(decision.id);

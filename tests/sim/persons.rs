@@ -169,6 +169,17 @@ fn is_well(world: &World, view: &PairView) -> bool {
     known && rests && view.conflict.is_empty() && serves
 }
 
+/// What is not well, for whoever reads why nothing comes to rest.
+pub fn unwell(world: &World, console: &Console) -> String {
+    let view = console.snapshot().and_then(|shown| shown.pairs.first().cloned());
+    let shown = view.map(|view| {
+        let clusters: Vec<_> = view.clusters.iter().map(|c| format!("{} {} {:?}", c.name, c.identity, c.health)).collect();
+        format!("{}, {}", view.phase, clusters.join(", "))
+    });
+    let serves = world.with(|s| app::ask(s).map(|i| format!("{}, writes {}", cluster(i), s.sites[i].takes_writes())));
+    format!("{}; the route: {}", shown.unwrap_or_default(), serves.unwrap_or_default())
+}
+
 /// While a cluster stands by, a run must seal; one that is alone has no schedule.
 async fn seals(world: &World, console: &Console, view: &PairView) -> bool {
     if view.phase != "replicating" {

@@ -45,6 +45,8 @@ pub fn pair() -> &'static PairName {
 pub struct State {
     begun: Instant,
     pub rng: Rng,
+    /// The chance of consoles' terms.
+    pub terms: Rng,
     pub sites: [Site; 2],
     pub net: Net,
     pub truth: Truth,
@@ -117,6 +119,7 @@ impl World {
         let state = State {
             begun: Instant::now(),
             rng: Rng::new(seed),
+            terms: Rng::new(!seed),
             sites: [Site::new(0), Site::new(1)],
             net: Net::default(),
             truth: Truth::default(),

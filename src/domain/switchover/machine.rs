@@ -6,6 +6,7 @@
 //! active alone → (a person; nothing written since) taking back → promoting the old primary, from what it holds → replicating
 //! active alone, lost → (a person) promoting the old primary, from what it holds → active alone: what the lost one wrote is kept there
 //! replicating → planned: fencing → final run → promoting …   (any failure before the promotion, and its refusal, lifts the fence)
+//! replicating → (a fence found that another controller left) → lifting the fence → replicating
 //! active alone, old fenced → (a person; after a planned one by itself) reversing → replicating, the other way round
 //! ```
 
@@ -257,6 +258,13 @@ pub enum Event {
     /// Planned: something failed before the promotion, or the secondary refused it by a rule and holds no new epoch.
     PlannedFailed {
         /// Why.
+        trouble: Trouble,
+    },
+    /// Planned by another controller, which put the fence on and left it: it is lifted, and the promotion can never come any more.
+    FenceLeft {
+        /// The decision that it was for.
+        decision: Box<Decision>,
+        /// What became of it.
         trouble: Trouble,
     },
     /// Planned and failed: the fence is lifted.

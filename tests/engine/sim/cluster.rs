@@ -209,8 +209,11 @@ impl SimCluster {
             Order::Promote(promote) => self.promote(&promote.decision),
             Order::Demote(demote) => {
                 self.fenced = true;
+                let decision = &demote.decision;
+                if self.decisions.iter().all(|known| known.id != decision.id) {
+                    self.decisions.push(decision.clone());
+                }
                 if !demote.fence_only {
-                    let decision = &demote.decision;
                     self.claim = Some(Claim { identity: Identity::Secondary, epoch: decision.epoch, decision: decision.id });
                 }
                 Outcome::Fenced(vec!["files: read back".into()])

@@ -193,7 +193,7 @@ impl World {
             decisions: Vec::new(),
             kept: Vec::new(),
         };
-        let events = exchange::history(&newest.here, &record, told.iter().flat_map(|agent| &agent.decisions), false);
+        let events = exchange::history(&newest.here, &record, told.iter().flat_map(|agent| &agent.decisions), false, [].into());
         self.controller(who).state = None;
         events.iter().all(|event| self.controller(who).append(event))
     }

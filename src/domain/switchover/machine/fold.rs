@@ -48,6 +48,11 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             new.epoch = Epoch(decision.epoch.0.saturating_sub(1));
             new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone() };
         }
+        (PairPhase::Replicating | PairPhase::Suspect { .. }, Event::FenceLeft { decision, trouble })
+            if decision.planned && turns_round(state, decision) =>
+        {
+            new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone() };
+        }
         (PairPhase::Unfencing { trouble, .. }, Event::Unfenced { .. }) => {
             new.phase = PairPhase::Replicating;
             new.last_outcome = Some(DecisionOutcome::Aborted { trouble: trouble.clone() });
@@ -273,6 +278,7 @@ impl Event {
             Event::Fenced { .. } => "fenced",
             Event::FinalRunSealed { .. } => "final-run-sealed",
             Event::PlannedFailed { .. } => "planned-failed",
+            Event::FenceLeft { .. } => "fence-left",
             Event::Unfenced { .. } => "unfenced",
             Event::Promoted { .. } => "promoted",
             Event::OldPrimaryFenced { .. } => "old-primary-fenced",

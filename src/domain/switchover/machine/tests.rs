@@ -54,6 +54,11 @@ fn decided(epoch: u64, from: &str, to: &str, planned: bool) -> Event {
     Event::Decided { decision: Box::new(decision(epoch, from, to, planned)) }
 }
 
+/// Of a planned switchover that another controller began.
+fn fence_left(epoch: u64, from: &str, to: &str) -> Event {
+    Event::FenceLeft { decision: Box::new(decision(epoch, from, to, true)), trouble: trouble() }
+}
+
 fn fenced(services: &[&str]) -> Event {
     let run = |name: &&str| (service(name), RunId(uuid::Uuid::from_u128(7)));
     Event::Fenced { at: at(2), final_runs: services.iter().map(run).collect() }
@@ -124,6 +129,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         4 => prop::sample::subsequence(vec!["orders", "bills"], 0..=2).prop_map(|services| fenced(&services)),
         4 => prop::sample::select(vec!["orders", "bills"]).prop_map(run_sealed),
         2 => Just(Event::PlannedFailed { trouble: trouble() }),
+        1 => (1u64..6).prop_map(|epoch| fence_left(epoch, "east", "west")),
         2 => Just(Event::Unfenced { at: at(4) }),
         3 => Just(promoted()),
         2 => Just(Event::OldPrimaryFenced { at: at(6) }),
@@ -184,6 +190,8 @@ proptest! {
                     event,
                     Event::Decided { .. } | Event::ReversalBegan { .. } | Event::PromotionCommitted { .. } | Event::TakeBackBegan { .. }
                 );
+                // What a person decided elsewhere, and nobody carries on, is undone.
+                let asked = asked || matches!(&next(&new)[..], [Effect::Unfence(_)] if matches!(event, Event::FenceLeft { .. }));
                 prop_assert!(asked, "{event:?} started {:?}", next(&new));
             }
             if new.primary != old.primary {
@@ -316,6 +324,18 @@ fn a_planned_switchover_that_fails_before_its_promotion_lifts_the_fence() {
     }
     let unplanned = [faulty(), vec![decided(2, "east", "west", false)]].concat();
     assert!(after(&unplanned, Event::PlannedFailed { trouble: trouble() }).is_err(), "a lost primary is not gone back to");
+}
+
+#[test]
+fn a_fence_that_another_controller_left_is_lifted_and_nothing_else_changes() {
+    let found = after(&[paired()], fence_left(2, "east", "west")).expect("the pair rests");
+    assert!(matches!(next(&found).as_slice(), [Effect::Unfence(decision)] if decision.from == cluster("east")));
+    let lifted = apply(Some(&found), &Event::Unfenced { at: at(9) }).expect("it is lifted");
+    assert_eq!((lifted.phase, lifted.primary, lifted.epoch), (PairPhase::Replicating, cluster("east"), Epoch(1)));
+    assert!(after(&[paired()], fence_left(2, "west", "east")).is_err() && after(&[paired()], fence_left(1, "east", "west")).is_err());
+    for under_way in [planned()[..2].to_vec(), planned(), faulty()] {
+        assert!(after(&under_way, fence_left(2, "east", "west")).is_err(), "what this controller does comes first");
+    }
 }
 
 #[test]
