@@ -147,7 +147,7 @@ pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
         );
     }
     let lone = alone::lost(pair);
-    if pair.is_suspended() && (lone.is_none() || ask.planned) {
+    if pair.is_suspended() && (pair.state.phase.lost().is_none() || ask.planned) {
         return Err(refuse(format!("an identity change is under way or done: the pair is {}", pair.state.phase.name())));
     }
     if !answers(&ask.to) {

@@ -122,7 +122,17 @@ pub(super) async fn drive(engine: Arc<Engine>, pair: PairName) {
         let Some(state) = engine.read(|m| m.pairs.get(&pair).map(|p| p.state.clone())) else { return };
         let mut waits = machine::next(&state).is_empty();
         for effect in machine::next(&state) {
-            match perform(&engine, &pair, &state, &effect).await {
+            // A person's decision does not wait for an answer to what was asked before it.
+            let moved_on = engine.until(|m| m.pairs.get(&pair).is_none_or(|p| p.state.phase != state.phase).then_some(()));
+            let performed = tokio::select! {
+                biased;
+                performed = perform(&engine, &pair, &state, &effect) => performed,
+                () = moved_on => {
+                    waits = false;
+                    break;
+                }
+            };
+            match performed {
                 Ok(Some(event)) => {
                     // A person may have decided meanwhile: then it is an answer to what is asked no more.
                     let stands = engine.read(|m| m.pairs.get(&pair).is_some_and(|p| p.state.phase == state.phase));
@@ -295,8 +305,7 @@ pub(super) async fn observe(engine: &Arc<Engine>, pair: &PairName, news: &News) 
         (PairPhase::Replicating | PairPhase::Suspect { .. }, true, _) => Event::FaultDeclared { at: now },
         (PairPhase::Replicating, false, true) => Event::Suspected { at: now },
         (PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, false, _) if news.settled => Event::Recovered { at: now },
-        // It runs alone: the other cluster can go on only from what it holds itself.
-        (phase, true, _) if phase.is_alone() && phase.lost().is_none() => Event::FaultDeclared { at: now },
+        (phase, true, _) if phase.may_be_lost() && phase.lost().is_none() => Event::FaultDeclared { at: now },
         (phase, false, _) if phase.lost().is_some() && news.settled => Event::Recovered { at: now },
         _ => return,
     };

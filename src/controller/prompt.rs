@@ -16,7 +16,7 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
     }
     let since = match &pair.state.phase {
         PairPhase::AwaitingDecision { since } => *since,
-        phase if phase.is_alone() => phase.lost()?,
+        phase if phase.may_be_lost() => phase.lost()?,
         PairPhase::Suspect { .. } if !found.verdict.offers_button() && !found.observed.is_empty() => found.known_since?,
         _ => return None,
     };

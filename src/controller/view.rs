@@ -139,6 +139,9 @@ fn phase_words(pair: &PairModel) -> String {
         PairPhase::AwaitingDecision { since } => format!("{} is faulty since {}: waiting for a person", pair.state.primary, clock(*since)),
         PairPhase::Fencing { decision } => format!("planned switchover: fencing {}", decision.from),
         PairPhase::FinalRuns { waiting, .. } => format!("planned switchover: final runs, {} to go", waiting.len()),
+        PairPhase::Unfencing { decision, lost: Some(since), .. } => {
+            format!("{} is faulty since {}, and its fence still up: waiting for a person", decision.from, clock(*since))
+        }
         PairPhase::Unfencing { decision, .. } => format!("planned switchover failed: lifting the fence of {}", decision.from),
         PairPhase::Promoting { decision } => format!("promoting {}", decision.to),
         phase if let Some(since) = phase.lost() => {

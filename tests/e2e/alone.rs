@@ -1,4 +1,4 @@
-//! A primary that is lost while it is alone: the other cluster goes on from what it holds itself, nothing of either is lost for good, and
+//! A primary that is lost while it is alone, or in the middle of a planned switchover: the other cluster goes on from what it holds itself, nothing of either is lost for good, and
 //! what is kept is kept each time anew.
 
 use std::collections::BTreeMap;
@@ -160,6 +160,25 @@ async fn a_planned_switchover_whose_new_primary_dies_at_once_leaves_the_old_one_
     assert_eq!(report["outcome"], "promoted", "{report:#}");
     write(&east, "again").expect("no fence of the switchover is left");
     assert!(active_at(&east).await);
+    engine.kill();
+}
+
+#[tokio::test]
+async fn a_primary_lost_in_the_middle_of_a_planned_switchover_is_taken_over_from() {
+    let dir = Dir::new();
+    let (mut east, west, controller) = sealed(&dir);
+    let engine = controller.engine(&[]);
+    let since = east.log().len();
+    let (mut switch, _) = controller.begin(&["adjust-identity", "p", "--to", "west", "--confirm", "west", "--planned"]);
+    east.tells(since, "order=\"capture\"");
+    let report = lost(&mut east, "west", &controller).await;
+    assert_eq!(report["services"][0]["live"], Value::Null, "west goes on from its recovery point: {report:#}");
+    drop(switch.wait());
+    assert!(active_at(&west).await);
+    write(&west, "order").expect("west takes writes");
+    returns(&mut east, "east", &controller).await;
+    seals(&controller);
+    assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/docs")));
     engine.kill();
 }
 

@@ -161,7 +161,7 @@ impl Agent {
     }
 
     /// A person is still to look at what it brings up.
-    fn is_held(&self, decision: &Decision) -> bool {
+    pub fn is_held(&self, decision: &Decision) -> bool {
         decision.hold && !self.decisions.iter().any(|known| known.id == decision.id && !known.hold)
     }
 
@@ -316,7 +316,7 @@ impl Agent {
         })
     }
 
-    fn sets(&self) -> Vec<DataSetName> {
+    pub fn sets(&self) -> Vec<DataSetName> {
         self.policy.data_sets.iter().map(|set| set.from.clone()).collect()
     }
 

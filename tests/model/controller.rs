@@ -109,7 +109,7 @@ impl Hash for Controller {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         (self.key, self.up, self.term.0, self.ousted, self.met).hash(hasher);
         if let Some(state) = &self.state {
-            (&state.primary, state.epoch.0, state.phase.name()).hash(hasher);
+            (&state.primary, state.epoch.0, state.phase.name(), state.phase.lost().is_some()).hash(hasher);
             match &state.phase {
                 PairPhase::Fencing { decision } | PairPhase::Unfencing { decision, .. } | PairPhase::Promoting { decision } => {
                     (decision.id, decision.promote, state.secondary == decision.to).hash(hasher);

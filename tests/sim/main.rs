@@ -56,6 +56,8 @@ struct Story {
     hours: f64,
     faults: BTreeMap<&'static str, u64>,
     promotions: u64,
+    /// Held for a look, taken back, gone on with from live data.
+    windows: [u64; 3],
     reversals: u64,
     points: u64,
     rows: u64,
@@ -81,6 +83,7 @@ fn live(seed: u64) -> Story {
         hours: s.ended / 3600.0,
         faults: s.faults.clone(),
         promotions: s.truth.promotions,
+        windows: [s.truth.holds, s.truth.taken_back, s.truth.went_on],
         reversals: s.truth.reversals,
         points: s.truth.points_sealed,
         rows: s.truth.rows,
@@ -147,6 +150,7 @@ struct Sum {
     hours: f64,
     faults: BTreeMap<&'static str, u64>,
     promotions: u64,
+    windows: [u64; 3],
     reversals: u64,
     points: u64,
     rows: u64,
@@ -159,6 +163,7 @@ impl Sum {
     fn add(&mut self, story: Story) {
         (self.seeds, self.hours) = (self.seeds + 1, self.hours + story.hours);
         (self.promotions, self.reversals) = (self.promotions + story.promotions, self.reversals + story.reversals);
+        self.windows.iter_mut().zip(story.windows).for_each(|(sum, count)| *sum += count);
         (self.points, self.rows, self.lost_rows) = (self.points + story.points, self.rows + story.rows, self.lost_rows + story.lost_rows);
         story.faults.iter().for_each(|(kind, count)| *self.faults.entry(kind).or_default() += count);
         if let Some(why) = story.broken {
@@ -169,10 +174,10 @@ impl Sum {
     }
 
     fn print(&self, real: f64) {
-        let Sum { seeds, hours, points, promotions, reversals, rows, lost_rows, .. } = self;
+        let Sum { seeds, hours, points, promotions, reversals, rows, lost_rows, windows: [held, taken_back, live], .. } = self;
         self.broken.iter().for_each(|(seed, why)| println!("seed {seed}: {why}"));
         println!(
-            "{seeds} seeds, {hours:.1} simulated hours, {points} recovery points sealed, {promotions} promotions, {reversals} reversals, {rows} rows acknowledged"
+            "{seeds} seeds, {hours:.1} simulated hours, {points} recovery points sealed, {promotions} promotions ({held} held for a look, {taken_back} taken back, {live} from live data), {reversals} reversals, {rows} rows acknowledged"
         );
         let total: u64 = self.faults.values().sum();
         println!("{lost_rows} rows lost, all by decisions after a fault; {total} faults injected:");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use understudy::controller::command::{AdjustOutcome, AgentRequest, PairRequest};
-use understudy::controller::snapshot::PairView;
+use understudy::controller::snapshot::{PairView, WindowView};
 use understudy::controller::{Command, Reply, Snapshot};
 use understudy::domain::*;
 
@@ -49,6 +49,14 @@ pub async fn busy(world: Arc<World>, consoles: Arc<Consoles>) {
 async fn acts(world: Arc<World>, console: Arc<Console>, shown: Arc<Snapshot>, dice: u64) {
     let Some(view) = shown.pairs.first() else { return };
     let prompted = view.fault.as_ref().is_some_and(|fault| fault.can_adjust);
+    if let Some(window) = view.window.clone().filter(|_| view.conflict.is_empty()) {
+        let whim = world.with(|s| s.whims.below(100));
+        match whim {
+            0..=39 if window.held => return commit(&world, &console, &shown, &window).await,
+            40..=64 if window.refused.is_empty() => return take_back(&world, &console, &shown, &window).await,
+            _ => {}
+        }
+    }
     match dice {
         _ if !view.conflict.is_empty() => {
             let to = view.clusters.iter().position(|c| c.identity == Identity::Primary).unwrap_or(0);
@@ -75,17 +83,17 @@ async fn acts(world: Arc<World>, console: Arc<Console>, shown: Arc<Snapshot>, di
 
 /// Commands an identity change from what was shown; what was stale when it was commanded must be refused.
 async fn adjust(world: &World, console: &Console, shown: &Snapshot, to: ClusterName, planned: bool) {
-    let by = world.with(|s| {
-        let by = format!("person {}", s.truth.commanded.len());
-        s.truth.commanded.insert(by.clone());
-        s.note(format_args!("{by} wants {to} to be primary{}", if planned { ", planned" } else { "" }));
-        by
-    });
+    let by = commander(world);
+    // Who is to look at it first; once all is calm nobody takes the time.
+    let hold = world.with(|s| !s.calm && s.whims.percent(30));
+    let how = if planned { ", planned" } else { "" };
+    let look = if hold { ", held for a look" } else { "" };
+    world.with(|s| s.note(format_args!("{by} wants {to} to be primary{how}{look}")));
     let stale = console.snapshot().is_some_and(|now| now.generation > shown.generation);
     let generation = Some(shown.generation);
     let declared = Some("nobody writes there".to_owned());
     let (to, confirm) = (to.clone(), to.to_string());
-    let command = Command::AdjustIdentity { pair: pair().clone(), to, confirm, planned, hold: false, declared, generation, by: by.clone() };
+    let command = Command::AdjustIdentity { pair: pair().clone(), to, confirm, planned, hold, declared, generation, by: by.clone() };
     let reply = console.ask(command).await;
     world.with(|s| {
         s.note(format_args!("{by} hears: {}", brief(reply.as_ref())));
@@ -96,6 +104,34 @@ async fn adjust(world: &World, console: &Console, shown: &Snapshot, to: ClusterN
         };
         s.promise(!stale || refused, || format!("invariant 6: {by} decided on a stale screen"));
     });
+}
+
+/// Opens what is held for a look.
+async fn commit(world: &World, console: &Console, shown: &Snapshot, window: &WindowView) {
+    let command = Command::CommitPromotion {
+        pair: pair().clone(),
+        confirm: window.primary.to_string(),
+        generation: Some(shown.generation),
+        by: "somebody".into(),
+    };
+    let reply = console.ask(command).await;
+    world.with(|s| s.note(format_args!("a person commits the promotion of {}; hears: {}", window.primary, brief(reply.as_ref()))));
+}
+
+async fn take_back(world: &World, console: &Console, shown: &Snapshot, window: &WindowView) {
+    let by = commander(world);
+    let (confirm, generation) = (window.back_to.to_string(), Some(shown.generation));
+    let reply = console.ask(Command::TakeBack { pair: pair().clone(), confirm, generation, by }).await;
+    world.with(|s| s.note(format_args!("a person takes the promotion of {} back; hears: {}", window.primary, brief(reply.as_ref()))));
+}
+
+/// Somebody who commands an identity change, by a name of their own.
+fn commander(world: &World) -> String {
+    world.with(|s| {
+        let by = format!("person {}", s.truth.commanded.len());
+        s.truth.commanded.insert(by.clone());
+        by
+    })
 }
 
 /// Makes the old primary, fenced, the target, as the screen offers it.
@@ -153,6 +189,10 @@ pub async fn tidy_up(world: &Arc<World>, console: &Arc<Console>) -> bool {
         world.with(|s| s.note(format_args!("a person reads: {trouble}; and starts the console again")));
         console.kill().await;
         console.start(0).await;
+        return false;
+    }
+    if let Some(window) = view.window.as_ref().filter(|window| window.held) {
+        commit(world, console, &shown, window).await;
         return false;
     }
     if view.reversible.is_some() {

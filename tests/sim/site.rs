@@ -158,6 +158,20 @@ impl Site {
         self.points.values().rev().find(|point| point.sealed)
     }
 
+    /// Why the live data may be more than what the service was brought up from; `None`: it is that.
+    pub fn written_since(&self) -> Option<&'static str> {
+        let name = &policy().name;
+        let facts = &self.agent.facts;
+        let decided = self.agent.decisions.iter().find(|known| known.id == facts.claim.decision);
+        let point = facts.active.get(name).copied().flatten().or_else(|| decided?.points.get(name).copied());
+        match point.filter(|point| self.applied == Some(*point)).and_then(|point| self.points.get(&point)) {
+            Some(point) if point.rows == self.live => None,
+            Some(_) => Some("it was written to since the promotion"),
+            None if facts.active.contains_key(name) => Some("it does not run here from a recovery point"),
+            None => None,
+        }
+    }
+
     /// Anything of a point is here.
     pub fn holds_any_of(&self, point: PointId) -> bool {
         self.points.contains_key(&point) || self.staging.contains_key(&point) || self.captures.contains_key(&point)

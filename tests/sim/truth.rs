@@ -33,6 +33,10 @@ pub struct Truth {
     /// Since when (seconds) each cluster has not been able to serve.
     pub dead_since: [Option<f64>; 2],
     pub promotions: u64,
+    /// Promotions that waited for a person's look, that were taken back, and from live data after the other was lost alone.
+    pub holds: u64,
+    pub taken_back: u64,
+    pub went_on: u64,
     pub reversals: u64,
     pub points_sealed: u64,
     /// What the engine says of a run that ended badly: nothing is left of its point.
@@ -59,6 +63,10 @@ pub fn check(s: &mut State) {
         acknowledged_rows_are_there(s, i);
         let agent = &s.sites[i].agent;
         let silent = agent.facts.confirmed || agent.says().is_none_or(|said| said.active.is_none());
+        let by = agent.decisions.iter().find(|known| known.id == agent.facts.claim.decision);
+        let serves = agent.says().is_some_and(|said| said.active.as_ref() == Some(cluster(i)));
+        let early = serves && by.is_some_and(|decision| agent.is_held(decision));
+        s.promise(!early, || format!("{} serves before a person has committed its promotion", cluster(i)));
         s.promise(silent, || format!("invariant 3: {} names the active cluster though nobody confirmed it", cluster(i)));
     }
     let ghost = s.truth.dropped.iter().find(|point| s.sites.iter().any(|site| site.holds_any_of(**point))).copied();
@@ -108,12 +116,26 @@ fn acknowledged_rows_are_there(s: &mut State, i: usize) {
     s.promise(missing.is_none(), || format!("row {} was acknowledged by {} and is gone", missing.unwrap(), cluster(i)));
 }
 
+/// A service is up at a cluster, and waits for a person to look at it.
+pub fn held(s: &mut State, i: usize, point: PointId) {
+    s.truth.holds += 1;
+    s.truth.acknowledged[i].clear();
+    s.truth.newest_sealed[i] = None;
+    s.note(format_args!("{} is held at {point}", cluster(i)));
+}
+
 /// A service goes on at a cluster from what is live there: all that it ever acknowledged since it served from a point.
 pub fn went_on(s: &mut State, i: usize, decision: &Decision) {
     let from = index(&decision.from);
     let missing = s.truth.acknowledged[i].difference(&s.sites[i].live).next().copied();
     s.promise(missing.is_none(), || format!("{} goes on without row {} of its own", cluster(i), missing.unwrap()));
     let lost = s.truth.acknowledged[from].difference(&s.sites[i].live).count();
+    s.promise(!decision.take_back || lost == 0, || format!("{lost} rows that {} acknowledged were taken back", cluster(from)));
+    if decision.take_back {
+        s.truth.taken_back += 1;
+    } else {
+        s.truth.went_on += 1;
+    }
     s.truth.promotions += 1;
     s.truth.lost_rows += lost as u64;
     s.truth.newest_sealed[i] = None;

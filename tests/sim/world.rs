@@ -47,6 +47,8 @@ pub struct State {
     pub rng: Rng,
     /// The chance of consoles' terms.
     pub terms: Rng,
+    /// Whether somebody holds a promotion for a look, commits it or takes it back.
+    pub whims: Rng,
     pub sites: [Site; 2],
     pub net: Net,
     pub truth: Truth,
@@ -120,6 +122,7 @@ impl World {
             begun: Instant::now(),
             rng: Rng::new(seed),
             terms: Rng::new(!seed),
+            whims: Rng::new(seed.rotate_left(32) | 1),
             sites: [Site::new(0), Site::new(1)],
             net: Net::default(),
             truth: Truth::default(),

@@ -125,6 +125,9 @@ pub enum PairPhase {
         decision: Box<Decision>,
         /// What failed.
         trouble: Trouble,
+        /// Since when the old primary is faulty, its fence still up: the prompt is shown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost: Option<DateTime<Utc>>,
     },
     /// The secondary is being promoted; repeated until it says so.
     Promoting {
@@ -221,7 +224,7 @@ pub enum Event {
         /// When.
         at: DateTime<Utc>,
     },
-    /// The fault is proven: the prompt is shown. Of a primary that is alone as well.
+    /// The fault is proven: the prompt is shown. Of a primary that is alone as well, and of one whose fence is being lifted.
     FaultDeclared {
         /// When.
         at: DateTime<Utc>,

@@ -3,7 +3,7 @@
 use understudy::domain::switchover::machine::Decision;
 use understudy::domain::*;
 use understudy::protocol::{Outcome, PromoteReport};
-use understudy::store::agent::InstructionState;
+use understudy::store::agent::{FenceState, InstructionState};
 
 use super::Job;
 use crate::truth;
@@ -51,12 +51,10 @@ impl Job {
                 Err(trouble) => drop(report.failed.insert(name, trouble)),
             }
         }
-        let sets: Vec<DataSetName> = match report.failed.is_empty() {
-            true => Vec::new(),
-            false => policy().data_sets.iter().map(|set| set.to.clone()).collect(),
-        };
         self.write(|s, i| {
             let agent = &mut s.sites[i].agent;
+            let closed = !report.failed.is_empty() || (agent.is_held(decision) && !agent.facts.active.contains_key(&policy().name));
+            let sets = if closed { agent.sets() } else { Vec::new() };
             agent.facts = agent.facts.settle_fence(report.epoch, &sets);
             Ok(())
         })
@@ -72,6 +70,10 @@ impl Job {
         let point = decision.points.get(name).copied().ok_or_else(|| self.refused("the decision names no recovery point for it"))?;
         if self.world.with(|s| s.sites[self.i].opened != Some(decision.id)) {
             self.bring_up(point).await?;
+            if self.world.with(|s| s.sites[self.i].agent.is_held(decision)) {
+                self.world.with(|s| truth::held(s, self.i, point));
+                return Ok(Some(point));
+            }
             self.write(|s, i| {
                 s.sites[i].opened = Some(decision.id);
                 Ok(())
@@ -122,6 +124,8 @@ impl Job {
     pub(super) async fn demote(&self, decision: &Decision, fence_only: bool) -> Result<Outcome, Trouble> {
         if fence_only {
             self.write(|s, i| s.sites[i].agent.fence(decision, 0)).await?;
+        } else if decision.take_back {
+            self.stand_back(decision).await?;
         } else {
             self.write(|s, i| s.sites[i].agent.step_down(decision)).await?;
             self.write(|s, i| s.sites[i].agent.put_on(0)).await?;
@@ -129,6 +133,36 @@ impl Job {
         self.touch(|s, i| {
             s.note(format_args!("{} is fenced", cluster(i)));
             Ok(s.sites[i].agent.put_on(1)?.expect("it is on"))
+        })
+        .await
+    }
+
+    /// Fences, proves that the live data is what the service was brought up from, and stands back; or opens again what was open.
+    async fn stand_back(&self, decision: &Decision) -> Result<(), Trouble> {
+        let claim = Claim { identity: Identity::Secondary, epoch: decision.epoch, decision: decision.id };
+        self.write(|s, i| s.sites[i].agent.put_on(0)).await?;
+        self.touch(|s, i| s.sites[i].agent.put_on(1)).await?;
+        self.touch(|s, i| {
+            let site = &mut s.sites[i];
+            let sets = site.agent.sets();
+            if site.agent.facts.claim == claim {
+                return Ok(());
+            }
+            let Some(why) = site.written_since() else { return Ok(()) };
+            let open = site.agent.facts.active.contains_key(&policy().name);
+            site.agent.data_fenced = !open;
+            site.agent.facts.fence = FenceState { wanted: !open, sets: if open { Vec::new() } else { sets }, ..FenceState::default() };
+            Err(self.refused(why))
+        })
+        .await?;
+        self.write(|s, i| {
+            let agent = &mut s.sites[i].agent;
+            if agent.facts.claim != claim {
+                agent.facts = agent.facts.stand_back_first(claim, &agent.sets())?;
+                agent.keep(decision);
+                s.note(format_args!("{} stands back: nothing was written there", cluster(i)));
+            }
+            Ok(())
         })
         .await
     }

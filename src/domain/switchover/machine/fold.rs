@@ -29,7 +29,7 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             new.phase = PairPhase::AwaitingDecision { since: *at };
         }
         (PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. }, Event::Recovered { .. }) => new.phase = PairPhase::Replicating,
-        (phase, Event::FaultDeclared { at }) if phase.is_alone() && phase.lost().is_none() => new.phase = phase.with_lost(Some(*at)),
+        (phase, Event::FaultDeclared { at }) if phase.may_be_lost() && phase.lost().is_none() => new.phase = phase.with_lost(Some(*at)),
         (phase, Event::Recovered { .. }) if phase.lost().is_some() => new.phase = phase.with_lost(None),
         (_, Event::Decided { decision }) if may_decide(state, decision) => new.decided(decision),
         (_, Event::ConflictEnded { decision }) if may_end_conflict(state, decision) => {
@@ -41,17 +41,17 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             new.final_run_sealed(decision.clone(), waiting.clone(), service, *point);
         }
         (PairPhase::Fencing { decision } | PairPhase::FinalRuns { decision, .. }, Event::PlannedFailed { trouble }) => {
-            new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone() };
+            new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone(), lost: None };
         }
         // The secondary has said that it did not take the new epoch and by its rules will not: the old one holds again.
         (PairPhase::Promoting { decision }, Event::PlannedFailed { trouble }) if decision.planned && decision.from == state.primary => {
             new.epoch = Epoch(decision.epoch.0.saturating_sub(1));
-            new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone() };
+            new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone(), lost: None };
         }
         (PairPhase::Replicating | PairPhase::Suspect { .. }, Event::FenceLeft { decision, trouble })
             if decision.planned && turns_round(state, decision) =>
         {
-            new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone() };
+            new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone(), lost: None };
         }
         (PairPhase::Unfencing { trouble, .. }, Event::Unfenced { .. }) => {
             new.phase = PairPhase::Replicating;
@@ -150,7 +150,10 @@ fn may_decide(state: &PairState, decision: &Decision) -> bool {
     let undecided = match &state.phase {
         PairPhase::Replicating => decision.planned,
         PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. } => true,
-        PairPhase::TakingBack { decision: asked, .. } if decision.epoch <= asked.epoch => false,
+        PairPhase::TakingBack { decision: asked, .. } | PairPhase::Unfencing { decision: asked, .. } if decision.epoch <= asked.epoch => {
+            false
+        }
+        PairPhase::Unfencing { lost, .. } => lost.is_some() && decision.live.is_none() && !decision.planned,
         phase => phase.lost().is_some() && decision.live.is_some() && !decision.planned && !decision.hold,
     };
     undecided && turns_round(state, decision)
@@ -231,17 +234,22 @@ impl PairPhase {
         matches!(self, PairPhase::ActiveAlone { .. } | PairPhase::TakingBack { .. })
     }
 
-    /// Since when a primary that is alone is faulty.
+    /// Whether the primary may be lost in the middle of it, which leaves only a person's decision to go on by.
+    pub fn may_be_lost(&self) -> bool {
+        self.is_alone() || matches!(self, PairPhase::Unfencing { .. })
+    }
+
+    /// Since when such a primary is faulty.
     pub fn lost(&self) -> Option<DateTime<Utc>> {
         match self {
-            PairPhase::ActiveAlone { lost, .. } | PairPhase::TakingBack { lost, .. } => *lost,
+            PairPhase::ActiveAlone { lost, .. } | PairPhase::TakingBack { lost, .. } | PairPhase::Unfencing { lost, .. } => *lost,
             _ => None,
         }
     }
 
     fn with_lost(&self, since: Option<DateTime<Utc>>) -> PairPhase {
         let mut phase = self.clone();
-        if let PairPhase::ActiveAlone { lost, .. } | PairPhase::TakingBack { lost, .. } = &mut phase {
+        if let PairPhase::ActiveAlone { lost, .. } | PairPhase::TakingBack { lost, .. } | PairPhase::Unfencing { lost, .. } = &mut phase {
             *lost = since;
         }
         phase

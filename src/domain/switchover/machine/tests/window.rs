@@ -81,6 +81,22 @@ fn a_primary_lost_while_it_is_alone_leaves_the_other_one_to_go_on_from_what_it_h
 }
 
 #[test]
+fn a_primary_lost_while_its_fence_is_being_lifted_leaves_the_secondary_to_take_over() {
+    let mut events = planned()[..2].to_vec();
+    events.push(Event::PlannedFailed { trouble: trouble() });
+    after(&events, decided(3, "east", "west", false)).expect_err("east is well");
+    events.push(Event::FaultDeclared { at: at(7) });
+    assert!(matches!(next(&fold_all(&events)).as_slice(), [Effect::Unfence(_)]), "its fence is still to be lifted, should it come back");
+    let well = after(&events, Event::Recovered { at: at(8) }).expect("it may");
+    assert_eq!(well, fold_all(&events[..events.len() - 1]));
+    after(&events, decided(2, "east", "west", false)).expect_err("the epoch of what was given up");
+    after(&events, decided(3, "east", "west", true)).expect_err("there is nobody to switch over from");
+    after(&events, Event::Unfenced { at: at(8) }).expect("it came back, and was told");
+    let state = after(&events, decided(3, "east", "west", false)).expect("a person may decide");
+    assert!(matches!(next(&state).as_slice(), [Effect::Promote(decision)] if decision.to == cluster("west")));
+}
+
+#[test]
 fn after_a_fault_a_person_reverses_the_replication_and_after_a_planned_switchover_it_goes_on_by_itself() {
     let fenced = Event::OldPrimaryFenced { at: at(6) };
     let mut fault = faulty();
