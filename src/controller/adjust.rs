@@ -248,11 +248,20 @@ fn is_over(pair: &PairModel) -> bool {
 }
 
 fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustReport> {
-    if let Some(DecisionOutcome::Aborted { trouble }) = &pair.state.last_outcome
-        && !pair.is_suspended()
-    {
-        let hold = decided_by(pair).is_some_and(|decision| decision.hold);
-        let steps = prompt::steps(true, hold, pair, AdjustOutcome::Aborted);
+    let later = decided_by(pair).filter(|decision| decision.id != id);
+    let overtaken = later.map(|later| {
+        let reason = format!("it was given up; {} has decided since that {} becomes primary (epoch {})", later.by, later.to, later.epoch);
+        Trouble::new(TroubleKind::Cancelled, format!("pair {}", pair.paired.name), reason).next("see `understudy status`")
+    });
+    let aborted = match &pair.state.last_outcome {
+        Some(DecisionOutcome::Aborted { trouble }) if !pair.is_suspended() => {
+            let hold = decided_by(pair).is_some_and(|decision| decision.hold);
+            Some((trouble.clone(), prompt::steps(true, hold, pair, AdjustOutcome::Aborted)))
+        }
+        // What is on record by now are the steps of the later one.
+        _ => overtaken.map(|trouble| (trouble, Vec::new())),
+    };
+    if let Some((trouble, steps)) = aborted {
         return Some(AdjustReport {
             pair: pair.paired.name.clone(),
             epoch: pair.epoch(),
@@ -263,10 +272,10 @@ fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustRepo
             held: false,
             fences: fences::lines(model, pair, &pair.state.primary),
             declared: None,
-            error: Some(trouble.clone()),
+            error: Some(trouble),
         });
     }
-    promotion(model, pair).filter(|_| decided_by(pair).is_some_and(|decision| decision.id == id))
+    promotion(model, pair)
 }
 
 fn decided_by(pair: &PairModel) -> Option<&Decision> {

@@ -173,9 +173,10 @@ impl Link {
         }
         let events = Store::open(&self.life.state).and_then(|store| store.pair_events(pair()));
         let is_it = |event: &Event| match event {
-            Event::Decided { decision: d } | Event::ConflictEnded { decision: d } | Event::FenceLeft { decision: d, .. } => {
-                d.id == decision.id
-            }
+            Event::Decided { decision: d }
+            | Event::ConflictEnded { decision: d }
+            | Event::TakeBackBegan { decision: d }
+            | Event::FenceLeft { decision: d, .. } => d.id == decision.id,
             _ => false,
         };
         let durable = events.as_ref().is_ok_and(|events| events.iter().any(is_it));
