@@ -112,9 +112,9 @@ async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result
         .max_by_key(|t| t.record.claim.epoch)
         .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {name}"), "no agent told of it"))?;
     let paired = PairedClusters { name: name.clone(), agents: agents(engine, told, newest), paired_at: engine.now() };
-    let decisions = told.iter().flat_map(|t| &t.record.decisions);
-    let stands_by = exchange::stands_by(&newest.agent.cluster, &newest.record, told.iter().flat_map(|t| &t.record.points));
     let down = down(engine, told, newest).await;
+    let decisions = told.iter().flat_map(|t| t.record.decisions.iter().map(|decision| (&t.agent.cluster, decision)));
+    let stands_by = exchange::stands_by(&newest.agent.cluster, &newest.record, told.iter().flat_map(|t| &t.record.points));
     let events = exchange::history(&newest.agent.cluster, &newest.record, decisions, stands_by, down);
     watch::end(engine, name);
     pairing::adopt_pair(engine, paired, events).await?;

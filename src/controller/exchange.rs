@@ -206,12 +206,12 @@ pub fn stands_by<'a>(own: &ClusterName, record: &PairRecord, mut points: impl It
     points.any(|point| point.sealed_at.is_some() && point.epoch == record.claim.epoch && point.to == *secondary)
 }
 
-/// The events that lead to the state that an agent of cluster `own` holds, with every decision that agents told of. `stands_by`: see
+/// The events that lead to the state that an agent of cluster `own` holds, with every decision that agents told of, by who told it. `stands_by`: see
 /// [`stands_by`]. `down`: services that the new primary has not brought up, as far as is known.
 pub fn history<'a>(
     own: &ClusterName,
     record: &PairRecord,
-    decisions: impl Iterator<Item = &'a Decision>,
+    decisions: impl Iterator<Item = (&'a ClusterName, &'a Decision)>,
     stands_by: bool,
     down: BTreeMap<ServiceName, Trouble>,
 ) -> Vec<Event> {
@@ -221,9 +221,10 @@ pub fn history<'a>(
         Identity::Primary => (own, other),
         Identity::Secondary | Identity::Unknown => (other, own),
     };
-    // A held promotion that was committed is kept so by the new primary only.
-    let known: Vec<&Decision> = decisions.filter(|known| known.id == decision).collect();
-    let Some(decided) = known.iter().find(|known| !known.hold).or(known.first()).copied() else {
+    // The old primary keeps it as it was when it was fenced. The new one has the points of the final runs, and knows that a held
+    // promotion was committed.
+    let known = decisions.filter(|(_, known)| known.id == decision);
+    let Some((_, decided)) = known.max_by_key(|(told_by, known)| (**told_by == known.to, !known.hold)) else {
         return vec![Event::Paired { primary, secondary, epoch }];
     };
     // It changed hands by a person's decision: the pair comes back as it is, active alone, with that very decision on record, so

@@ -118,10 +118,26 @@ fn what_the_new_primary_has_not_brought_up_is_not_forgotten_by_an_adoption() {
     let trouble = Trouble::new(TroubleKind::Failed, "service orders", "it is not known to be up there");
     let events = |down: &[Trouble]| {
         let down = down.iter().map(|trouble| (orders(), trouble.clone())).collect();
-        let mut events = history(&cluster("west"), &record, [&by].into_iter(), false, down);
+        let mut events = history(&cluster("west"), &record, [(&cluster("west"), &by)].into_iter(), false, down);
         events.push(Event::OldPrimaryFenced { at: by.at });
         fold(&pair(), &events).expect("a legal history")
     };
     assert!(next(&events(&[])).is_empty());
     assert!(matches!(next(&events(&[trouble])).as_slice(), [Effect::BringUp(decision)] if **decision == by));
+}
+
+/// The old primary knows a planned decision from before its final runs, and of no commit.
+#[test]
+fn an_adoption_goes_by_what_the_new_primary_knows_of_its_decision() {
+    let final_run = PointId(Uuid::from_u64_pair(9, 9));
+    let fenced_by = Decision { hold: true, ..decision(1, true) };
+    let promoted_by = Decision { hold: false, points: [(orders(), final_run)].into(), ..fenced_by.clone() };
+    let told = [(cluster("east"), fenced_by), (cluster("west"), promoted_by.clone())];
+    let record = record(claim(Identity::Primary, 2, 1), "east", Vec::new());
+    for order in [[0, 1], [1, 0]] {
+        let told = order.into_iter().map(|i| (&told[i].0, &told[i].1));
+        let events = history(&cluster("west"), &record, told, false, BTreeMap::new());
+        let by = events.iter().find_map(|event| if let Event::Decided { decision } = event { Some(&**decision) } else { None });
+        assert_eq!(by, Some(&promoted_by));
+    }
 }

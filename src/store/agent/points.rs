@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::Ledger;
 use super::captures::CaptureRow;
 use super::rows::{collect, json, parse};
-use super::{StoreError, from_json, to_json};
+use super::{StoreError, from_json, rules, to_json};
 use crate::domain::{
     DataSetName, Digest, Epoch, Identity, Manifest, PairName, PointId, RecoveryPoint, Service, ServiceName, Trouble, TroubleKind,
 };
@@ -83,6 +83,7 @@ impl Ledger {
     ) -> Result<(), Trouble> {
         self.write(|transaction| {
             check_secondary(transaction, record)?;
+            rules::may_commit(record.id, record.base, newest(transaction, record)?)?;
             insert_point(transaction, record, policy, manifests)
         })
     }
@@ -242,6 +243,18 @@ fn check_secondary(connection: &Connection, record: &RecoveryPoint) -> Result<()
         }
         _ => Err(Trouble::new(TroubleKind::Outdated, format!("point {}", record.id), "identities have changed since its run began").into()),
     }
+}
+
+/// The newest other point held of the record's service, sealed or not.
+fn newest(connection: &Connection, record: &RecoveryPoint) -> Result<Option<PointId>, StoreError> {
+    let newest = connection
+        .query_row(
+            "SELECT point FROM points WHERE pair = ?1 AND service = ?2 AND point <> ?3 ORDER BY point DESC LIMIT 1",
+            [record.pair.as_str(), record.service.as_str(), &record.id.to_string()],
+            |row| parse(row, 0, |text| text.parse()),
+        )
+        .optional()?;
+    Ok(newest)
 }
 
 fn set_applied(connection: &Connection, pair: &PairName, service: &ServiceName, point: Option<PointId>) -> Result<(), StoreError> {

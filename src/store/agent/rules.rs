@@ -94,6 +94,19 @@ impl AdmissionFacts {
     }
 }
 
+/// A point that was told against a base may only follow that very one: `newest` is the newest that this cluster holds of the service,
+/// sealed or about to be. With another one in between (two controllers), the changes would be applied to what they were not told against.
+pub fn may_commit(point: PointId, base: Option<PointId>, newest: Option<PointId>) -> Result<(), Trouble> {
+    match (base, newest) {
+        (Some(base), newest) if newest != Some(base) => {
+            let newest = newest.map_or("none is held".to_owned(), |newest| format!("{newest} is the newest"));
+            let reason = format!("its changes were told against point {base}, and here {newest}");
+            Err(Trouble::new(TroubleKind::Refused, format!("point {point}"), reason).next("start a new run"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The term that counts once a controller was adopted: above that of every instruction still on its way.
 pub fn term_of_adoption(known: Term) -> Term {
     Term(known.0 + 1)
@@ -106,5 +119,24 @@ pub fn may_still_fence(decision: &Decision, unfence: Option<&InstructionRecord>)
         None => Ok(()),
         Some(_) => Err(Trouble::new(TroubleKind::Refused, &decision.from, "this planned switchover was given up and its fence is lifted")
             .next("decide again if it is still wanted")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_committed_upon_nothing_but_what_they_were_told_against() {
+        let id = |n| PointId(uuid::Uuid::from_u64_pair(1, n));
+        assert!(may_commit(id(9), Some(id(1)), Some(id(1))).is_ok());
+        assert!(
+            may_commit(id(9), None, None).is_ok() && may_commit(id(9), None, Some(id(1))).is_ok(),
+            "a full copy replaces what is there"
+        );
+        for newest in [None, Some(id(2)), Some(id(10))] {
+            let refused = may_commit(id(9), Some(id(1)), newest).expect_err("another controller's run came in between");
+            assert!(refused.kind == TroubleKind::Refused && refused.next_step == "start a new run");
+        }
     }
 }

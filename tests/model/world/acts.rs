@@ -193,7 +193,13 @@ impl World {
             decisions: Vec::new(),
             kept: Vec::new(),
         };
-        let events = exchange::history(&newest.here, &record, told.iter().flat_map(|agent| &agent.decisions), false, [].into());
+        let events = exchange::history(
+            &newest.here,
+            &record,
+            told.iter().flat_map(|agent| agent.decisions.iter().map(|decision| (&agent.here, decision))),
+            false,
+            [].into(),
+        );
         self.controller(who).state = None;
         events.iter().all(|event| self.controller(who).append(event))
     }

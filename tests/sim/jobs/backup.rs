@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use understudy::domain::backup::machine::{CaptureReport, CapturedSet};
 use understudy::domain::*;
 use understudy::protocol::*;
+use understudy::store::agent::rules;
 
 use super::Job;
 use crate::site::{Captured, Point, Rows, Staged};
@@ -232,6 +233,7 @@ impl Job {
         if site.dropped.contains(&record.run) {
             return Err(Trouble::new(TroubleKind::Cancelled, format!("run {}", record.run), "it was cancelled before its commit"));
         }
+        rules::may_commit(record.id, record.base, site.points.keys().next_back().copied())?;
         let base = match record.base {
             None => Rows::default(),
             Some(base) => (*site.points.get(&base).ok_or_else(|| self.refused("the base is not held any more"))?.rows).clone(),
