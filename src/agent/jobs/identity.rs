@@ -17,7 +17,7 @@ use crate::store::agent::{FenceState, rules};
 /// once they have committed the promotion, the decision comes without its hold.
 pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble> {
     let site = &job.site;
-    let decision = order.decision;
+    let decision = rules::as_first_told(&site.ledger.decisions(&job.pair)?, order.decision);
     let claim = Claim { identity: Identity::Primary, epoch: decision.epoch, decision: decision.id };
     site.ledger.set_claim(&job.pair, claim, Some(&decision), site.clock.now())?;
     tracing::warn!(pair = %job.pair, epoch = %decision.epoch, by = %decision.by, "primary identity taken");

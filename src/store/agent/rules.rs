@@ -94,6 +94,15 @@ impl AdmissionFacts {
     }
 }
 
+/// A decision with the points that this cluster was first told to be promoted to. A controller that adopted may have been told of it by the
+/// old primary alone, whose version is from before the final runs.
+pub fn as_first_told(known: &[Decision], told: Decision) -> Decision {
+    match known.iter().find(|known| known.id == told.id) {
+        Some(known) => Decision { points: known.points.clone(), ..told },
+        None => told,
+    }
+}
+
 /// A point that was told against a base may only follow that very one: `newest` is the newest that this cluster holds of the service,
 /// sealed or about to be. With another one in between (two controllers), the changes would be applied to what they were not told against.
 pub fn may_commit(point: PointId, base: Option<PointId>, newest: Option<PointId>) -> Result<(), Trouble> {

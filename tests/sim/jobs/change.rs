@@ -3,7 +3,7 @@
 use understudy::domain::switchover::machine::Decision;
 use understudy::domain::*;
 use understudy::protocol::{Outcome, PromoteReport};
-use understudy::store::agent::{FenceState, InstructionState};
+use understudy::store::agent::{FenceState, InstructionState, rules};
 
 use super::Job;
 use crate::truth;
@@ -34,6 +34,7 @@ impl Job {
     }
 
     pub(super) async fn promote(&self, decision: &Decision) -> Result<Outcome, Trouble> {
+        let decision = &self.world.with(|s| rules::as_first_told(&s.sites[self.i].agent.decisions, decision.clone()));
         let claim = Claim { identity: Identity::Primary, epoch: decision.epoch, decision: decision.id };
         self.write(|s, i| {
             let agent = &mut s.sites[i].agent;
