@@ -171,19 +171,30 @@ impl Agent {
         match step {
             0 | 1 => self.put_on(step).map(|_| None),
             2 if self.facts.claim != claim && self.written => {
-                let open = self.facts.active.contains_key(&self.policy.name);
-                self.data_fenced = !open;
-                let sets = if open { Vec::new() } else { self.sets() };
-                self.facts.fence = FenceState { wanted: !open, sets, ..FenceState::default() };
+                self.open_again();
                 Err(Trouble::new(TroubleKind::Refused, &self.facts.pair, "it was written to"))
             }
-            2 => {
-                self.facts = self.facts.stand_back_first(claim, &self.sets())?;
-                self.keep(decision);
-                Ok(None)
-            }
+            2 => match self.facts.stand_back_first(claim, &self.sets()) {
+                Ok(facts) => {
+                    self.facts = facts;
+                    self.keep(decision);
+                    Ok(None)
+                }
+                Err(trouble) => {
+                    self.open_again();
+                    Err(trouble)
+                }
+            },
             _ => self.put_on(1),
         }
+    }
+
+    /// What was open before it began to stand back.
+    pub fn open_again(&mut self) {
+        let open = self.facts.active.contains_key(&self.policy.name);
+        self.data_fenced = !open;
+        let sets = if open { Vec::new() } else { self.sets() };
+        self.facts.fence = FenceState { wanted: !open, sets, ..FenceState::default() };
     }
 
     /// An application writes, where it is let.

@@ -36,7 +36,11 @@ pub async fn stand_back(job: &Job, decision: &Decision) -> Result<Outcome, Troub
             }
         }
         tracing::info!(%pair, "nothing was written here since the promotion");
-        site.ledger.stand_back_first(pair, claim, &sets, decision, site.clock.now())?;
+        // Another decision may have come since this one was let in.
+        if let Err(trouble) = site.ledger.stand_back_first(pair, claim, &sets, decision, site.clock.now()) {
+            open_again(job, &sets, &open, &points).await?;
+            return Err(trouble);
+        }
         tracing::warn!(%pair, epoch = %decision.epoch, by = %decision.by, "promotion taken back: secondary identity taken");
     }
     site.ledger.set_fence(pair, &FenceState { wanted: true, sets, held: true, evidence: evidence.clone() })?;

@@ -3,7 +3,7 @@
 use understudy::domain::switchover::machine::Decision;
 use understudy::domain::*;
 use understudy::protocol::{Outcome, PromoteReport};
-use understudy::store::agent::{FenceState, InstructionState, rules};
+use understudy::store::agent::{InstructionState, rules};
 
 use super::Job;
 use crate::truth;
@@ -145,21 +145,18 @@ impl Job {
         self.touch(|s, i| s.sites[i].agent.put_on(1)).await?;
         self.touch(|s, i| {
             let site = &mut s.sites[i];
-            let sets = site.agent.sets();
             if site.agent.facts.claim == claim {
                 return Ok(());
             }
             let Some(why) = site.written_since() else { return Ok(()) };
-            let open = site.agent.facts.active.contains_key(&policy().name);
-            site.agent.data_fenced = !open;
-            site.agent.facts.fence = FenceState { wanted: !open, sets: if open { Vec::new() } else { sets }, ..FenceState::default() };
+            site.agent.open_again();
             Err(self.refused(why))
         })
         .await?;
         self.write(|s, i| {
             let agent = &mut s.sites[i].agent;
             if agent.facts.claim != claim {
-                agent.facts = agent.facts.stand_back_first(claim, &agent.sets())?;
+                agent.facts = agent.facts.stand_back_first(claim, &agent.sets()).inspect_err(|_| agent.open_again())?;
                 agent.keep(decision);
                 s.note(format_args!("{} stands back: nothing was written there", cluster(i)));
             }
