@@ -123,6 +123,37 @@ async fn the_old_primary_goes_on_from_what_it_holds_and_the_lost_one_keeps_what_
     engine.kill();
 }
 
+/// The policies have not turned round: what comes back is fenced by its own names.
+#[tokio::test]
+async fn a_data_set_with_another_name_at_each_cluster_is_fenced_by_the_right_one() {
+    let dir = Dir::new();
+    let (mut east, mut west, controller) = paired(dir.path(), "[{ from = \"files:docs\", to = \"files:copy\" }]", "");
+    make(&east.dir.join("files/docs"), 5);
+    seals(&controller);
+    let engine = controller.engine(&[]);
+    lost(&mut east, "west", &controller).await;
+    let there = west.dir.join("files/copy");
+    std::fs::write(there.join("only-west"), "alone").expect("west takes writes");
+    east.start();
+    until("east's fence", LIMIT, || async {
+        (controller.say(&["status"]).json.pointer("/pairs/0/reversible") == Some(&"east".into())).then_some(())
+    })
+    .await;
+    lost(&mut west, "east", &controller).await;
+    write(&east, "again").expect("east takes writes");
+    west.start();
+    until("west's fence", LIMIT, || async {
+        (controller.say(&["status"]).json.pointer("/pairs/0/reversible") == Some(&"west".into())).then_some(())
+    })
+    .await;
+    assert!(std::fs::write(there.join("late"), "too late").is_err(), "west is fenced");
+    let report = controller.done(&["reverse-replication", "p", "--confirm", "west"]);
+    assert_eq!(report["outcome"], "reversed", "{report:#}");
+    seals(&controller);
+    assert_same(&listing(&east.dir.join("files/docs")), &listing(&there));
+    engine.kill();
+}
+
 #[tokio::test]
 async fn a_planned_switchover_whose_new_primary_dies_at_once_leaves_the_old_one_unfenced_again() {
     let dir = Dir::new();

@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::Site;
-use crate::domain::{Claim, DataSetName, Entry, Identity, PairName, PointId, RecoveryPoint, RelPath, Trouble, TroubleKind};
+use crate::domain::{
+    Claim, DataSet, DataSetName, Entry, Identity, PairName, PointId, RecoveryPoint, RelPath, Service, Trouble, TroubleKind,
+};
 use crate::store::agent::{FenceState, PairFacts};
 use crate::transfer::load_manifest;
 
@@ -17,13 +19,23 @@ pub fn sets_here(site: &Site, facts: &PairFacts) -> Result<Vec<DataSetName>, Tro
     if !facts.fence.sets.is_empty() {
         return Ok(facts.fence.sets.clone());
     }
-    let primary = facts.claim.identity == Identity::Primary;
-    let services = site.ledger.policies(&facts.pair)?;
-    let mut sets: Vec<_> =
-        services.into_iter().flat_map(|service| service.data_sets).map(|set| if primary { set.from } else { set.to }).collect();
+    let mut sets = Vec::new();
+    for service in site.ledger.policies(&facts.pair)? {
+        sets.extend(names_here(site, &service, facts.claim.identity)?);
+    }
     sets.sort();
     sets.dedup();
     Ok(sets)
+}
+
+/// A service's data sets as they are called here, whichever way round its policy is (it turns only when the replication is reversed): as in
+/// the newest point sealed here, and where none ever was, by the side that `identity` was on.
+pub fn names_here(site: &Site, service: &Service, identity: Identity) -> Result<Vec<DataSetName>, Trouble> {
+    if let Some(point) = site.ledger.newest_sealed(&service.pair, &service.name)? {
+        return Ok(service.towards(Some(&point)).data_sets.into_iter().map(|set| set.to).collect());
+    }
+    let name = |set: &DataSet| if identity == Identity::Primary { set.from.clone() } else { set.to.clone() };
+    Ok(service.data_sets.iter().map(name).collect())
 }
 
 /// Fences the data sets and reads it back; the intention is durable first. All are tried; the evidence tells each. An error says which

@@ -50,40 +50,32 @@ pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble>
             }
         }
     }
-    keep_fence_of(job, &report, hold)?;
+    keep_fence_of(job, &report, &decision, hold)?;
     Ok(Outcome::Promoted(report))
 }
 
 /// What could not be brought up, or waits for a person to look at it, stays fenced; the rest no longer is.
-fn keep_fence_of(job: &Job, report: &PromoteReport, hold: bool) -> Result<(), Trouble> {
+fn keep_fence_of(job: &Job, report: &PromoteReport, decision: &Decision, hold: bool) -> Result<(), Trouble> {
     let ledger = &job.site.ledger;
     let active = ledger.member(&job.pair)?.active;
     let services = ledger.policies(&job.pair)?;
     let closed = |service: &&Service| report.failed.contains_key(&service.name) || (hold && !active.contains_key(&service.name));
+    // What goes on from its own data was primary before.
+    let was = if decision.live.is_some() { Identity::Primary } else { Identity::Secondary };
     let mut sets = Vec::new();
     for service in services.iter().filter(closed) {
-        sets.extend(sets_of(job, service)?);
+        sets.extend(fence::names_here(&job.site, service, was)?);
     }
     ledger.settle_fence(&job.pair, report.epoch, &sets)
-}
-
-/// A service's data sets as they are called here, whichever way round its policy is: as in the newest point sealed here, and where none
-/// ever was, as at the source.
-fn sets_of(job: &Job, service: &Service) -> Result<Vec<DataSetName>, Trouble> {
-    let sealed = job.site.ledger.newest_sealed(&job.pair, &service.name)?;
-    Ok(match sealed {
-        Some(point) => service.towards(Some(&point)).data_sets.into_iter().map(|set| set.to).collect(),
-        None => service.data_sets.iter().map(|set| set.from.clone()).collect(),
-    })
 }
 
 /// The service goes on from what is live here, as before it lost this cluster: its promotion elsewhere was taken back, or is lost.
 async fn reopen(job: &Job, decision: &Decision, service: &Service) -> Result<(), Trouble> {
     let site = &job.site;
     if let Some(point) = decision.points.get(&service.name) {
-        is_whole(job, service, *point).await?;
+        make_whole(job, service, *point).await?;
     }
-    let sets = fence::with_true_roots(site, &job.pair, sets_of(job, service)?)?;
+    let sets = fence::with_true_roots(site, &job.pair, fence::names_here(site, service, Identity::Primary)?)?;
     open(job, decision, service, &sets, None).await?;
     tracing::warn!(service = %service.name, "service active here again");
     Ok(())
@@ -91,7 +83,7 @@ async fn reopen(job: &Job, decision: &Decision, service: &Service) -> Result<(),
 
 /// What is live here must be one state: what this cluster had, or, where it was being made the target of the other direction, the whole
 /// common point. Between the two it may have gone back part of the way; what it had is kept.
-async fn is_whole(job: &Job, service: &Service, common: PointId) -> Result<(), Trouble> {
+async fn make_whole(job: &Job, service: &Service, common: PointId) -> Result<(), Trouble> {
     let (site, pair) = (&job.site, &job.pair);
     if site.ledger.applied_point(pair, &service.name)? == Some(common) {
         let Some(row) = site.ledger.point(common)? else { return Ok(()) };

@@ -1,10 +1,11 @@
 //! Reverse replication at the old primary: it becomes the target of the other direction.
 //!
 //! ```text
-//! peer's sealed point and manifests (or our own, where this cluster was promoted from it and then lost) → still held here? → fence, read back → drift ─┬─ none ──────────────────────┐
+//! peer's sealed point and manifests → still held here? → fence, read back → drift ─┬─ none ──────────────────────┐
 //!                                                                                 └─ kept under snapshots of its own ┤
 //!                          adopted in ONE ledger transaction ← proven ← live data back at the point (rebase) ←───────┘
 //! ```
+//! Where this cluster was itself promoted from that point, and then lost, the sealed point and its manifests are its own.
 //! What was written here after the common point is kept before anything goes back (invariant 12). From then on an ordinary run copies
 //! what the new primary has that the common point has not. Every step may be repeated: an adopted service is not touched again.
 
