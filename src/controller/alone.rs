@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::switchover::machine::{Decision, PairPhase};
 
 use super::model::{Model, PairModel};
+use super::prompt;
 use super::snapshot::ResumeView;
 
 /// A primary that was lost while it was alone.
@@ -34,17 +35,11 @@ pub(super) fn lost(pair: &PairModel) -> Option<Lone<'_>> {
 
 /// What each service goes on from: what is live at the survivor.
 pub(super) fn resume(model: &Model, pair: &PairModel, lone: &Lone<'_>) -> Vec<ResumeView> {
-    let lost_secs = lost_secs(pair, lone.since);
+    let lost_secs = prompt::lost_secs(pair, lone.since);
     model
         .services_of(&pair.paired.name)
         .map(|service| ResumeView { service: service.name.clone(), point: None, live: true, lost_secs })
         .collect()
-}
-
-/// Seconds of writes that the lost primary took alone, up to its last sign of life.
-fn lost_secs(pair: &PairModel, since: DateTime<Utc>) -> Option<u64> {
-    let last_sign = pair.watch_of(&pair.state.primary)?.last_seen?;
-    Some((last_sign - since).num_seconds().max(0).unsigned_abs())
 }
 
 /// What a person is told of it, a line each.

@@ -151,11 +151,7 @@ pub fn highest(state: &PairState, claims: &[(&ClusterName, Claim)]) -> Epoch {
 
 /// The epoch of the next decision: above every one that a cluster may have been asked to take.
 pub fn next_epoch(state: &PairState, claims: &[(&ClusterName, Claim)]) -> Epoch {
-    let asked = match &state.phase {
-        PairPhase::TakingBack { decision, .. } | PairPhase::Unfencing { decision, .. } => decision.epoch,
-        _ => state.epoch,
-    };
-    highest(state, claims).max(asked).next()
+    highest(state, claims).max(state.phase.asked().unwrap_or_default()).next()
 }
 
 /// The epoch that two decisions, or two primaries, contend for.

@@ -58,16 +58,21 @@ fn resume(model: &Model, pair: &PairModel) -> Vec<ResumeView> {
     if let Some(lone) = alone::lost(pair) {
         return alone::resume(model, pair, &lone);
     }
-    let last_sign = pair.watch_of(&pair.state.primary).and_then(|w| w.last_seen);
     model
         .services_of(&pair.paired.name)
         .map(|service| {
             let points = model.points.get(&service.name).map(Vec::as_slice).unwrap_or_default();
             let point = points.iter().find(|p| p.to == pair.state.secondary && p.captured.grade != crate::domain::Grade::Invalid).cloned();
-            let lost = |first: chrono::DateTime<chrono::Utc>| last_sign.map(|seen| (seen - first).num_seconds().max(0).unsigned_abs());
-            ResumeView { service: service.name.clone(), lost_secs: point.as_ref().and_then(|p| lost(p.captured.first)), live: false, point }
+            let lost_secs = point.as_ref().and_then(|point| lost_secs(pair, point.captured.first));
+            ResumeView { service: service.name.clone(), lost_secs, live: false, point }
         })
         .collect()
+}
+
+/// Seconds of writes from then until the primary's last sign of life; `None` where it never gave one.
+pub(super) fn lost_secs(pair: &PairModel, since: chrono::DateTime<chrono::Utc>) -> Option<u64> {
+    let last_sign = pair.watch_of(&pair.state.primary)?.last_seen?;
+    Some((last_sign - since).num_seconds().max(0).unsigned_abs())
 }
 
 pub(super) fn users(pair: &PairModel) -> String {

@@ -34,14 +34,27 @@ fn holds(agent: &Agent, name: &str) -> bool {
     agent.dir.join("files/docs").join(name).exists()
 }
 
-/// The primary is lost; a person, prompted, makes the other one primary.
-async fn lost(primary: &mut Agent, to: &str, controller: &Controller) -> Value {
-    primary.kill();
+/// Waits until a person is asked to decide.
+async fn prompted(controller: &Controller) {
     until("the prompt", LIMIT, || async {
         let status = controller.say(&["status"]).json;
         (status.pointer("/pairs/0/fault/can_adjust") == Some(&true.into())).then_some(())
     })
     .await;
+}
+
+/// Waits until a cluster that came back is fenced, and may be made to stand by.
+async fn fenced(name: &str, controller: &Controller) {
+    until("the fence of what came back", LIMIT, || async {
+        (controller.say(&["status"]).json.pointer("/pairs/0/reversible") == Some(&name.into())).then_some(())
+    })
+    .await;
+}
+
+/// The primary is lost; a person, prompted, makes the other one primary.
+async fn lost(primary: &mut Agent, to: &str, controller: &Controller) -> Value {
+    primary.kill();
+    prompted(controller).await;
     let report = controller.done(&["adjust-identity", "p", "--to", to, "--confirm", to]);
     assert_eq!((&report["outcome"], &report["primary"]), (&"promoted".into(), &to.into()), "{report:#}");
     report
@@ -50,10 +63,7 @@ async fn lost(primary: &mut Agent, to: &str, controller: &Controller) -> Value {
 /// It comes back, is fenced, and stands by; how many changes are kept, by cluster and id.
 async fn returns(agent: &mut Agent, name: &str, controller: &Controller) -> BTreeMap<(String, String), u64> {
     agent.start();
-    until("the fence of what came back", LIMIT, || async {
-        (controller.say(&["status"]).json.pointer("/pairs/0/reversible") == Some(&name.into())).then_some(())
-    })
-    .await;
+    fenced(name, controller).await;
     let report = controller.done(&["reverse-replication", "p", "--confirm", name]);
     assert_eq!(report["outcome"], "reversed", "{report:#}");
     let kept = controller.done(&["kept", "p"]);
@@ -75,19 +85,12 @@ async fn the_old_primary_goes_on_from_what_it_holds_and_the_lost_one_keeps_what_
     assert!(!holds(&west, "only-east"));
     write(&west, "only-west").expect("west takes writes");
     east.start();
-    until("east's fence", LIMIT, || async {
-        (controller.say(&["status"]).json.pointer("/pairs/0/reversible") == Some(&"east".into())).then_some(())
-    })
-    .await;
+    fenced("east", &controller).await;
     let early = controller.say(&["adjust-identity", "p", "--to", "east", "--confirm", "east"]);
     assert!(early.code() == 3 && early.stderr.contains("an identity change is under way or done"), "west is well: {}", early.stderr);
 
     west.kill();
-    until("the prompt", LIMIT, || async {
-        let status = controller.say(&["status"]).json;
-        (status.pointer("/pairs/0/fault/can_adjust") == Some(&true.into())).then_some(())
-    })
-    .await;
+    prompted(&controller).await;
     let status = controller.done(&["status"]);
     let fault = &status["pairs"][0]["fault"];
     assert_eq!((&fault["faulty"], &fault["survivor"], &fault["live"]), (&"west".into(), &"east".into(), &true.into()), "{fault:#}");
@@ -135,17 +138,11 @@ async fn a_data_set_with_another_name_at_each_cluster_is_fenced_by_the_right_one
     let there = west.dir.join("files/copy");
     std::fs::write(there.join("only-west"), "alone").expect("west takes writes");
     east.start();
-    until("east's fence", LIMIT, || async {
-        (controller.say(&["status"]).json.pointer("/pairs/0/reversible") == Some(&"east".into())).then_some(())
-    })
-    .await;
+    fenced("east", &controller).await;
     lost(&mut west, "east", &controller).await;
     write(&east, "again").expect("east takes writes");
     west.start();
-    until("west's fence", LIMIT, || async {
-        (controller.say(&["status"]).json.pointer("/pairs/0/reversible") == Some(&"west".into())).then_some(())
-    })
-    .await;
+    fenced("west", &controller).await;
     assert!(std::fs::write(there.join("late"), "too late").is_err(), "west is fenced");
     let report = controller.done(&["reverse-replication", "p", "--confirm", "west"]);
     assert_eq!(report["outcome"], "reversed", "{report:#}");

@@ -150,9 +150,7 @@ fn may_decide(state: &PairState, decision: &Decision) -> bool {
     let undecided = match &state.phase {
         PairPhase::Replicating => decision.planned,
         PairPhase::Suspect { .. } | PairPhase::AwaitingDecision { .. } => true,
-        PairPhase::TakingBack { decision: asked, .. } | PairPhase::Unfencing { decision: asked, .. } if decision.epoch <= asked.epoch => {
-            false
-        }
+        phase if phase.asked().is_some_and(|asked| decision.epoch <= asked) => false,
         PairPhase::Unfencing { lost, .. } => lost.is_some() && decision.live.is_none() && !decision.planned,
         phase => phase.lost().is_some() && decision.live.is_some() && !decision.planned && !decision.hold,
     };
@@ -237,6 +235,14 @@ impl PairPhase {
     /// Whether the primary may be lost in the middle of it, which leaves only a person's decision to go on by.
     pub fn may_be_lost(&self) -> bool {
         self.is_alone() || matches!(self, PairPhase::Unfencing { .. })
+    }
+
+    /// The epoch that a cluster may have been asked to take though the pair is not at it.
+    pub fn asked(&self) -> Option<Epoch> {
+        match self {
+            PairPhase::TakingBack { decision, .. } | PairPhase::Unfencing { decision, .. } => Some(decision.epoch),
+            _ => None,
+        }
     }
 
     /// Since when such a primary is faulty.
