@@ -8,12 +8,12 @@ use futures_util::future::join_all;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::jobs::{Site, fence};
+use super::jobs::{Site, fence, take_back};
 use super::views::Views;
 use crate::components::Component;
 use crate::domain::{ComponentInfo, Health, Identity, ProbeReport, Trouble};
 use crate::protocol::tls::OwnKey;
-use crate::store::agent::{FenceState, PairFacts};
+use crate::store::agent::PairFacts;
 
 /// Between two probes of our own components.
 const PROBE_EVERY: Duration = Duration::from_secs(3);
@@ -86,28 +86,33 @@ async fn look_at_fence(site: &Site, facts: &PairFacts) {
     }
 }
 
-/// Reads the fence back where there should be one; one that a demotion put on and that does not hold is put on again.
+/// Reads the fence back where there should be one. One that a demotion put on and that does not hold is put on again; one that a
+/// take-back put on and left is lifted.
 async fn refresh_fence(site: &Site, facts: &PairFacts) -> Result<(), Trouble> {
     let secondary = facts.claim.identity == Identity::Secondary;
     if !secondary && !facts.fence.wanted {
         return Ok(());
     }
+    if facts.opens_again() {
+        // A take-back that is under way ends by itself.
+        let Ok(_alone) = site.identity.try_lock() else { return Ok(()) };
+        return take_back::open_left(site, &facts.pair).await;
+    }
     let sets = fence::sets_here(site, facts)?;
     let (held, evidence) = fence::read_back(site, &sets).await;
-    // Only if nobody changed it meanwhile: a promotion lifts it.
-    let now = site.ledger.member(&facts.pair)?;
-    if now.claim != facts.claim || now.fence != facts.fence {
-        return Ok(());
-    }
     if secondary && facts.fence.wanted && !held {
         // While identities change nobody knows whether it will be wanted; it is looked at again.
         let Ok(_alone) = site.identity.try_lock() else { return Ok(()) };
+        if site.ledger.member(&facts.pair)?.fence != facts.fence {
+            return Ok(());
+        }
         return fence::put_on_behind(site, &facts.pair, &sets, facts.claim).await;
     }
     if held == facts.fence.held && evidence == facts.fence.evidence {
         return Ok(());
     }
-    site.ledger.set_fence(&facts.pair, &FenceState { held, evidence, ..facts.fence.clone() })
+    // Only if nobody changed it meanwhile: a promotion lifts it.
+    site.ledger.fence_seen(facts, held, &evidence)
 }
 
 async fn upkeep(site: &Site, own: &OwnKey, views: &Views) {

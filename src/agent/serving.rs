@@ -14,7 +14,10 @@ pub fn may_serve(pair: &PairFacts, policy: &Service) -> Result<(), String> {
     }
     let fenced = |set: &DataSet| pair.fence.sets.contains(&set.from) || pair.fence.sets.contains(&set.to);
     if pair.fence.wanted && policy.data_sets.iter().any(fenced) {
-        return Err("it is fenced for a planned switchover".into());
+        return Err(match pair.fence.proving {
+            true => "it is fenced while it is proven that nothing was written here".into(),
+            false => "it is fenced for a planned switchover".into(),
+        });
     }
     Ok(())
 }

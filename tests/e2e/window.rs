@@ -13,9 +13,17 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// East is lost after its last recovery point and one more file; west is promoted.
 fn promoted(dir: &Dir, more: &[&str]) -> (Agent, Agent, Controller, Value) {
+    promoted_with(dir, 0, more)
+}
+
+/// Likewise, with so many files of 8 MiB.
+fn promoted_with(dir: &Dir, large: u8, more: &[&str]) -> (Agent, Agent, Controller, Value) {
     provider();
     let (mut east, west, controller) = paired(dir.path(), "[\"files:docs\"]", "");
     make(&east.dir.join("files/docs"), 40);
+    for n in 0..large {
+        std::fs::write(east.dir.join(format!("files/docs/large-{n}")), vec![n; 8 << 20]).expect("east takes writes");
+    }
     assert_eq!(controller.done(&["run", "orders"])["outcome"], "sealed");
     write(&east, "newest", "acknowledged after the last recovery point").expect("east takes writes");
     east.kill();
@@ -96,6 +104,28 @@ async fn a_promotion_is_taken_back_while_nothing_was_written_and_nothing_is_lost
         let there = controller.done(&["adjust-identity", "p", "--to", "west", "--confirm", "west", "--planned"]);
         assert_eq!((&there["outcome"], &there["epoch"]), (&"promoted".into(), &4.into()), "and on it goes: {there:#}");
     }
+}
+
+/// The person's console is lost for good, and the new primary's agent dies under the proof: nobody ever asks for it again.
+#[tokio::test]
+async fn a_take_back_that_nobody_carries_on_leaves_no_fence() {
+    let dir = Dir::new();
+    // So that the proof takes a while.
+    let (mut east, mut west, controller, _) = promoted_with(&dir, 24, &[]);
+    east.start();
+    fenced(&controller, "east", 2).await;
+    let since = west.log().len();
+    let (mut console, _) = controller.begin(&["take-back", "p", "--confirm", "east"]);
+    west.tells(since, "held against its points");
+    west.kill();
+    console.kill().expect("the console");
+    console.wait().expect("it is gone");
+    std::fs::remove_dir_all(&controller.state).expect("nobody knows any more what it began");
+    assert!(write(&west, "early", "under the fence").is_err(), "the fence is what the dead agent has left");
+    west.start();
+    until("west leads applications again", LIMIT, || async { active_at(&west).await.then_some(()) }).await;
+    write(&west, "order", "acknowledged at west").expect("its fence is down");
+    assert!(!active_at(&east).await && write(&east, "stray", "x").is_err());
 }
 
 #[tokio::test]

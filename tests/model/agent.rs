@@ -136,8 +136,11 @@ impl Agent {
                 self.keep(decision);
                 Ok(None)
             }
-            1 if self.is_held(decision) => Ok(None),
             1 => {
+                self.open_left();
+                if self.is_held(decision) {
+                    return Ok(None);
+                }
                 if !self.facts.active.contains_key(service) || decision.live.is_some() {
                     (self.data_fenced, self.written) = (false, decision.live.is_some());
                 }
@@ -169,9 +172,13 @@ impl Agent {
     fn stand_back(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
         let claim = Claim { identity: Identity::Secondary, epoch: decision.epoch, decision: decision.id };
         match step {
-            0 | 1 => self.put_on(step).map(|_| None),
-            2 if self.facts.claim != claim && self.written => {
-                self.open_again();
+            _ if step < 3 && self.facts.claim == claim => Ok(None),
+            0 | 1 => {
+                self.prove(step);
+                Ok(None)
+            }
+            2 if self.written => {
+                self.open_left();
                 Err(Trouble::new(TroubleKind::Refused, &self.facts.pair, "it was written to"))
             }
             2 => match self.facts.stand_back_first(claim, &self.sets()) {
@@ -181,7 +188,7 @@ impl Agent {
                     Ok(None)
                 }
                 Err(trouble) => {
-                    self.open_again();
+                    self.open_left();
                     Err(trouble)
                 }
             },
@@ -189,12 +196,16 @@ impl Agent {
         }
     }
 
-    /// What was open before it began to stand back.
-    pub fn open_again(&mut self) {
+    /// What was open before it began to prove that nothing was written, unless it has stood back since.
+    pub fn open_left(&mut self) -> bool {
+        if !self.facts.opens_again() {
+            return false;
+        }
         let open = self.facts.active.contains_key(&self.policy.name);
         self.data_fenced = !open;
-        let sets = if open { Vec::new() } else { self.sets() };
-        self.facts.fence = FenceState { wanted: !open, sets, ..FenceState::default() };
+        let closed = if open { Vec::new() } else { self.sets() };
+        self.facts = self.facts.keep_fenced(&closed);
+        true
     }
 
     /// An application writes, where it is let.
@@ -221,9 +232,15 @@ impl Agent {
 
     /// The intention is durable before the data is touched, and what was read back after it.
     pub fn put_on(&mut self, step: u8) -> Result<Option<Outcome>, Trouble> {
-        self.facts.fence = FenceState { wanted: true, sets: self.sets(), held: step > 0, evidence: Vec::new() };
+        self.facts.fence = FenceState { held: step > 0, ..FenceState::of(&self.sets()) };
         self.data_fenced |= step > 0;
         Ok((step > 0).then(|| Outcome::Fenced(Vec::new())))
+    }
+
+    /// Likewise, to prove that nothing was written here.
+    pub fn prove(&mut self, step: u8) {
+        self.facts.fence = FenceState { held: step > 0, proving: true, ..FenceState::of(&self.sets()) };
+        self.data_fenced |= step > 0;
     }
 
     /// It fences what it is about to bring back, whatever was read back before.
@@ -293,15 +310,18 @@ impl Agent {
         self.heard.is_some()
     }
 
-    /// The fence that giving way began, or that the watch of the fence finds wanting.
+    /// The fence that giving way began, or that the watch of the fence finds wanting; or one that a take-back has left.
     pub fn keep_fence(&mut self) -> bool {
         if self.jobs.iter().any(|(_, step)| *step > 0) {
             return false;
         }
+        if self.open_left() {
+            return true;
+        }
         let wanting = self.facts.claim.identity == Identity::Secondary && self.facts.fence.wanted && !self.facts.fence.held;
         let Some(claim) = self.fencing.take().or(wanting.then_some(self.facts.claim)) else { return false };
         if self.facts.stands_back_by(claim) {
-            self.facts.fence = FenceState { wanted: true, sets: self.sets(), held: true, evidence: Vec::new() };
+            self.facts.fence = FenceState { held: true, ..FenceState::of(&self.sets()) };
             self.data_fenced = true;
         }
         true
@@ -334,7 +354,7 @@ impl Agent {
     pub fn hash_durable(&self, hasher: &mut impl Hasher) {
         let PairFacts { claim, confirmed, conflict, fence, active, controllers, .. } = &self.facts;
         (claim.identity, claim.epoch.0, claim.decision, confirmed, conflict.is_some(), controllers).hash(hasher);
-        (fence.wanted, fence.held, active.len(), self.term.0, self.data_fenced, self.written).hash(hasher);
+        (fence.wanted, fence.held, fence.proving, active.len(), self.term.0, self.data_fenced, self.written).hash(hasher);
         self.decisions.iter().for_each(|decision| (decision.id, decision.hold).hash(hasher));
         for (id, record) in &self.records {
             let state = match &record.state {

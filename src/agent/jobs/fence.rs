@@ -40,9 +40,9 @@ pub fn names_here(site: &Site, service: &Service, identity: Identity) -> Result<
 
 /// Fences the data sets and reads it back; the intention is durable first. All are tried; the evidence tells each. An error says which
 /// could not be fenced.
-pub async fn put_on(site: &Site, pair: &PairName, sets: &[DataSetName]) -> Result<Vec<String>, Trouble> {
-    site.ledger.set_fence(pair, &FenceState { wanted: true, sets: sets.to_vec(), held: false, evidence: Vec::new() })?;
-    let results = join_all(sets.iter().map(|set| async move {
+pub async fn put_on(site: &Site, pair: &PairName, fence: FenceState) -> Result<Vec<String>, Trouble> {
+    site.ledger.set_fence(pair, &fence)?;
+    let results = join_all(fence.sets.iter().map(|set| async move {
         let fenced = async { site.component(set)?.fence(&set.path).await };
         (set, limited(set, fenced).await)
     }))
@@ -55,8 +55,7 @@ pub async fn put_on(site: &Site, pair: &PairName, sets: &[DataSetName]) -> Resul
         })
         .collect::<Vec<_>>();
     let failed = results.into_iter().find_map(|(_, result)| result.err());
-    let state = FenceState { wanted: true, sets: sets.to_vec(), held: failed.is_none(), evidence: evidence.clone() };
-    site.ledger.set_fence(pair, &state)?;
+    site.ledger.set_fence(pair, &FenceState { held: failed.is_none(), evidence: evidence.clone(), ..fence.clone() })?;
     failed.map_or(Ok(evidence), Err)
 }
 
@@ -65,7 +64,7 @@ pub async fn put_on_behind(site: &Site, pair: &PairName, sets: &[DataSetName], c
     if !site.ledger.member(pair)?.stands_back_by(claim) {
         return Ok(());
     }
-    put_on(site, pair, sets).await.map(drop)
+    put_on(site, pair, FenceState::of(sets)).await.map(drop)
 }
 
 /// Reads the fence back without changing it: whether all data sets are fenced, and the evidence. Without data sets nothing is fenced.

@@ -21,6 +21,7 @@ pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble>
     let claim = Claim { identity: Identity::Primary, epoch: decision.epoch, decision: decision.id };
     site.ledger.set_claim(&job.pair, claim, Some(&decision), site.clock.now())?;
     tracing::warn!(pair = %job.pair, epoch = %decision.epoch, by = %decision.by, "primary identity taken");
+    take_back::open_left(site, &job.pair).await?;
     if let Err(trouble) = commit::resume(site).await {
         // Told service by service below, where it matters.
         tracing::error!(%trouble, "a committed point could not be finished");
@@ -162,7 +163,7 @@ pub async fn demote(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> {
         step_down(&job.site, &job.pair, &order.decision, &sets)?;
     }
     job.tell("fencing");
-    fence::put_on(site, &job.pair, &sets).await.map(Outcome::Fenced)
+    fence::put_on(site, &job.pair, FenceState::of(&sets)).await.map(Outcome::Fenced)
 }
 
 fn step_down(site: &Site, pair: &PairName, decision: &Decision, sets: &[DataSetName]) -> Result<(), Trouble> {

@@ -15,7 +15,7 @@ mod leftovers;
 pub mod membership;
 mod reverse;
 mod roles;
-mod take_back;
+pub mod take_back;
 mod thaw_guard;
 pub mod transfer;
 pub mod users;

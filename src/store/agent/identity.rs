@@ -38,6 +38,16 @@ pub struct FenceState {
     pub held: bool,
     /// What the read-back said, data set by data set.
     pub evidence: Vec<String>,
+    /// It was put on to prove that nothing was written here: unless this side then stands back, what was open is opened again.
+    #[serde(default)]
+    pub proving: bool,
+}
+
+impl FenceState {
+    /// To be put on these data sets.
+    pub fn of(sets: &[DataSetName]) -> FenceState {
+        FenceState { wanted: true, sets: sets.to_vec(), ..FenceState::default() }
+    }
 }
 
 /// What the ledger knows of one pair.
@@ -187,6 +197,16 @@ impl Ledger {
     /// Two decisions of one epoch were seen, by [`PairFacts::contend`]: nothing is done until a person makes a new one.
     pub fn set_conflict(&self, pair: &PairName, compared: Claim, why: &str) -> Result<(), Trouble> {
         self.write(|t| change(t, pair, |facts| Ok(facts.contend(compared, why))))
+    }
+
+    /// Only these data sets stay fenced, by [`PairFacts::keep_fenced`].
+    pub fn keep_fenced(&self, pair: &PairName, sets: &[DataSetName]) -> Result<(), Trouble> {
+        self.write(|t| change(t, pair, |facts| Ok(facts.keep_fenced(sets))))
+    }
+
+    /// Notes what was read back of the fence, by [`PairFacts::fence_seen`].
+    pub fn fence_seen(&self, compared: &PairFacts, held: bool, evidence: &[String]) -> Result<(), Trouble> {
+        self.write(|t| change(t, &compared.pair, |facts| Ok(facts.fence_seen(compared, held, evidence))))
     }
 
     /// Notes the fence.

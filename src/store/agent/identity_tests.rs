@@ -51,3 +51,48 @@ fn a_start_confirms_nothing_and_a_lost_identity_closes_its_services() {
     assert!(ledger.member(&pair).expect("a member").active.is_empty());
     assert_eq!(ledger.activate(&pair, Epoch(4), &service, None).expect_err("refused").kind, TroubleKind::Refused);
 }
+
+fn set(name: &str) -> DataSetName {
+    name.parse().expect("a name")
+}
+
+/// Invariant 7.
+#[test]
+fn a_proof_that_was_broken_off_opens_again_once_this_side_is_known_to_be_primary_still() {
+    let (_dir, ledger, pair) = member();
+    let proving = FenceState { proving: true, ..FenceState::of(&[set("files:docs")]) };
+    ledger.set_fence(&pair, &proving).expect("noted");
+    let opens = |ledger: &Ledger| ledger.member(&pair).expect("a member").opens_again();
+    assert!(opens(&ledger));
+    ledger.begin_start().expect("started");
+    assert!(!opens(&ledger), "the other cluster may have been promoted meanwhile");
+    ledger.confirm(&pair).expect("confirmed");
+    assert!(opens(&ledger));
+    ledger.set_conflict(&pair, claim(Identity::Primary, 3, 3), "two decisions").expect("noted");
+    assert!(!opens(&ledger), "a person decides first");
+    let sets = [set("files:docs")];
+    ledger.stand_back(&pair, claim(Identity::Secondary, 4, 4), &sets, None, Utc::now()).expect("stands back");
+    let facts = ledger.member(&pair).expect("a member");
+    assert!(!facts.opens_again() && facts.fence == FenceState::of(&sets), "this fence stays");
+}
+
+#[test]
+fn what_was_read_of_a_fence_counts_for_that_fence_only() {
+    let (_dir, ledger, pair) = member();
+    ledger.set_fence(&pair, &FenceState::of(&[set("files:docs")])).expect("noted");
+    let seen = ledger.member(&pair).expect("a member");
+    let evidence = ["files:docs: closed".to_owned()];
+    ledger.fence_seen(&seen, true, &evidence).expect("noted");
+    assert!(ledger.member(&pair).expect("a member").fence.held);
+    ledger.keep_fenced(&pair, &[]).expect("lifted");
+    ledger.fence_seen(&seen, true, &evidence).expect("too late");
+    assert_eq!(ledger.member(&pair).expect("a member").fence, FenceState::default(), "lifted it stays");
+}
+
+/// A ledger of an earlier release.
+#[test]
+fn a_fence_that_was_noted_before_proofs_were_is_none_of_a_proof() {
+    let old = r#"{"wanted":true,"sets":["files:docs"],"held":true,"evidence":[]}"#;
+    let read: FenceState = serde_json::from_str(old).expect("read");
+    assert!(read.wanted && !read.proving);
+}

@@ -29,7 +29,7 @@ impl PairFacts {
         let claim = Claim { identity: Identity::Secondary, ..claim };
         let mut new = self.take(claim)?;
         // What was read back before does not count: a promotion under way may be lifting it.
-        new.fence = FenceState { wanted: true, sets: sets.to_vec(), ..FenceState::default() };
+        new.fence = FenceState::of(sets);
         Ok(new)
     }
 
@@ -49,8 +49,28 @@ impl PairFacts {
         if self.claim.identity != Identity::Primary || self.claim.epoch != epoch {
             return self.clone();
         }
-        let fence = FenceState { wanted: !sets.is_empty(), sets: sets.to_vec(), ..FenceState::default() };
+        self.keep_fenced(sets)
+    }
+
+    /// Only these data sets stay fenced.
+    pub fn keep_fenced(&self, sets: &[DataSetName]) -> PairFacts {
+        let fence = if sets.is_empty() { FenceState::default() } else { FenceState::of(sets) };
         PairFacts { fence, ..self.clone() }
+    }
+
+    /// The fence was read back when it was as in `compared`; of one that changed since that says nothing.
+    pub fn fence_seen(&self, compared: &PairFacts, held: bool, evidence: &[String]) -> PairFacts {
+        if self.claim != compared.claim || self.fence != compared.fence {
+            return self.clone();
+        }
+        let fence = FenceState { held, evidence: evidence.to_vec(), ..self.fence.clone() };
+        PairFacts { fence, ..self.clone() }
+    }
+
+    /// Whether this primary was broken off when it fenced itself to prove that nothing was written here: nobody may ever ask for that
+    /// again, so what was open is opened. Not before somebody has said that it still is primary.
+    pub fn opens_again(&self) -> bool {
+        self.claim.identity == Identity::Primary && self.confirmed && self.conflict.is_none() && self.fence.proving
     }
 
     /// The other agent, the controller or a person confirmed the claim.

@@ -149,7 +149,7 @@ fn sample() -> Vec<Row> {
         (V::Adjust, 2, F::Kill, P::East),
         (V::Hold, 2, F::Kill, P::West),
         (V::Commit, 1, F::Kill, P::Engine),
-        (V::TakeBack, 2, F::Kill, P::West),
+        (V::TakeBack, 3, F::Kill, P::West),
         (V::Reverse, 0, F::Kill, P::East),
         (V::Reverse, 1, F::Kill, P::East),
         (V::Reverse, 3, F::Kill, P::East),

@@ -118,6 +118,7 @@ impl Verb {
             ],
             Verb::TakeBack => &[
                 (W, &["accepted", "order=\"demote\""]),
+                (W, &["held against its points"]),
                 (W, &["nothing was written here"]),
                 (W, &["promotion taken back"]),
                 (W, &["order=\"demote\"", "done"]),

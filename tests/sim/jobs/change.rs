@@ -44,6 +44,9 @@ impl Job {
             Ok(())
         })
         .await?;
+        if self.world.with(|s| s.sites[self.i].agent.facts.opens_again()) {
+            self.touch(|s, i| Ok(s.sites[i].agent.open_left())).await?;
+        }
         let mut report = PromoteReport { epoch: decision.epoch, services: [].into(), failed: [].into() };
         let name = policy().name.clone();
         if decision.live.is_some() || !self.world.with(|s| s.sites[self.i].agent.facts.active.contains_key(&name)) {
@@ -126,7 +129,11 @@ impl Job {
         if fence_only {
             self.write(|s, i| s.sites[i].agent.fence(decision, 0)).await?;
         } else if decision.take_back {
-            self.stand_back(decision).await?;
+            if let Err(trouble) = self.stand_back(decision).await {
+                // Where that does not succeed either, the watch of the fence goes on with it.
+                drop(self.touch(|s, i| Ok(s.sites[i].agent.open_left())).await);
+                return Err(trouble);
+            }
         } else {
             self.write(|s, i| s.sites[i].agent.step_down(decision)).await?;
             self.write(|s, i| s.sites[i].agent.put_on(0)).await?;
@@ -141,25 +148,25 @@ impl Job {
     /// Fences, proves that the live data is what the service was brought up from, and stands back; or opens again what was open.
     async fn stand_back(&self, decision: &Decision) -> Result<(), Trouble> {
         let claim = Claim { identity: Identity::Secondary, epoch: decision.epoch, decision: decision.id };
-        self.write(|s, i| s.sites[i].agent.put_on(0)).await?;
-        self.touch(|s, i| s.sites[i].agent.put_on(1)).await?;
-        self.touch(|s, i| {
-            let site = &mut s.sites[i];
-            if site.agent.facts.claim == claim {
-                return Ok(());
-            }
-            let Some(why) = site.written_since() else { return Ok(()) };
-            site.agent.open_again();
-            Err(self.refused(why))
+        if self.world.with(|s| s.sites[self.i].agent.facts.claim == claim) {
+            return Ok(());
+        }
+        self.write(|s, i| {
+            s.sites[i].agent.prove(0);
+            Ok(())
         })
         .await?;
+        self.touch(|s, i| {
+            s.sites[i].agent.prove(1);
+            Ok(())
+        })
+        .await?;
+        self.touch(|s, i| s.sites[i].written_since().map_or(Ok(()), |why| Err(self.refused(why)))).await?;
         self.write(|s, i| {
             let agent = &mut s.sites[i].agent;
-            if agent.facts.claim != claim {
-                agent.facts = agent.facts.stand_back_first(claim, &agent.sets()).inspect_err(|_| agent.open_again())?;
-                agent.keep(decision);
-                s.note(format_args!("{} stands back: nothing was written there", cluster(i)));
-            }
+            agent.facts = agent.facts.stand_back_first(claim, &agent.sets())?;
+            agent.keep(decision);
+            s.note(format_args!("{} stands back: nothing was written there", cluster(i)));
             Ok(())
         })
         .await
