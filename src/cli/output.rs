@@ -55,6 +55,9 @@ pub(super) fn pair_lines(pair: &PairView, points: &[RecoveryPoint]) -> Vec<Strin
     if !pair.conflict.is_empty() {
         lines.push(format!("  CONFLICT: {}", pair.conflict));
     }
+    if !pair.left.is_empty() {
+        lines.push(format!("  LEFT HALF DONE: {}", pair.left));
+    }
     if !pair.behind.is_empty() {
         lines.push(format!("  BEHIND: {}", pair.behind));
     }

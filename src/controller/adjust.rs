@@ -65,8 +65,7 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
     // Ask both agents now: the highest epoch that anybody reachable knows, and whether the survivor is there at all.
     watch::look_at_both(engine, &ask.pair).await;
     engine.read(|m| m.pairs.get(&ask.pair).map_or(Ok(()), |pair| admissible(pair, ask)))?;
-    let lone = engine.read(|m| m.pairs.get(&ask.pair).and_then(alone::lost).map(|lone| (lone.decision.points.clone(), lone.since)));
-    let (points, live) = match lone {
+    let (points, live) = match engine.read(|m| alone::goes_on(m, m.pairs.get(&ask.pair)?, &ask.to)) {
         // Nothing newer was sealed since; once the lost one is back, these are the common points.
         Some((points, since)) => (points, Some(since)),
         None => {
@@ -74,8 +73,9 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
             (engine.read(|m| resume_points(m, &ask.pair, &ask.to)), None)
         }
     };
-    let (contended, holds_it) =
-        engine.read(|m| m.pairs.get(&ask.pair).map_or((false, false), |p| (p.is_contended(), p.claims_primary(&ask.to))));
+    let (contended, holds_it, left) = engine.read(|m| {
+        m.pairs.get(&ask.pair).map_or((false, false, false), |p| (p.is_contended(), p.claims_primary(&ask.to), p.left.is_some()))
+    });
     if points.is_empty() && live.is_none() && !(contended && holds_it) {
         return Err(refuse(format!("{} holds no sealed recovery point: nothing could be resumed there", ask.to)).next("run a backup first"));
     }
@@ -92,7 +92,7 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
         .read(|m| {
             let pair = m.pairs.get(&ask.pair)?;
             let claims: Vec<_> = pair.claims().collect();
-            Some((exchange::next_epoch(&pair.state, &claims), pair.other_than(&ask.to), prompt::shown(m, pair)))
+            Some((exchange::next_epoch(&pair.state, &claims, pair.left.as_deref()), pair.other_than(&ask.to), prompt::shown(m, pair)))
         })
         .ok_or_else(|| super::pairing::unknown_pair(&ask.pair))?;
     let decision = Box::new(Decision {
@@ -113,7 +113,7 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
         live,
         declared,
     });
-    Ok(if contended { Event::ConflictEnded { decision } } else { Event::Decided { decision } })
+    Ok(if contended || left { Event::ConflictEnded { decision } } else { Event::Decided { decision } })
 }
 
 pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
@@ -141,12 +141,15 @@ pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
              adopt` here; this console then follows what the agents hold",
         ));
     }
-    if ask.to == pair.state.primary || view::active(pair).as_ref() == Some(&ask.to) {
+    if let Some(left) = pair.left.as_deref().filter(|left| left.from == ask.to) {
+        return may_go_on(pair, ask, left);
+    }
+    let is_lost = alone::is_lost(pair);
+    if ask.to == *pair.state.serving() || (!is_lost && view::active(pair).as_ref() == Some(&ask.to)) {
         return Err(
             refuse(format!("{} has the primary identity already", ask.to)).next("there is nothing to change; see `understudy status`")
         );
     }
-    let lone = alone::lost(pair);
     if pair.is_suspended() && (pair.state.phase.lost().is_none() || ask.planned) {
         return Err(refuse(format!("an identity change is under way or done: the pair is {}", pair.state.phase.name())));
     }
@@ -162,16 +165,30 @@ pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
         return Ok(());
     }
     if !pair.diagnosis.verdict.offers_button() {
-        return Err(refuse(pair.diagnosis.words.clone()).next(if answers(&pair.state.primary) {
+        return Err(refuse(pair.diagnosis.words.clone()).next(if answers(pair.state.serving()) {
             "use a planned switchover: it loses nothing"
         } else {
             "wait for evidence, or look at the primary yourself"
         }));
     }
-    if lone.is_some() && ask.hold {
+    if is_lost && ask.hold {
         return Err(refuse(format!("{} goes on from what it holds itself: there is no recovery point to look at first", ask.to))
             .next("decide without --hold"));
     }
+    withheld::check_decides(pair)
+}
+
+/// The primary, fenced for a switchover that another controller has left, goes on as soon as the other cluster says that it does not follow
+/// it; where that one is lost, by a person's decision, above the one that it may have followed.
+fn may_go_on(pair: &PairModel, ask: &Ask, left: &Decision) -> Result<(), Trouble> {
+    let refuse = |reason: String, next: &str| Err(Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), reason).next(next));
+    if ask.planned || ask.hold {
+        return refuse(format!("{} goes on from what it holds itself", ask.to), "decide without --planned and --hold");
+    }
+    if pair.answers(&left.to) {
+        return refuse(format!("{} answers: the fence of {} is lifted by itself", left.to, left.from), "see `understudy status`");
+    }
+    pair.check_answers(&ask.to)?;
     withheld::check_decides(pair)
 }
 
@@ -291,6 +308,9 @@ pub(super) fn promotion(model: &Model, pair: &PairModel) -> Option<AdjustReport>
     let failed = pair.trail.iter().rev().find_map(|e| if let Event::Promoted { failed, .. } = e { Some(failed) } else { None })?;
     let mut decision = decision.clone();
     for event in &pair.trail {
+        if let Event::Promoted { instead, .. } = event {
+            decision.points.extend(instead.iter().map(|(service, point)| (service.clone(), *point)));
+        }
         if let Event::FinalRunSealed { service, point } = event {
             decision.points.insert(service.clone(), *point);
         }

@@ -1,14 +1,17 @@
-//! A primary that is lost while it is alone: the other cluster, fenced, holds no newer recovery point of its data and goes on from what is
-//! live there. Pure.
+//! A primary that is lost while it is alone, or while it is still being promoted: the other cluster, fenced, holds no newer recovery point of
+//! its data and goes on from what is live there. Pure.
 //!
 //! ```text
-//! active alone, lost → what each service goes on from, and what is lost → (a person) decision with `live` → as after any other fault
+//! active alone or promoting, lost → what each service goes on from, and what is lost → (a person) decision with `live` → as after any fault
 //! ```
 //! What the lost primary wrote is not gone: once it is back, reversing the replication keeps it there under snapshots of its own.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::switchover::machine::{Decision, PairPhase};
+use crate::domain::{ClusterName, PointId, ServiceName};
 
 use super::model::{Model, PairModel};
 use super::prompt;
@@ -22,15 +25,36 @@ pub(super) struct Lone<'a> {
     pub since: DateTime<Utc>,
 }
 
-/// The pair's primary, if it was lost while it was alone.
-pub(super) fn lost(pair: &PairModel) -> Option<Lone<'_>> {
+/// Whether the pair's primary was lost while it was alone, or still being promoted.
+pub(super) fn is_lost(pair: &PairModel) -> bool {
+    pair.state.phase.lost().is_some() && pair.state.phase.is_unprotected()
+}
+
+/// The pair's primary, if it was lost so.
+pub(super) fn lost<'a>(model: &Model, pair: &'a PairModel) -> Option<Lone<'a>> {
     let lost = pair.state.phase.lost()?;
     let phase = match &pair.state.phase {
         PairPhase::TakingBack { before, .. } => before,
         phase => phase,
     };
-    let PairPhase::ActiveAlone { decision, since, held, .. } = phase else { return None };
-    Some(Lone { decision, since: if *held { lost } else { *since } })
+    match phase {
+        PairPhase::ActiveAlone { decision, since, held, .. } => Some(Lone { decision, since: if *held { lost } else { *since } }),
+        // It may have been up already, and only nobody was told. By then a promotion taken back has all that it took since the point that
+        // the other one was brought up from.
+        PairPhase::Promoting { decision, .. } => {
+            let point = decision.points.iter().filter_map(|(service, id)| model.points.get(service)?.iter().find(|point| point.id == *id));
+            let captured = point.map(|point| point.captured.first).min().filter(|_| decision.take_back);
+            Some(Lone { decision, since: captured.unwrap_or(decision.at) })
+        }
+        _ => None,
+    }
+}
+
+/// What `to` goes on from where it is not from recovery points: since when it lacks what the other took, and the newest points that both
+/// have. So it is when the other was lost alone, and when it cannot be asked whether it follows a switchover that a controller has left.
+pub(super) fn goes_on(model: &Model, pair: &PairModel, to: &ClusterName) -> Option<(BTreeMap<ServiceName, PointId>, DateTime<Utc>)> {
+    let left = pair.left.as_deref().filter(|left| left.from == *to).map(|left| (left.points.clone(), left.at));
+    left.or_else(|| lost(model, pair).map(|lone| (lone.decision.points.clone(), lone.since)))
 }
 
 /// What each service goes on from: what is live at the survivor.
@@ -44,9 +68,13 @@ pub(super) fn resume(model: &Model, pair: &PairModel, lone: &Lone<'_>) -> Vec<Re
 
 /// What a person is told of it, a line each.
 pub(super) fn words(pair: &PairModel, lone: &Lone<'_>) -> String {
-    let (lost, survivor) = (&pair.state.primary, &pair.state.secondary);
+    let (lost, survivor) = (pair.state.serving(), pair.state.other());
+    let (until, at) = match lone.decision.take_back {
+        true => ("its recovery point", lone.since),
+        false => ("the change", lone.decision.at),
+    };
     format!(
-        "{survivor} goes on from what it holds itself, up to the change of {}; what {lost} took alone since is not there, and is kept at {lost}",
-        lone.decision.at.format("%Y-%m-%d %H:%M:%S UTC")
+        "{survivor} goes on from what it holds itself, up to {until} of {}; what {lost} took alone since is not there, and is kept at {lost}",
+        at.format("%Y-%m-%d %H:%M:%S UTC")
     )
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! claims above our epoch → rebuilt from what the agents hold, as by an adoption
 //! the primary keeps a planned decision that nobody carries on → its promotion made impossible → its fence lifted
+//!                                       the secondary is lost, and cannot agree → a person may decide that the primary goes on
 //! ```
 
 use std::sync::Arc;
@@ -55,7 +56,13 @@ pub(super) async fn lift_left_fence(engine: &Arc<Engine>, pair: &PairName, clust
             Ok(false) => return false,
             Err(trouble) => {
                 // It waits for somebody's help, who has to hear of it.
-                let before = engine.change(|m| m.pairs.get_mut(pair).and_then(|p| p.held_by.replace(trouble.clone())));
+                let left = Some(Box::new(decision));
+                let before = engine.change(|m| {
+                    m.pairs.get_mut(pair).and_then(|p| {
+                        p.left = left;
+                        p.held_by.replace(trouble.clone())
+                    })
+                });
                 if before.as_ref() != Some(&trouble) {
                     engine.note(Level::Warning, pair.as_str(), trouble.to_string()).await;
                 }
@@ -63,7 +70,22 @@ pub(super) async fn lift_left_fence(engine: &Arc<Engine>, pair: &PairName, clust
             }
         }
     }
+    engine.change(|m| {
+        if let Some(pair) = m.pairs.get_mut(pair) {
+            pair.left = None;
+        }
+    });
     true
+}
+
+/// What is told of a fence that another controller left, as long as it stands; empty otherwise.
+pub(super) fn left(pair: &PairModel) -> String {
+    let Some(Decision { from, to, by, .. }) = pair.left.as_deref() else { return String::new() };
+    let name = &pair.paired.name;
+    format!(
+        "{by} began a planned switchover to {to} at a console that did not end it: {from} is fenced until {to} answers and agrees that it is \
+         given up. If {to} is lost, decide that {from} goes on: understudy adjust-identity {name} --to {from} --confirm {from}"
+    )
 }
 
 /// True when it was lifted before; otherwise that begins here.

@@ -44,7 +44,7 @@ pub(super) fn weigh(pair: &mut PairModel, settings: WatchSettings, now: DateTime
         news.unstable.extend((!known && steadiness.is_unstable()).then(|| found.words.clone()));
         damped.push(found);
     }
-    let primary = pair.index(&pair.state.primary).unwrap_or(0);
+    let primary = pair.index(pair.state.serving()).unwrap_or(0);
     let (steadiness, found) = (&pair.watch[primary].steadiness, &damped[primary]);
     news.settled = steadiness.has_settled(now, &damping);
     news.unwell = !matches!(found.verdict, Verdict::Healthy | Verdict::Unknown) || found.since.is_some();
@@ -79,7 +79,7 @@ fn held_fault(
             let fault = HeldFault { since: found.since.unwrap_or(now), words: found.words.clone() };
             (Some(fault), Some(hold.begins(found)))
         }
-        (Some(hold), Some(fault)) if settled => (None, Some(hold.ends(&pair.state.primary, fault.since, now))),
+        (Some(hold), Some(fault)) if settled => (None, Some(hold.ends(pair.state.serving(), fault.since, now))),
         (Some(_), Some(fault)) => (Some(HeldFault { since: fault.since, words: found.words.clone() }), None),
         // What stands is prompted from now on.
         (_, None) | (None, Some(_)) => (None, None),

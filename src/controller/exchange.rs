@@ -149,9 +149,10 @@ pub fn highest(state: &PairState, claims: &[(&ClusterName, Claim)]) -> Epoch {
     claims.iter().map(|(_, claim)| claim.epoch).chain([state.epoch]).max().unwrap_or_default()
 }
 
-/// The epoch of the next decision: above every one that a cluster may have been asked to take.
-pub fn next_epoch(state: &PairState, claims: &[(&ClusterName, Claim)]) -> Epoch {
-    highest(state, claims).max(state.phase.asked().unwrap_or_default()).next()
+/// The epoch of the next decision: above every one that a cluster may have been asked to take, also by another controller (`left`).
+pub fn next_epoch(state: &PairState, claims: &[(&ClusterName, Claim)], left: Option<&Decision>) -> Epoch {
+    let asked = [state.phase.asked(), left.map(|decision| decision.epoch)].into_iter().flatten();
+    asked.chain([highest(state, claims)]).max().unwrap_or_default().next()
 }
 
 /// The epoch that two decisions, or two primaries, contend for.
@@ -239,7 +240,8 @@ pub fn history<'a>(
         return events;
     }
     // What is not up is asked for again, and nothing is copied over the old primary's data before it is.
-    events.push(Event::Promoted { at, failed: if stands_by { BTreeMap::new() } else { down } });
+    let failed = if stands_by { BTreeMap::new() } else { down };
+    events.push(Event::Promoted { at, failed, instead: BTreeMap::new() });
     if stands_by {
         // The policies that agents hold are those of the new direction already.
         let nothing = Reversal { id: decided.unfence, by: decided.by.clone(), at, points: BTreeMap::new(), keep: BTreeMap::new() };

@@ -41,7 +41,7 @@ fn source_of_change(pair: &PairModel) -> (ClusterName, ClusterName) {
         PairPhase::TakingBack { decision, .. }
         | PairPhase::ActiveAlone { decision, .. }
         | PairPhase::Reversing { decision, .. }
-        | PairPhase::Promoting { decision } => match decision.live {
+        | PairPhase::Promoting { decision, .. } => match decision.live {
             // Nothing has been replicated since the decision before it.
             Some(_) => (decision.to.clone(), decision.from.clone()),
             None => (decision.from.clone(), decision.to.clone()),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::domain::backup::machine::{Phase, StartedBy};
 use crate::domain::switchover::machine::{self, Decision, Effect, Event, PairPhase, PairState};
-use crate::domain::{ClusterName, PairName, RunId, Service, ServiceName, Trouble, TroubleKind};
-use crate::protocol::{Order, Outcome, PromoteOrder};
+use crate::domain::{ClusterName, PairName, PointId, RunId, Service, ServiceName, Trouble, TroubleKind};
+use crate::protocol::{Order, Outcome, PromoteOrder, PromoteReport};
 
 use super::diagnose::News;
 use super::engine::{Engine, lock};
@@ -71,14 +71,17 @@ async fn tell(engine: &Engine, pair: &PairName, before: &PairState, event: &Even
         Event::Paired { primary, secondary, .. } => (Level::Info, format!("paired: {primary} is primary, {secondary} stands by")),
         Event::Suspected { .. } => (Level::Warning, format!("signs of a fault at {}", before.primary)),
         Event::FaultDeclared { .. } => return,
-        Event::Recovered { .. } => (Level::Info, format!("{} is well again", before.primary)),
+        Event::Recovered { .. } => (Level::Info, format!("{} is well again", before.serving())),
         Event::Decided { decision } => {
             let how = if decision.planned { "planned switchover" } else { "adjust identity" };
             (Level::Warning, format!("{how}: {} decided that {} becomes primary (epoch {})", decision.by, decision.to, decision.epoch))
         }
         Event::ConflictEnded { decision } => {
-            let text =
-                format!("two decisions contended: {} decided that {} is primary (epoch {})", decision.by, decision.to, decision.epoch);
+            let Decision { by, to, from, epoch, .. } = &**decision;
+            let text = match decision.live {
+                Some(_) => format!("{by} decided that {to} goes on as primary, and not {from} (epoch {epoch})"),
+                None => format!("two decisions contended: {by} decided that {to} is primary (epoch {epoch})"),
+            };
             (Level::Warning, text)
         }
         Event::Fenced { .. } => (Level::Info, format!("{} is fenced; final runs begin", before.primary)),
@@ -222,7 +225,7 @@ async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effec
         }
         (Effect::Unfence(_), _) => Ok(Some(Event::Unfenced { at: engine.now() })),
         (Effect::Reverse(..), Outcome::Reversed(report)) => reverse::done(engine, pair, report).await.map(Some),
-        (Effect::Promote(_), Outcome::Promoted(report)) => Ok(Some(Event::Promoted { at: engine.now(), failed: report.failed })),
+        (Effect::Promote(decision), Outcome::Promoted(report)) => Ok(Some(promoted(engine, decision, report))),
         (_, other) => Err(unexpected(&engine.agent(pair, &to)?, &other)),
     }
 }
@@ -242,9 +245,14 @@ async fn bring_up(engine: &Arc<Engine>, pair: &PairName, state: &PairState, deci
     // A new instruction: the promotion's own is answered as it was.
     let letter = Letter { to: decision.to.clone(), id: engine.fresh(), epoch: state.epoch, order };
     match instruct(engine, pair, letter).await? {
-        Outcome::Promoted(report) => Ok(Some(Event::Promoted { at: engine.now(), failed: report.failed })),
+        Outcome::Promoted(report) => Ok(Some(promoted(engine, decision, report))),
         other => Err(unexpected(&engine.agent(pair, &decision.to)?, &other)),
     }
+}
+
+fn promoted(engine: &Engine, decision: &Decision, report: PromoteReport) -> Event {
+    let other = |(service, point): &(ServiceName, PointId)| decision.live.is_none() && decision.points.get(service) != Some(point);
+    Event::Promoted { at: engine.now(), failed: report.failed, instead: report.services.into_iter().filter(other).collect() }
 }
 
 fn answers(engine: &Engine, pair: &PairName, cluster: &ClusterName) -> bool {
@@ -312,8 +320,12 @@ pub(super) async fn observe(engine: &Arc<Engine>, pair: &PairName, news: &News) 
     let declared = matches!(event, Event::FaultDeclared { .. });
     match append(engine, pair, event).await {
         Ok(state) if declared => {
-            let alone = if state.phase.is_alone() { ", and ran alone" } else { "" };
-            let text = format!("{} is faulty{alone}: open the console and decide whether {} takes over", state.primary, state.secondary);
+            let alone = match &state.phase {
+                PairPhase::Promoting { .. } => ", in the middle of its promotion",
+                phase if phase.is_alone() => ", and ran alone",
+                _ => "",
+            };
+            let text = format!("{} is faulty{alone}: open the console and decide whether {} takes over", state.serving(), state.other());
             engine.alert(super::alerts::AlertKind::Fault, pair.as_str(), &text).await;
         }
         Ok(_) => {}

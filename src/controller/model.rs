@@ -14,7 +14,7 @@ use crate::domain::clock::ClockTrack;
 use crate::domain::drill::machine::DrillState;
 use crate::domain::maintenance::Maintenance;
 use crate::domain::schedule::Timing;
-use crate::domain::switchover::machine::{Event, PairPhase, PairState};
+use crate::domain::switchover::machine::{Decision, Event, PairPhase, PairState};
 use crate::domain::watch::{Silence, Steadiness, Streak, Verdict};
 use crate::domain::{
     ClusterName, DrillId, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble, TroubleKind,
@@ -85,6 +85,8 @@ pub(super) struct PairModel {
     pub diagnosis: Findings,
     /// What holds the identity change under way just now.
     pub held_by: Option<Trouble>,
+    /// A planned switchover that another controller began and left: its fence stands until the cluster that was to be promoted agrees.
+    pub left: Option<Box<Decision>>,
     /// The newest decision and what followed it.
     pub trail: Vec<Event>,
     /// We share no host with the primary.
@@ -180,6 +182,7 @@ impl PairModel {
             users_trouble: None,
             diagnosis: Findings::default(),
             held_by: None,
+            left: None,
             trail: Vec::new(),
             isolated: None,
             maintenance: None,
@@ -196,6 +199,9 @@ impl PairModel {
         let is_decision = matches!(event, Event::Decided { .. } | Event::ConflictEnded { .. } | Event::TakeBackBegan { .. });
         if is_decision {
             self.trail.clear();
+        }
+        if is_decision || matches!(event, Event::FenceLeft { .. }) {
+            self.left = None;
         }
         if is_decision || !self.trail.is_empty() {
             self.trail.push(event.clone());

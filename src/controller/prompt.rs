@@ -20,7 +20,7 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
         PairPhase::Suspect { .. } if !found.verdict.offers_button() && !found.observed.is_empty() => found.known_since?,
         _ => return None,
     };
-    let survivor = pair.state.secondary.clone();
+    let survivor = pair.state.other().clone();
     let survivor_answers = pair.answers(&survivor);
     let refused = if !survivor_answers {
         format!("the agent of {survivor} does not answer: it cannot take over")
@@ -32,7 +32,7 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
         String::new()
     };
     Some(FaultPrompt {
-        faulty: pair.state.primary.clone(),
+        faulty: pair.state.serving().clone(),
         since,
         observed: found.observed.clone(),
         cause: found.verdict,
@@ -44,18 +44,18 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
         can_adjust: refused.is_empty(),
         refused,
         survivor,
-        live: alone::lost(pair).is_some(),
+        live: alone::is_lost(pair),
     })
 }
 
 /// The fences of the primary that nobody could read back.
 pub(super) fn unproven(model: &Model, pair: &PairModel) -> Vec<FenceLine> {
-    fences::lines(model, pair, &pair.state.primary).into_iter().filter(|fence| !fence.proven).collect()
+    fences::lines(model, pair, pair.state.serving()).into_iter().filter(|fence| !fence.proven).collect()
 }
 
 /// What each service would resume from at the secondary.
 fn resume(model: &Model, pair: &PairModel) -> Vec<ResumeView> {
-    if let Some(lone) = alone::lost(pair) {
+    if let Some(lone) = alone::lost(model, pair) {
         return alone::resume(model, pair, &lone);
     }
     model
@@ -71,7 +71,7 @@ fn resume(model: &Model, pair: &PairModel) -> Vec<ResumeView> {
 
 /// Seconds of writes from then until the primary's last sign of life; `None` where it never gave one.
 pub(super) fn lost_secs(pair: &PairModel, since: chrono::DateTime<chrono::Utc>) -> Option<u64> {
-    let last_sign = pair.watch_of(&pair.state.primary)?.last_seen?;
+    let last_sign = pair.watch_of(pair.state.serving())?.last_seen?;
     Some((last_sign - since).num_seconds().max(0).unsigned_abs())
 }
 
@@ -90,7 +90,7 @@ pub(super) fn users(pair: &PairModel) -> String {
 pub(super) fn shown(model: &Model, pair: &PairModel) -> Vec<String> {
     let mut lines = vec![pair.diagnosis.words.clone()];
     lines.extend(pair.diagnosis.observed.iter().map(|o| format!("{}: {}", o.who, o.saw)));
-    lines.extend(alone::lost(pair).map(|lone| alone::words(pair, &lone)));
+    lines.extend(alone::lost(model, pair).map(|lone| alone::words(pair, &lone)));
     lines.extend(resume(model, pair).iter().map(|r| match (&r.point, r.lost_secs) {
         (None, Some(lost)) if r.live => format!("{} goes on from what is live, without {lost} s of writes", r.service),
         (None, None) if r.live => format!("{} goes on from what is live; how much is lost is not known", r.service),
@@ -111,7 +111,7 @@ fn plan(planned: bool, hold: bool, pair: &PairModel) -> Vec<String> {
         {
             (&decision.from, &decision.to, decision.live.is_some())
         }
-        _ => (&pair.state.primary, &pair.state.secondary, alone::lost(pair).is_some()),
+        _ => (pair.state.serving(), pair.state.other(), alone::is_lost(pair)),
     };
     let mut steps = Vec::new();
     if planned {

@@ -22,7 +22,7 @@ pub(super) async fn look(engine: &Arc<Engine>, pair: &PairName, verb: Verb) -> R
         return Err(pairing::unknown_pair(pair));
     }
     watch::look_at_both(engine, pair).await;
-    let secondary = engine.read(|m| m.pairs.get(pair).map(|p| p.state.secondary.clone()));
+    let secondary = engine.read(|m| m.pairs.get(pair).map(|p| p.state.other().clone()));
     if let Some(secondary) = secondary {
         // Of a secondary that does not answer the line says so.
         drop(points::refresh(engine, pair, &secondary).await);
@@ -53,7 +53,7 @@ pub(super) fn runbook(model: &Model, pair: &PairModel, verb: Verb) -> Runbook {
         pair: pair.paired.name.clone(),
         verb,
         generation: model.generation,
-        confirm: pair.state.secondary.clone(),
+        confirm: pair.state.other().clone(),
         ready: checks.iter().all(|check| check.state != CheckState::Failed),
         checks,
         steps: steps(model, pair, verb),
@@ -67,7 +67,7 @@ fn refusal(pair: &PairModel, verb: Verb) -> Option<Trouble> {
         Verb::TakeBack => return window::may_take_back(pair).err(),
         Verb::Planned | Verb::Adjust => {}
     }
-    let to = pair.state.secondary.clone();
+    let to = pair.state.other().clone();
     let ask = adjust::Ask {
         pair: pair.paired.name.clone(),
         confirm: to.to_string(),
@@ -137,7 +137,7 @@ fn standing_by(model: &Model, pair: &PairModel) -> Vec<Check> {
 }
 
 fn fault(model: &Model, pair: &PairModel) -> Vec<Check> {
-    let (primary, secondary) = (&pair.state.primary, &pair.state.secondary);
+    let (primary, secondary) = (pair.state.serving(), pair.state.other());
     let seen = pair.diagnosis.observed.iter().map(|o| format!("{}: {}", o.who, o.saw)).collect::<Vec<_>>().join("; ");
     let words = if seen.is_empty() { pair.diagnosis.words.clone() } else { format!("{} ({seen})", pair.diagnosis.words) };
     let mut checks = vec![decision_line(pair)];
@@ -146,7 +146,7 @@ fn fault(model: &Model, pair: &PairModel) -> Vec<Check> {
         false => Check::failed(format!("{primary} is faulty"), words, "wait for evidence, or look at the primary yourself"),
     });
     checks.push(agent_line(pair, secondary));
-    match alone::lost(pair) {
+    match alone::lost(model, pair) {
         Some(lone) => checks.push(Check::warning(
             "Recovery points",
             format!("none: {}", alone::words(pair, &lone)),
@@ -207,7 +207,7 @@ fn users_line(pair: &PairModel) -> Check {
 }
 
 fn steps(model: &Model, pair: &PairModel, verb: Verb) -> Vec<RunbookStep> {
-    let (from, to) = (&pair.state.primary, &pair.state.secondary);
+    let (from, to) = (pair.state.serving(), pair.state.other());
     let step = |step: String, who: String, guard: &str| RunbookStep { step, who, guard: guard.to_owned(), planned_secs: None };
     let agent = |cluster: &ClusterName| format!("agent of {cluster}");
     match verb {
@@ -229,7 +229,7 @@ fn steps(model: &Model, pair: &PairModel, verb: Verb) -> Vec<RunbookStep> {
         ],
         Verb::Adjust => vec![
             step(format!("make the next epoch durable at {to}"), agent(to), "a person typed the name, on evidence from two places"),
-            step(prompt::brings(alone::lost(pair).is_some(), from, to), agent(to), "the epoch is durable"),
+            step(prompt::brings(alone::is_lost(pair), from, to), agent(to), "the epoch is durable"),
             step(
                 format!("point applications to {to}"),
                 "the route of its agent".into(),

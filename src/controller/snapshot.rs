@@ -87,6 +87,10 @@ pub struct PairView {
     /// The agents follow a decision that this console does not know: what to do, in words; empty otherwise.
     #[serde(default)]
     pub behind: String,
+    /// A fence that another controller put on for a planned switchover and left, and that cannot be lifted yet: what to do, in words; empty
+    /// otherwise.
+    #[serde(default)]
+    pub left: String,
     /// The old primary, fenced, that a person may make the target of the new one now.
     #[serde(default)]
     pub reversible: Option<ClusterName>,

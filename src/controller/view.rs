@@ -8,7 +8,7 @@ use crate::domain::{Health, Identity, Service};
 
 use super::model::{AgentWatch, DrillModel, Model, PairModel, RunModel};
 use super::snapshot::{ClusterView, DrillView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
-use super::{WatchMode, prompt, reverse, window};
+use super::{WatchMode, catch_up, prompt, reverse, window};
 
 /// Points shown a service.
 const POINTS: usize = 500;
@@ -60,6 +60,7 @@ fn pair_view(model: &Model, pair: &PairModel, now: DateTime<Utc>) -> PairView {
         held_fault: pair.held_fault.clone(),
         conflict: pair.diagnosis.conflict.clone(),
         behind: behind(pair),
+        left: catch_up::left(pair),
         window: window::view(pair),
         reversible: reverse::admissible(pair).is_ok().then(|| pair.state.secondary.clone()),
     }
@@ -143,7 +144,10 @@ fn phase_words(pair: &PairModel) -> String {
             format!("{} is faulty since {}, and its fence still up: waiting for a person", decision.from, clock(*since))
         }
         PairPhase::Unfencing { decision, .. } => format!("planned switchover failed: lifting the fence of {}", decision.from),
-        PairPhase::Promoting { decision } => format!("promoting {}", decision.to),
+        PairPhase::Promoting { decision, lost: Some(since) } => {
+            format!("{} is faulty since {}, in the middle of its promotion: waiting for a person", decision.to, clock(*since))
+        }
+        PairPhase::Promoting { decision, .. } => format!("promoting {}", decision.to),
         phase if let Some(since) = phase.lost() => {
             format!("{} ran alone and is faulty since {}: waiting for a person", pair.state.primary, clock(since))
         }

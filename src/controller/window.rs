@@ -36,9 +36,9 @@ pub(super) async fn commit(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trou
 /// Takes a promotion back.
 pub(super) async fn take_back(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
     let event = |engine: &Engine, pair: &PairModel| {
-        may_take_back(pair)?;
+        let made_by = may_take_back(pair)?;
         typed(&ask, pair, pair.state.secondary.as_str())?;
-        Ok(Event::TakeBackBegan { decision: Box::new(decision(engine, pair, &ask.by)) })
+        Ok(Event::TakeBackBegan { decision: Box::new(decision(engine, pair, made_by, &ask.by)) })
     };
     carry_out(engine, &ask, "to take the promotion back", event, |_, pair| {
         let Some(Event::TakeBackBegan { decision }) = pair.trail.first() else { return None };
@@ -50,7 +50,7 @@ pub(super) async fn take_back(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, T
     .await
 }
 
-fn decision(engine: &Engine, pair: &PairModel, by: &str) -> Decision {
+fn decision(engine: &Engine, pair: &PairModel, made_by: &Decision, by: &str) -> Decision {
     Decision {
         id: DecisionId(engine.id()),
         epoch: pair.epoch().next(),
@@ -59,7 +59,8 @@ fn decision(engine: &Engine, pair: &PairModel, by: &str) -> Decision {
         to: pair.state.secondary.clone(),
         from: pair.state.primary.clone(),
         planned: false,
-        points: Default::default(),
+        // What the old primary holds must not be on its way back to them.
+        points: made_by.points.clone(),
         shown: vec![format!("{} stands back if nothing was written there since its promotion", pair.state.primary)],
         promote: engine.fresh(),
         demote: engine.fresh(),
@@ -133,17 +134,23 @@ pub(super) fn may_commit(pair: &PairModel) -> Result<(), Trouble> {
 }
 
 /// Whether the promotion may be taken back now, as far as the engine knows; what was written the new primary finds out itself.
-pub(super) fn may_take_back(pair: &PairModel) -> Result<(), Trouble> {
+/// The decision that it was made by.
+pub(super) fn may_take_back(pair: &PairModel) -> Result<&Decision, Trouble> {
     undisputed(pair)?;
-    match &pair.state.phase {
-        PairPhase::ActiveAlone { decision, .. } if decision.live.is_none() => {}
+    let decision = match &pair.state.phase {
+        PairPhase::ActiveAlone { unreversed: Some(why), .. } => {
+            let reason = format!("{} may be on its way back to the common points already ({why})", pair.state.secondary);
+            return Err(refused(pair, reason).next("reverse the replication; once it is, a planned switchover leads back"));
+        }
+        PairPhase::ActiveAlone { decision, .. } if decision.live.is_none() => decision,
         phase => {
             return Err(refused(pair, format!("the pair is {}: there is no promotion to take back", phase.name()))
                 .next("once the replication is reversed, a planned switchover leads back"));
         }
-    }
+    };
     pair.check_answers(&pair.state.primary)?;
-    pair.check_answers(&pair.state.secondary)
+    pair.check_answers(&pair.state.secondary)?;
+    Ok(decision)
 }
 
 /// What the console shows of it.

@@ -1,11 +1,12 @@
-//! A primary that is lost while it is alone, or in the middle of a planned switchover: the other cluster goes on from what it holds itself, nothing of either is lost for good, and
-//! what is kept is kept each time anew.
+//! A primary that is lost while it is alone, or either cluster in the middle of a switchover: the other one goes on from what it holds itself,
+//! nothing of either is lost for good, and what is kept is kept each time anew.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::conflict::copy;
 use crate::route::active_at;
 use crate::stand::processes::{Agent, Controller, paired};
 use crate::stand::trees::{assert_same, listing, make};
@@ -151,43 +152,65 @@ async fn a_data_set_with_another_name_at_each_cluster_is_fenced_by_the_right_one
     engine.kill();
 }
 
+/// However far it had come: nobody was told, or it had just opened.
 #[tokio::test]
-async fn a_planned_switchover_whose_new_primary_dies_at_once_leaves_the_old_one_unfenced_again() {
-    let dir = Dir::new();
-    let (east, mut west, controller) = sealed(&dir);
-    let engine = controller.engine(&[]);
-    let since = west.log().len();
-    let (mut switch, _) = controller.begin(&["adjust-identity", "p", "--to", "west", "--confirm", "west", "--planned"]);
-    west.tells(since, "service active here");
-    west.kill();
-    let end = std::time::Instant::now() + LIMIT;
-    // Promoted as far as the engine knows or not: the words on the screen lead out.
-    loop {
-        let status = controller.say(&["status"]).json;
-        if status.pointer("/pairs/0/fault/can_adjust") == Some(&true.into()) {
-            break;
-        }
-        if status.pointer("/pairs/0/phase").and_then(Value::as_str).is_some_and(|phase| phase.contains("promoting")) {
-            // It was not told: only west itself can say.
-            west.start();
-            until("west's word", LIMIT, || async {
-                let status = controller.say(&["status"]).json;
-                let phase = status.pointer("/pairs/0/phase")?.as_str()?.to_owned();
-                (!phase.contains("promoting")).then_some(())
-            })
-            .await;
-            west.kill();
-        }
-        assert!(std::time::Instant::now() < end, "no way out: {status:#}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+async fn a_new_primary_lost_in_the_middle_of_its_promotion_leaves_the_old_one_to_go_on() {
+    for stage in ["order=\"promote\"", "primary identity taken", "service active here"] {
+        let dir = Dir::new();
+        let (mut east, mut west, controller) = sealed(&dir);
+        let engine = controller.engine(&[]);
+        let since = west.log().len();
+        let (mut switch, _) = controller.begin(&["adjust-identity", "p", "--to", "west", "--confirm", "west", "--planned"]);
+        west.tells(since, stage);
+        let report = lost(&mut west, "east", &controller).await;
+        assert_eq!((&report["services"][0]["live"], &report["epoch"]), (&true.into(), &3.into()), "{report:#}");
+        drop(switch.wait());
+        write(&east, "again").expect("no fence of the switchover is left");
+        assert!(active_at(&east).await);
+        returns(&mut west, "west", &controller).await;
+        assert!(active_at(&east).await && write(&west, "stray").is_err(), "{stage}: whatever it had been told before");
+        seals(&controller);
+        assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/docs")));
+        lost(&mut east, "west", &controller).await;
+        assert!(holds(&west, "again"), "and on it goes");
+        engine.kill();
     }
-    drop(switch.wait());
-    let to = controller.done(&["status"])["pairs"][0]["fault"]["survivor"].clone();
-    assert_eq!(to, "east");
-    let report = controller.done(&["adjust-identity", "p", "--to", "east", "--confirm", "east"]);
-    assert_eq!(report["outcome"], "promoted", "{report:#}");
-    write(&east, "again").expect("no fence of the switchover is left");
+}
+
+/// Another console knows of it only what east tells, and west cannot be asked.
+#[tokio::test]
+async fn a_switchover_that_lost_its_console_and_its_new_primary_is_ended_by_a_person() {
+    let dir = Dir::new();
+    let (mut east, mut west, controller) = sealed(&dir);
+    let before = Controller::new(dir.path(), "copy");
+    copy(&controller.state, &before.state);
+    let since = west.log().len();
+    let (mut console, _) = controller.begin(&["adjust-identity", "p", "--to", "west", "--confirm", "west", "--planned"]);
+    west.tells(since, "primary identity taken");
+    west.kill();
+    console.kill().expect("the console");
+    console.wait().expect("it is gone");
+    assert!(write(&east, "early").is_err(), "east is fenced");
+
+    let engine = before.engine(&[]);
+    let words = until("what was left", LIMIT, || async {
+        let status = before.say(&["status"]).json;
+        status.pointer("/pairs/0/left").and_then(Value::as_str).filter(|left| !left.is_empty()).map(str::to_owned)
+    })
+    .await;
+    assert!(words.contains("east is fenced until west answers") && words.contains("adjust-identity p --to east --confirm east"), "{words}");
+    let held = before.say(&["adjust-identity", "p", "--to", "east", "--confirm", "east", "--hold"]);
+    assert!(held.code() == 3 && held.stderr.contains("goes on from what it holds itself"), "{}", held.stderr);
+    let report = before.done(&["adjust-identity", "p", "--to", "east", "--confirm", "east", "--declare", "west burnt down"]);
+    assert_eq!((&report["outcome"], &report["primary"], &report["epoch"]), (&"promoted".into(), &"east".into(), &3.into()), "{report:#}");
+    write(&east, "again").expect("its fence is down");
     assert!(active_at(&east).await);
+    assert_eq!(before.done(&["status"])["pairs"][0]["left"], "");
+    returns(&mut west, "west", &before).await;
+    assert!(active_at(&east).await && write(&west, "stray").is_err(), "west gave its epoch up");
+    seals(&before);
+    assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/docs")));
+    lost(&mut east, "west", &before).await;
     engine.kill();
 }
 

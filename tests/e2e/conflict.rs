@@ -10,7 +10,7 @@ use crate::stand::processes::{Agent, Controller, paired};
 use crate::stand::trees::make;
 use crate::stand::{Dir, http, provider, until};
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
 }
 

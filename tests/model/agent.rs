@@ -129,7 +129,9 @@ impl Agent {
 
     fn promote(&mut self, decision: &Decision, step: u8) -> Result<Option<Outcome>, Trouble> {
         let service = &self.policy.name;
+        let report = PromoteReport { epoch: decision.epoch, services: BTreeMap::new(), failed: BTreeMap::new() };
         match step {
+            1 if self.facts.is_past(decision.epoch) => Ok(Some(Outcome::Promoted(report))),
             0 => {
                 let claim = Claim { identity: Identity::Primary, epoch: decision.epoch, decision: decision.id };
                 self.facts = self.facts.take(claim)?;
@@ -157,7 +159,6 @@ impl Agent {
             _ => {
                 let closed = if self.is_held(decision) { self.sets() } else { Vec::new() };
                 self.facts = self.facts.settle_fence(decision.epoch, &closed);
-                let report = PromoteReport { epoch: decision.epoch, services: BTreeMap::new(), failed: BTreeMap::new() };
                 Ok(Some(Outcome::Promoted(report)))
             }
         }
@@ -220,7 +221,9 @@ impl Agent {
             rules::may_still_fence(decision, self.records.get(&decision.unfence))?;
             self.keep(decision);
         }
-        self.put_on(step)
+        let fenced = self.put_on(step)?;
+        self.facts.fence.planned = Some(self.facts.claim.epoch);
+        Ok(fenced)
     }
 
     pub fn step_down(&mut self, decision: &Decision) -> Result<Option<Outcome>, Trouble> {

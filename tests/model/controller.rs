@@ -100,7 +100,7 @@ impl Controller {
             Effect::StandBack(_) => Event::StoodBack { at: at() },
             Effect::Unfence(_) => Event::Unfenced { at: at() },
             Effect::Reverse(..) => Event::Reversed { at: at(), kept: [].into() },
-            _ => Event::Promoted { at: at(), failed: [].into() },
+            _ => Event::Promoted { at: at(), failed: [].into(), instead: [].into() },
         })
     }
 }
@@ -111,7 +111,7 @@ impl Hash for Controller {
         if let Some(state) = &self.state {
             (&state.primary, state.epoch.0, state.phase.name(), state.phase.lost().is_some()).hash(hasher);
             match &state.phase {
-                PairPhase::Fencing { decision } | PairPhase::Unfencing { decision, .. } | PairPhase::Promoting { decision } => {
+                PairPhase::Fencing { decision } | PairPhase::Unfencing { decision, .. } | PairPhase::Promoting { decision, .. } => {
                     (decision.id, decision.promote, state.secondary == decision.to).hash(hasher);
                 }
                 PairPhase::ActiveAlone { decision, old_primary_fenced, unreversed, held, kept_back, .. } => {

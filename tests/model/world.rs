@@ -173,7 +173,7 @@ impl World {
         // The first controller knows of the one; it has started again and remembers nothing that it was told.
         let decision = Box::new(Decision { id: one, ..world.decision(Epoch(2), cluster(1).clone(), true) });
         let happened = [Event::Decided { decision }, Event::Fenced { at: at(), final_runs: [].into() }];
-        for event in happened.into_iter().chain([Event::Promoted { at: at(), failed: [].into() }]) {
+        for event in happened.into_iter().chain([Event::Promoted { at: at(), failed: [].into(), instead: [].into() }]) {
             assert!(world.controller(0).append(&event));
         }
         world.budget = budget;

@@ -44,6 +44,8 @@ async fn sweep(job: &Job, order: &ArmOrder) -> Result<Vec<String>, Trouble> {
     let mut leftovers = Vec::new();
     for row in job.site.ledger.captures_of(&job.pair, &order.service)? {
         if row.run != order.run && !matches!(row.state, CaptureState::Done(_) | CaptureState::Kept(_)) {
+            // Asked for again, however late, it is not taken at another moment.
+            job.site.ledger.note_dropped(row.run, row.point)?;
             leftovers.extend(capture::release(&job.site, &row).await?);
         }
     }

@@ -30,7 +30,12 @@ pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble>
     // An order from before the commit that comes late closes nothing any more.
     let committed = site.ledger.decisions(&job.pair)?.iter().any(|known| known.id == decision.id && !known.hold);
     let hold = decision.hold && !committed;
-    let active = site.ledger.member(&job.pair)?.active;
+    let facts = site.ledger.member(&job.pair)?;
+    if facts.is_past(decision.epoch) {
+        report.services = facts.active.into_iter().filter_map(|(service, point)| Some((service, point?))).collect();
+        return Ok(Outcome::Promoted(report));
+    }
+    let active = facts.active;
     for service in site.ledger.policies(&job.pair)? {
         job.tell(format!("bringing up {}", service.name));
         // Where it goes on from its own data, the fence of a planned switchover may still stand.
@@ -120,10 +125,15 @@ async fn open(
 
 async fn start_service(job: &Job, decision: &Decision, service: &Service, hold: bool) -> Result<PointId, Trouble> {
     let site = &job.site;
-    let point = decision.points.get(&service.name).copied().ok_or_else(|| {
+    let decided = decision.points.get(&service.name).copied().ok_or_else(|| {
         Trouble::new(TroubleKind::Refused, format!("service {}", service.name), "the decision names no recovery point for it")
             .next("it was never sealed here, or was left out; decide again with a point for it")
     })?;
+    let newest = site.ledger.newest_sealed(&job.pair, &service.name)?.filter(|newest| newest.to == site.cluster);
+    let point = rules::resumes_from(decided, site.ledger.point(decided)?.is_some(), newest.map(|newest| newest.id));
+    if point != decided {
+        tracing::warn!(service = %service.name, %decided, %point, "the decided point is held no more: a later one is brought up");
+    }
     let held = site.ledger.point(point)?;
     if let Some(row) = &held
         && row.record.pair != job.pair
@@ -155,7 +165,8 @@ pub async fn demote(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> {
         return take_back::stand_back(job, &order.decision).await;
     }
     // As they are called while this cluster is still primary.
-    let sets = fence::sets_here(site, &site.ledger.member(&job.pair)?)?;
+    let facts = site.ledger.member(&job.pair)?;
+    let sets = fence::sets_here(site, &facts)?;
     if order.fence_only {
         rules::may_still_fence(&order.decision, site.ledger.instruction(order.decision.unfence)?.as_ref())?;
         site.ledger.keep_decision(&job.pair, &order.decision, site.clock.now())?;
@@ -163,7 +174,8 @@ pub async fn demote(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> {
         step_down(&job.site, &job.pair, &order.decision, &sets)?;
     }
     job.tell("fencing");
-    fence::put_on(site, &job.pair, FenceState::of(&sets)).await.map(Outcome::Fenced)
+    let planned = order.fence_only.then_some(facts.claim.epoch);
+    fence::put_on(site, &job.pair, FenceState { planned, ..FenceState::of(&sets) }).await.map(Outcome::Fenced)
 }
 
 fn step_down(site: &Site, pair: &PairName, decision: &Decision, sets: &[DataSetName]) -> Result<(), Trouble> {

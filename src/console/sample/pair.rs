@@ -95,6 +95,7 @@ pub fn pair() -> PairView {
         held_fault: None,
         conflict: String::new(),
         behind: String::new(),
+        left: String::new(),
         reversible: None,
         window: None,
     }

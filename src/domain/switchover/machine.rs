@@ -4,7 +4,7 @@
 //! replicating ⇄ suspect → awaiting decision → promoting → active alone → (old primary seen) fencing → active alone, old fenced
 //!                                               promoting, held → active alone, held → (a person looked and commits) promoting …
 //! active alone → (a person; nothing written since) taking back → promoting the old primary, from what it holds → replicating
-//! active alone, lost → (a person) promoting the old primary, from what it holds → active alone: what the lost one wrote is kept there
+//! active alone or promoting, lost → (a person) promoting the other one, from what it holds → active alone: the lost one's writes are kept there
 //! replicating → planned: fencing → final run → promoting …   (any failure before the promotion, and its refusal, lifts the fence)
 //! replicating → (a fence found that another controller left) → lifting the fence → replicating
 //! active alone, old fenced → (a person; after a planned one by itself) reversing → replicating, the other way round
@@ -56,7 +56,8 @@ pub struct Decision {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub take_back: bool,
     /// `to`, which was primary until `from` was promoted at this time, goes on from its own live data: no point is brought up, and what
-    /// was written at `from` since is not there. So it is when a promotion is taken back, and when `from` was lost while it was alone.
+    /// was written at `from` since is not there. So it is when a promotion is taken back, and when `from` was lost while it was alone or
+    /// still being promoted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<DateTime<Utc>>,
     /// What the person declared of the fences that could not be read back.
@@ -129,10 +130,13 @@ pub enum PairPhase {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lost: Option<DateTime<Utc>>,
     },
-    /// The secondary is being promoted; repeated until it says so.
+    /// A cluster is being promoted; repeated until it says so.
     Promoting {
         /// By whose decision.
         decision: Box<Decision>,
+        /// Since when that cluster is faulty: the prompt is shown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost: Option<DateTime<Utc>>,
     },
     /// The new primary serves, unprotected; the old one is fenced when it is seen.
     ActiveAlone {
@@ -224,7 +228,8 @@ pub enum Event {
         /// When.
         at: DateTime<Utc>,
     },
-    /// The fault is proven: the prompt is shown. Of a primary that is alone as well, and of one whose fence is being lifted.
+    /// The fault is proven: the prompt is shown. Of a primary that is alone as well, of one whose fence is being lifted, and of a cluster
+    /// that is being promoted.
     FaultDeclared {
         /// When.
         at: DateTime<Utc>,
@@ -281,6 +286,9 @@ pub enum Event {
         at: DateTime<Utc>,
         /// Services that could not be brought up.
         failed: BTreeMap<ServiceName, Trouble>,
+        /// What services resumed from where the decided point was held no more.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        instead: BTreeMap<ServiceName, PointId>,
     },
     /// The old primary says that it is fenced at the new epoch.
     OldPrimaryFenced {

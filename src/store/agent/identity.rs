@@ -41,6 +41,9 @@ pub struct FenceState {
     /// It was put on to prove that nothing was written here: unless this side then stands back, what was open is opened again.
     #[serde(default)]
     pub proving: bool,
+    /// It is of a planned switchover away from this cluster, which was primary of this epoch: no promotion of that epoch lifts it.
+    #[serde(default)]
+    pub planned: Option<Epoch>,
 }
 
 impl FenceState {

@@ -67,6 +67,12 @@ impl PairFacts {
         PairFacts { fence, ..self.clone() }
     }
 
+    /// Whether a promotion of this epoch is over, however often it is asked for again: a planned switchover away from it has put its fence
+    /// on. A controller on an old state may still think that a service is to be brought up.
+    pub fn is_past(&self, epoch: Epoch) -> bool {
+        self.claim.epoch == epoch && self.fence.wanted && self.fence.planned == Some(epoch)
+    }
+
     /// Whether this primary was broken off when it fenced itself to prove that nothing was written here: nobody may ever ask for that
     /// again, so what was open is opened. Not before somebody has said that it still is primary.
     pub fn opens_again(&self) -> bool {
@@ -123,6 +129,12 @@ pub fn as_first_told(known: &[Decision], told: Decision) -> Decision {
     }
 }
 
+/// The point that a service resumes from: the decided one, or, when a controller on an old state has dropped that one since by its policy,
+/// the newest sealed here, which came after it. `held`: the decided one is.
+pub fn resumes_from(decided: PointId, held: bool, newest: Option<PointId>) -> PointId {
+    newest.filter(|newest| !held && *newest > decided).unwrap_or(decided)
+}
+
 /// A point that was told against a base may only follow that very one: `newest` is the newest that this cluster holds of the service,
 /// sealed or about to be. With another one in between (two controllers), the changes would be applied to what they were not told against.
 pub fn may_commit(point: PointId, base: Option<PointId>, newest: Option<PointId>) -> Result<(), Trouble> {
@@ -154,6 +166,14 @@ pub fn may_still_fence(decision: &Decision, unfence: Option<&InstructionRecord>)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_resumes_from_the_decided_point_or_a_later_one_when_that_is_gone() {
+        let id = |n| PointId(uuid::Uuid::from_u64_pair(1, n));
+        assert_eq!(resumes_from(id(5), true, Some(id(9))), id(5));
+        assert_eq!(resumes_from(id(5), false, Some(id(9))), id(9));
+        assert_eq!([None, Some(id(4))].map(|newest| resumes_from(id(5), false, newest)), [id(5); 2], "and is refused by name there");
+    }
 
     #[test]
     fn changes_are_committed_upon_nothing_but_what_they_were_told_against() {

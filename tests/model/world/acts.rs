@@ -83,7 +83,7 @@ impl World {
     }
 
     pub(super) fn decides(&mut self, who: usize, planned: bool) -> bool {
-        let Some(to) = self.controllers[who].state.as_ref().map(|state| state.secondary.clone()) else { return false };
+        let Some(to) = self.controllers[who].state.as_ref().map(|state| state.other().clone()) else { return false };
         let Some(state) = self.looks_round(who, &to) else { return false };
         let claims = self.controllers[who].claims();
         if exchange::contended(&claims).is_some() || (planned && !self.agents[1 - index(&to)].up) {
@@ -92,8 +92,8 @@ impl World {
         if !planned && machine::apply(Some(&state), &Event::FaultDeclared { at: at() }).is_ok() {
             self.controller(who).append(&Event::FaultDeclared { at: at() });
         }
-        let mut decision = self.decision(exchange::next_epoch(&state, &claims), to, planned);
-        if state.phase.is_alone() {
+        let mut decision = self.decision(exchange::next_epoch(&state, &claims, None), to, planned);
+        if state.phase.is_unprotected() {
             // The other cluster holds no newer point: it goes on from what is live there.
             (decision.live, decision.hold) = (Some(at()), false);
         }

@@ -31,7 +31,10 @@ impl Job {
     async fn arm_source(&self, order: &ArmOrder) -> Result<Outcome, Trouble> {
         self.touch(|s, i| {
             let site = &mut s.sites[i];
-            site.captures.retain(|_, capture| capture.run == order.run || capture.report.is_some());
+            let halves = |capture: &Captured| capture.run != order.run && capture.report.is_none();
+            let dropped: Vec<_> = site.captures.values().filter(|capture| halves(capture)).map(|capture| capture.run).collect();
+            site.dropped.extend(dropped);
+            site.captures.retain(|_, capture| !halves(capture));
             let captured = site.captures.iter().filter(|(_, c)| c.run != order.run).map(|(point, _)| *point);
             let held_points = captured.chain(site.points.values().filter(|p| p.sealed).map(|p| p.record.id)).collect();
             Ok(Outcome::Armed(ArmReport { last_point: None, held_points, drift: Vec::new(), warnings: Vec::new() }))

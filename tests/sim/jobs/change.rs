@@ -48,6 +48,9 @@ impl Job {
             self.touch(|s, i| Ok(s.sites[i].agent.open_left())).await?;
         }
         let mut report = PromoteReport { epoch: decision.epoch, services: [].into(), failed: [].into() };
+        if self.world.with(|s| s.sites[self.i].agent.facts.is_past(decision.epoch)) {
+            return Ok(Outcome::Promoted(report));
+        }
         let name = policy().name.clone();
         if decision.live.is_some() || !self.world.with(|s| s.sites[self.i].agent.facts.active.contains_key(&name)) {
             match self.start_service(decision).await {
@@ -71,7 +74,12 @@ impl Job {
         if decision.live.is_some() {
             return self.reopen(decision).await.map(|()| None);
         }
-        let point = decision.points.get(name).copied().ok_or_else(|| self.refused("the decision names no recovery point for it"))?;
+        let decided = decision.points.get(name).copied().ok_or_else(|| self.refused("the decision names no recovery point for it"))?;
+        let (held, newest) = self.world.with(|s| {
+            let site = &s.sites[self.i];
+            (site.points.contains_key(&decided), site.newest().filter(|p| p.record.to == *cluster(self.i)).map(|p| p.record.id))
+        });
+        let point = rules::resumes_from(decided, held, newest);
         if self.world.with(|s| s.sites[self.i].opened != Some(decision.id)) {
             self.bring_up(point).await?;
             if self.world.with(|s| s.sites[self.i].agent.is_held(decision)) {
@@ -140,7 +148,8 @@ impl Job {
         }
         self.touch(|s, i| {
             s.note(format_args!("{} is fenced", cluster(i)));
-            Ok(s.sites[i].agent.put_on(1)?.expect("it is on"))
+            let agent = &mut s.sites[i].agent;
+            Ok(if fence_only { agent.fence(decision, 1) } else { agent.put_on(1) }?.expect("it is on"))
         })
         .await
     }

@@ -29,6 +29,9 @@ pub fn attention(scene: &Scene<'_>, pair: &PairView) -> Vec<Attention> {
     if !pair.conflict.is_empty() {
         add(Said::bad("✖"), "Two decisions of one epoch.".to_owned(), pair.conflict.clone(), None);
     }
+    if !pair.left.is_empty() {
+        add(Said::bad("✖"), "A planned switchover was left half done.".to_owned(), pair.left.clone(), None);
+    }
     if !pair.behind.is_empty() {
         add(Said::bad("✖"), "Another console has changed identities.".to_owned(), pair.behind.clone(), None);
     }

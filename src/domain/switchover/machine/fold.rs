@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{Decision, DecisionOutcome, Effect, Event, IllegalEvent, PairPhase, PairState};
-use crate::domain::{Epoch, PointId, RunId, ServiceName, Trouble};
+use crate::domain::{ClusterName, Epoch, PointId, RunId, ServiceName, Trouble};
 
 /// Folds one event. `Paired` comes first and only once; a decision is illegal while another is carried out.
 pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, IllegalEvent> {
@@ -44,7 +44,7 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone(), lost: None };
         }
         // The secondary has said that it did not take the new epoch and by its rules will not: the old one holds again.
-        (PairPhase::Promoting { decision }, Event::PlannedFailed { trouble }) if decision.planned && decision.from == state.primary => {
+        (PairPhase::Promoting { decision, .. }, Event::PlannedFailed { trouble }) if decision.planned && decision.from == state.primary => {
             new.epoch = Epoch(decision.epoch.0.saturating_sub(1));
             new.phase = PairPhase::Unfencing { decision: decision.clone(), trouble: trouble.clone(), lost: None };
         }
@@ -57,10 +57,10 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             new.phase = PairPhase::Replicating;
             new.last_outcome = Some(DecisionOutcome::Aborted { trouble: trouble.clone() });
         }
-        (PairPhase::Promoting { decision }, Event::Promoted { at, failed }) => {
+        (PairPhase::Promoting { decision, .. }, Event::Promoted { at, failed, instead }) => {
             (new.primary, new.secondary) = (decision.to.clone(), decision.from.clone());
             new.last_outcome = Some(DecisionOutcome::Promoted);
-            new.phase = after_promotion(decision, *at, failed);
+            new.phase = after_promotion(&resumed(decision, instead), *at, failed);
         }
         (PairPhase::ActiveAlone { old_primary_fenced: false, .. }, Event::OldPrimaryFenced { .. }) => {
             if let PairPhase::ActiveAlone { old_primary_fenced, .. } = &mut new.phase {
@@ -68,17 +68,19 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
             }
         }
         // What could not be brought up was tried again; what is up stays so.
-        (PairPhase::ActiveAlone { failed: before, decision, .. }, Event::Promoted { at, failed: now })
+        (PairPhase::ActiveAlone { failed: before, decision, .. }, Event::Promoted { at, failed: now, instead })
             if !before.is_empty() && now.keys().all(|service| before.contains_key(service)) =>
         {
             if decision.take_back {
                 new.phase = after_promotion(decision, *at, now);
-            } else if let PairPhase::ActiveAlone { failed, .. } = &mut new.phase {
+            } else if let PairPhase::ActiveAlone { failed, decision, .. } = &mut new.phase {
                 failed.clone_from(now);
+                **decision = resumed(decision, instead);
             }
         }
         (PairPhase::ActiveAlone { decision, held: true, .. }, Event::PromotionCommitted { promote, .. }) => {
-            new.phase = PairPhase::Promoting { decision: Box::new(Decision { hold: false, promote: *promote, ..(**decision).clone() }) };
+            let decision = Box::new(Decision { hold: false, promote: *promote, ..(**decision).clone() });
+            new.phase = PairPhase::Promoting { decision, lost: None };
         }
         (PairPhase::ActiveAlone { decision: made_by, .. }, Event::TakeBackBegan { decision })
             if decision.take_back && made_by.live.is_none() && turns_round(state, decision) =>
@@ -125,7 +127,7 @@ pub fn next(state: &PairState) -> Vec<Effect> {
         PairPhase::Fencing { decision } => vec![Effect::Demote(decision.clone())],
         PairPhase::FinalRuns { waiting, .. } => vec![Effect::WatchFinalRuns(waiting.clone())],
         PairPhase::Unfencing { decision, .. } => vec![Effect::Unfence(decision.clone())],
-        PairPhase::Promoting { decision } => vec![Effect::Promote(decision.clone())],
+        PairPhase::Promoting { decision, .. } => vec![Effect::Promote(decision.clone())],
         PairPhase::TakingBack { decision, .. } => vec![Effect::StandBack(decision.clone())],
         PairPhase::ActiveAlone { decision, old_primary_fenced, failed, unreversed, held, lost, .. } => {
             let mut effects = Vec::new();
@@ -144,8 +146,8 @@ pub fn next(state: &PairState) -> Vec<Effect> {
 }
 
 /// A decision turns the pair round, under an epoch above every one known here. (The engine asks the agents too, and may know a
-/// higher one.) A healthy primary loses its identity by a planned switchover only. Where one was lost while it was alone, the other
-/// cluster holds no newer point of its data: it goes on from what is live there.
+/// higher one.) A healthy primary loses its identity by a planned switchover only. Where one was lost while it was alone or still being
+/// promoted, the other cluster holds no newer point of its data: it goes on from what is live there.
 fn may_decide(state: &PairState, decision: &Decision) -> bool {
     let undecided = match &state.phase {
         PairPhase::Replicating => decision.planned,
@@ -158,7 +160,14 @@ fn may_decide(state: &PairState, decision: &Decision) -> bool {
 }
 
 fn turns_round(state: &PairState, decision: &Decision) -> bool {
-    decision.epoch > state.epoch && decision.to == state.secondary && decision.from == state.primary
+    decision.epoch > state.epoch && decision.to == *state.other() && decision.from == *state.serving()
+}
+
+/// The decision with the points that services have resumed from: the newest that both clusters have.
+fn resumed(decision: &Decision, instead: &BTreeMap<ServiceName, PointId>) -> Decision {
+    let mut decision = decision.clone();
+    decision.points.extend(instead.iter().map(|(service, point)| (service.clone(), *point)));
+    decision
 }
 
 /// Where a pair goes on once the new primary says that it is. The old one of a promotion that was taken back stands by already: it
@@ -189,6 +198,19 @@ fn may_end_conflict(state: &PairState, decision: &Decision) -> bool {
 }
 
 impl PairState {
+    /// The cluster that serves, or is being promoted to: the one whose loss a person is asked about.
+    pub fn serving(&self) -> &ClusterName {
+        match &self.phase {
+            PairPhase::Promoting { decision, .. } => &decision.to,
+            _ => &self.primary,
+        }
+    }
+
+    /// The other one.
+    pub fn other(&self) -> &ClusterName {
+        if *self.serving() == self.primary { &self.secondary } else { &self.primary }
+    }
+
     fn decided(&mut self, decision: &Decision) {
         self.last_outcome = None;
         let decision = Box::new(decision.clone());
@@ -202,7 +224,7 @@ impl PairState {
     /// From here there is no way back, unless the secondary itself says that it has not made the new epoch durable and will not.
     fn promote(&mut self, decision: Box<Decision>) {
         self.epoch = decision.epoch;
-        self.phase = PairPhase::Promoting { decision };
+        self.phase = PairPhase::Promoting { decision, lost: None };
     }
 
     fn await_runs(&mut self, decision: Box<Decision>, waiting: BTreeMap<ServiceName, RunId>) {
@@ -232,9 +254,14 @@ impl PairPhase {
         matches!(self, PairPhase::ActiveAlone { .. } | PairPhase::TakingBack { .. })
     }
 
-    /// Whether the primary may be lost in the middle of it, which leaves only a person's decision to go on by.
+    /// Whether the primary runs, or comes up, with nobody standing by: should it be lost, the other one goes on from what is live there.
+    pub fn is_unprotected(&self) -> bool {
+        self.is_alone() || matches!(self, PairPhase::Promoting { .. })
+    }
+
+    /// Whether the cluster that serves, or is to, may be lost in the middle of it, which leaves only a person's decision to go on by.
     pub fn may_be_lost(&self) -> bool {
-        self.is_alone() || matches!(self, PairPhase::Unfencing { .. })
+        self.is_unprotected() || matches!(self, PairPhase::Unfencing { .. })
     }
 
     /// The epoch that a cluster may have been asked to take though the pair is not at it.
@@ -245,17 +272,24 @@ impl PairPhase {
         }
     }
 
-    /// Since when such a primary is faulty.
+    /// Since when such a cluster is faulty.
     pub fn lost(&self) -> Option<DateTime<Utc>> {
         match self {
-            PairPhase::ActiveAlone { lost, .. } | PairPhase::TakingBack { lost, .. } | PairPhase::Unfencing { lost, .. } => *lost,
+            PairPhase::ActiveAlone { lost, .. }
+            | PairPhase::TakingBack { lost, .. }
+            | PairPhase::Unfencing { lost, .. }
+            | PairPhase::Promoting { lost, .. } => *lost,
             _ => None,
         }
     }
 
     fn with_lost(&self, since: Option<DateTime<Utc>>) -> PairPhase {
         let mut phase = self.clone();
-        if let PairPhase::ActiveAlone { lost, .. } | PairPhase::TakingBack { lost, .. } | PairPhase::Unfencing { lost, .. } = &mut phase {
+        if let PairPhase::ActiveAlone { lost, .. }
+        | PairPhase::TakingBack { lost, .. }
+        | PairPhase::Unfencing { lost, .. }
+        | PairPhase::Promoting { lost, .. } = &mut phase
+        {
             *lost = since;
         }
         phase

@@ -87,7 +87,7 @@ fn run_sealed(name: &str) -> Event {
 }
 
 fn promoted() -> Event {
-    Event::Promoted { at: at(5), failed: BTreeMap::new() }
+    Event::Promoted { at: at(5), failed: BTreeMap::new(), instead: BTreeMap::new() }
 }
 
 fn reversal_began() -> Event {
@@ -205,8 +205,11 @@ proptest! {
         for (old, event, new) in steps(&events) {
             if promotes(&old) {
                 let refused = matches!((&event, &new.phase), (Event::PlannedFailed { .. }, PairPhase::Unfencing { decision, .. }) if decision.planned);
-                let taken_back = matches!(&old.phase, PairPhase::Promoting { decision } if decision.take_back) && new.phase == PairPhase::Replicating;
-                prop_assert!(refused || taken_back || matches!(new.phase, PairPhase::ActiveAlone { .. }), "{event:?} led from promoting to {}", new.phase.name());
+                let taken_back = matches!(&old.phase, PairPhase::Promoting { decision, .. } if decision.take_back) && new.phase == PairPhase::Replicating;
+                // Its loss is declared or ends, or a person turns to the other one because of it.
+                let same = matches!(event, Event::FaultDeclared { .. } | Event::Recovered { .. }) && next(&new) == next(&old);
+                let turned = matches!(&event, Event::Decided { decision } if decision.live.is_some() && old.phase.lost().is_some());
+                prop_assert!(refused || taken_back || same || turned || matches!(new.phase, PairPhase::ActiveAlone { .. }), "{event:?} led from promoting to {}", new.phase.name());
             }
             if matches!(event, Event::Recovered { .. }) {
                 prop_assert!(next(&old).is_empty() || old.phase.lost().is_some(), "a decision was already being carried out");
@@ -266,7 +269,7 @@ proptest! {
     #[test]
     fn a_promotion_is_taken_back_only_once_the_new_primary_stands_back(events in proptest::collection::vec(any_event(), 0..80)) {
         for (old, event, new) in steps(&events) {
-            let promotes_back = |state: &PairState| matches!(&state.phase, PairPhase::Promoting { decision } if decision.take_back);
+            let promotes_back = |state: &PairState| matches!(&state.phase, PairPhase::Promoting { decision, .. } if decision.take_back);
             if promotes_back(&new) && !promotes_back(&old) {
                 prop_assert!(matches!((&old.phase, &event), (PairPhase::TakingBack { .. }, Event::StoodBack { .. })), "{event:?}");
             }
@@ -306,7 +309,7 @@ fn a_planned_switchover_fences_runs_and_promotes_with_the_final_points() {
     assert_eq!(fold_all(&events[..4]).epoch, Epoch(1), "until the promotion the old epoch holds");
     let state = fold_all(&events);
     assert_eq!(state.epoch, Epoch(2));
-    let PairPhase::Promoting { decision } = state.phase else { panic!("not promoting") };
+    let PairPhase::Promoting { decision, .. } = state.phase else { panic!("not promoting") };
     assert_eq!(decision.points.values().collect::<Vec<_>>(), [&PointId(uuid::Uuid::from_u128(77)); 2]);
 }
 

@@ -36,7 +36,8 @@ fn a_promotion_taken_back_leaves_the_pair_as_it_was_or_goes_on() {
     assert_eq!((next(&failed), failed.primary.clone(), failed.epoch), (next(&before), before.primary, before.epoch));
     let broken = BTreeMap::from([(service("orders"), trouble())]);
     events.push(Event::StoodBack { at: at(7) });
-    let half = after(&events, Event::Promoted { at: at(8), failed: broken }).expect("a service may not open at once");
+    let half =
+        after(&events, Event::Promoted { at: at(8), failed: broken, instead: BTreeMap::new() }).expect("a service may not open at once");
     assert!(matches!(next(&half).as_slice(), [Effect::BringUp(_)]), "it is asked for again");
     let opened = apply(Some(&half), &promoted()).expect("mended");
     events.push(promoted());
@@ -81,6 +82,52 @@ fn a_primary_lost_while_it_is_alone_leaves_the_other_one_to_go_on_from_what_it_h
 }
 
 #[test]
+fn a_cluster_lost_while_it_is_promoted_leaves_the_other_one_to_go_on_from_what_it_holds() {
+    let fault = Event::FaultDeclared { at: at(7) };
+    let of_fault = [faulty(), vec![decided(2, "east", "west", false)]].concat();
+    let of_look = [faulty(), vec![held(2, false), promoted(), committed()]].concat();
+    for mut events in [planned(), of_fault, of_look] {
+        let before = fold_all(&events);
+        assert_eq!((before.serving().as_str(), before.other().as_str()), ("west", "east"));
+        after(&events, goes_on(3, "west", "east")).expect_err("west is well");
+        events.push(fault.clone());
+        after(&events, fault.clone()).expect_err("it is declared once");
+        assert!(promotes(&fold_all(&events)), "it is asked still, should it come back");
+        assert_eq!(after(&events, Event::Recovered { at: at(8) }).expect("it may"), before);
+        assert_eq!(after(&events, promoted()).expect("it was up").primary, cluster("west"));
+        after(&events, decided(3, "west", "east", false)).expect_err("east holds no newer point");
+        after(&events, goes_on(2, "west", "east")).expect_err("west may hold that epoch");
+        after(&events, goes_on(3, "east", "west")).expect_err("it is the lost one");
+        events.push(goes_on(3, "west", "east"));
+        let state = fold_all(&events);
+        assert_eq!((state.serving().as_str(), state.other().as_str(), state.epoch), ("east", "west", Epoch(3)));
+        assert!(
+            matches!(next(&state).as_slice(), [Effect::Promote(decision)] if decision.live.is_some() && decision.to == cluster("east"))
+        );
+        events.extend([fault.clone(), goes_on(4, "east", "west")]);
+        assert_eq!(fold_all(&events).serving(), &cluster("west"), "and so on");
+        events.truncate(events.len() - 2);
+        events.push(promoted());
+        let state = fold_all(&events);
+        assert_eq!((state.primary.as_str(), state.secondary.as_str()), ("east", "west"));
+        assert!(
+            matches!(next(&state).as_slice(), [Effect::Demote(decision)] if decision.from == cluster("west")),
+            "fenced when it is seen"
+        );
+    }
+}
+
+#[test]
+fn an_old_primary_lost_while_a_promotion_is_taken_back_for_it_leaves_the_one_that_stood_back() {
+    let mut events = faulty();
+    events.extend([decided(2, "east", "west", false), promoted(), Event::OldPrimaryFenced { at: at(6) }, take_back(3, "west", "east")]);
+    events.extend([Event::StoodBack { at: at(7) }, Event::FaultDeclared { at: at(8) }, goes_on(4, "east", "west"), promoted()]);
+    let state = fold_all(&events);
+    assert_eq!((state.primary.as_str(), state.epoch), ("west", Epoch(4)));
+    assert!(matches!(next(&state).as_slice(), [Effect::Demote(decision)] if decision.from == cluster("east")));
+}
+
+#[test]
 fn a_primary_lost_while_its_fence_is_being_lifted_leaves_the_secondary_to_take_over() {
     let mut events = planned()[..2].to_vec();
     events.push(Event::PlannedFailed { trouble: trouble() });
@@ -122,11 +169,11 @@ fn after_a_fault_a_person_reverses_the_replication_and_after_a_planned_switchove
 
     let broken = BTreeMap::from([(service("orders"), trouble())]);
     let mut half = planned();
-    half.extend([Event::Promoted { at: at(5), failed: broken }, Event::OldPrimaryFenced { at: at(6) }]);
+    half.extend([Event::Promoted { at: at(5), failed: broken, instead: BTreeMap::new() }, Event::OldPrimaryFenced { at: at(6) }]);
     assert!(matches!(next(&fold_all(&half)).as_slice(), [Effect::BringUp(_)]), "a service that is not up would be copied over good data");
     after(&half, reversal_began()).expect_err("nor does a person");
     let other = BTreeMap::from([(service("bills"), trouble())]);
-    after(&half, Event::Promoted { at: at(7), failed: other }).expect_err("what is up stays so");
+    after(&half, Event::Promoted { at: at(7), failed: other, instead: BTreeMap::new() }).expect_err("what is up stays so");
     half.push(promoted());
     assert!(matches!(next(&fold_all(&half)).as_slice(), [Effect::BeginReversal(_)]), "mended, it goes on");
 }
