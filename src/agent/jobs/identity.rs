@@ -87,14 +87,15 @@ async fn reopen(job: &Job, decision: &Decision, service: &Service) -> Result<(),
     Ok(())
 }
 
-/// What is live here must be one state: what this cluster had, or, where it was being made the target of the other direction, the whole
-/// common point. Between the two it may have gone back part of the way; what it had is kept.
+/// What is live here must be one state: what this cluster had, or, where it was made the target of the other direction, a whole
+/// point. Between the two it may have gone back part of the way; what it had is kept.
 async fn make_whole(job: &Job, service: &Service, common: PointId) -> Result<(), Trouble> {
     let (site, pair) = (&job.site, &job.pair);
-    if site.ledger.applied_point(pair, &service.name)? == Some(common) {
-        let Some(row) = site.ledger.point(common)? else { return Ok(()) };
+    // Of this or of a later point; while it goes back it is of none.
+    if let Some(applied) = site.ledger.applied_point(pair, &service.name)? {
+        let Some(row) = site.ledger.point(applied)? else { return Ok(()) };
         for (set, manifest) in row.record.data_sets.iter().zip(&bring_up::committed_manifests(site, &row.record).await?) {
-            site.component(&set.to)?.make_live(&set.to.path, common, manifest).await?;
+            site.component(&set.to)?.make_live(&set.to.path, applied, manifest).await?;
         }
         return Ok(());
     }

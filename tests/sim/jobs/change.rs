@@ -114,7 +114,7 @@ impl Job {
         let name = &policy().name;
         self.world.with(|s| {
             let (site, common) = (&s.sites[self.i], decision.points.get(name));
-            let torn = common.is_some_and(|common| site.applied != Some(*common) && site.kept.contains_key(common));
+            let torn = common.is_some_and(|common| site.applied.is_none() && site.kept.contains_key(common));
             if torn { Err(self.refused("its data was going back when its direction was being turned")) } else { Ok(()) }
         })?;
         self.touch(|s, i| {
