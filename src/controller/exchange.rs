@@ -124,6 +124,13 @@ pub fn has_not_taken(decision: &Decision, mut claims: impl Iterator<Item = Claim
     claims.all(|claim| claim.epoch < decision.epoch)
 }
 
+/// Whether a planned promotion must not begin: the old primary says that it is open, and the new one that it has not taken the new epoch.
+/// Another controller may have given the switchover up. Each is `None` where it does not answer: then what was read back stands.
+pub fn is_open(decision: &Decision, from: Option<(Claim, bool)>, to: Option<Claim>) -> bool {
+    let open = from.is_some_and(|(claim, fenced)| claim.identity == Identity::Primary && claim.epoch < decision.epoch && !fenced);
+    decision.planned && open && to.is_some_and(|claim| claim.epoch < decision.epoch)
+}
+
 /// What an agent's term means for ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meeting {

@@ -211,6 +211,9 @@ async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effec
         // The old primary takes the secondary identity as soon as it answers.
         return Ok(None);
     }
+    if let Effect::Promote(decision) = effect {
+        check_fenced(engine, pair, decision).await?;
+    }
     let to = letter.to.clone();
     match (effect, instruct(engine, pair, letter).await?) {
         (Effect::Demote(decision), Outcome::Fenced(evidence)) if fencing => {
@@ -227,6 +230,28 @@ async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effec
         (Effect::Reverse(..), Outcome::Reversed(report)) => reverse::done(engine, pair, report).await.map(Some),
         (Effect::Promote(decision), Outcome::Promoted(report)) => Ok(Some(promoted(engine, decision, report))),
         (_, other) => Err(unexpected(&engine.agent(pair, &to)?, &other)),
+    }
+}
+
+/// A planned promotion begins under the fence, which is asked for once more: between its reading and this another controller may have
+/// lifted it.
+async fn check_fenced(engine: &Arc<Engine>, pair: &PairName, decision: &Decision) -> Result<(), Trouble> {
+    if !decision.planned {
+        return Ok(());
+    }
+    let told = |cluster: &ClusterName| {
+        let agent = engine.agent(pair, cluster);
+        async move {
+            let status = engine.look(&agent.ok()?).await.ok()?;
+            let own = status.pairs.into_iter().find(|told| told.pair == *pair)?;
+            Some((own.claim, own.fenced))
+        }
+    };
+    let (from, to) = tokio::join!(told(&decision.from), told(&decision.to));
+    match exchange::is_open(decision, from, to.map(|(claim, _)| claim)) {
+        false => Ok(()),
+        true => Err(Trouble::new(TroubleKind::Refused, format!("cluster {}", decision.from), "its fence is up no more, by its own word")
+            .next("another controller has given this switchover up: decide again if it is still wanted")),
     }
 }
 

@@ -260,7 +260,12 @@ impl Agent {
             0 if decision.from != self.here || self.facts.claim.identity != Identity::Primary => {
                 Err(Trouble::new(TroubleKind::Refused, &self.facts.pair, "only a primary's own fence is lifted this way"))
             }
-            0 => Ok(None),
+            0 => {
+                if let Some(fence) = self.records.get_mut(&decision.demote) {
+                    fence.state = InstructionState::Failed(rules::fence_given_up(decision));
+                }
+                Ok(None)
+            }
             1 => {
                 self.data_fenced = false;
                 Ok(None)

@@ -10,7 +10,7 @@ use super::{Job, Site, bring_up, commit, fence, reverse, take_back};
 use crate::domain::switchover::machine::Decision;
 use crate::domain::{Claim, DataSetName, Entry, Identity, PairName, PointId, Service, Trouble, TroubleKind};
 use crate::protocol::{DemoteOrder, Outcome, PromoteOrder, PromoteReport};
-use crate::store::agent::{FenceState, rules};
+use crate::store::agent::{FenceState, InstructionState, rules};
 
 /// Takes the primary identity and brings each service to its point. A service that cannot be brought up stays closed and does not hold
 /// the others; sent again with the same decision, only those are tried again. While a person is to look at them first, all stay closed;
@@ -218,6 +218,9 @@ pub async fn unfence(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> 
     if order.decision.from != site.cluster || facts.claim.identity != Identity::Primary {
         return Err(Trouble::new(TroubleKind::Refused, format!("pair {}", job.pair), "only a primary's own fence is lifted this way"));
     }
+    // Nobody who asks for the fence again is told that it is up: a controller on an old state would go on with the switchover.
+    let given_up = InstructionState::Failed(rules::fence_given_up(&order.decision));
+    site.ledger.end_instruction(order.decision.demote, &given_up, site.clock.now())?;
     job.tell("lifting the fence");
     let sets = fence::with_true_roots(site, &job.pair, fence::sets_here(site, &facts)?)?;
     if let Some(why) = fence::lift(site, &sets).await.into_iter().next() {

@@ -110,6 +110,19 @@ fn a_planned_switchover_that_the_primary_alone_knows_of_was_begun_elsewhere() {
     assert!(found(&state(&[]), claim(Identity::Secondary, 1, 0)).is_empty());
 }
 
+#[test]
+fn a_planned_promotion_begins_under_the_fence_only() {
+    let (open, fenced) = (Some((claim(Identity::Primary, 1, 0), false)), Some((claim(Identity::Primary, 1, 0), true)));
+    let (there, taken) = (Some(claim(Identity::Secondary, 1, 0)), Some(claim(Identity::Primary, 2, 1)));
+    assert!(is_open(&decision(1, true), open, there));
+    for (from, to) in
+        [(fenced, there), (None, there), (open, taken), (open, None), (Some((claim(Identity::Secondary, 2, 1), false)), there)]
+    {
+        assert!(!is_open(&decision(1, true), from, to), "{from:?} {to:?}");
+    }
+    assert!(!is_open(&decision(1, false), open, there), "a lost primary is not asked");
+}
+
 /// A service that is not up at the new primary would be copied over the old primary's good data.
 #[test]
 fn what_the_new_primary_has_not_brought_up_is_not_forgotten_by_an_adoption() {

@@ -137,7 +137,13 @@ pub fn resumes_from(decided: PointId, held: bool, newest: Option<PointId>) -> Po
 
 /// A point that was told against a base may only follow that very one: `newest` is the newest that this cluster holds of the service,
 /// sealed or about to be. With another one in between (two controllers), the changes would be applied to what they were not told against.
+/// And as points are ordered by their ids, which begin with the controller's time, none is committed that sorts before the newest.
 pub fn may_commit(point: PointId, base: Option<PointId>, newest: Option<PointId>) -> Result<(), Trouble> {
+    if let Some(newest) = newest.filter(|newest| *newest > point) {
+        let reason = format!("{newest} is held here, and is newer by its name: the clock of a controller is, or was, wrong");
+        return Err(Trouble::new(TroubleKind::Refused, format!("point {point}"), reason)
+            .next("set the controllers' clocks right; a run that starts later than that point is sealed again"));
+    }
     match (base, newest) {
         (Some(base), newest) if newest != Some(base) => {
             let newest = newest.map_or("none is held".to_owned(), |newest| format!("{newest} is the newest"));
@@ -146,6 +152,12 @@ pub fn may_commit(point: PointId, base: Option<PointId>, newest: Option<PointId>
         }
         _ => Ok(()),
     }
+}
+
+/// What is answered from the time that a planned switchover's fence is lifted to whoever asks for it again: that it is up is true no more.
+pub fn fence_given_up(decision: &Decision) -> Trouble {
+    Trouble::new(TroubleKind::Refused, &decision.from, "this planned switchover was given up and its fence is lifted")
+        .next("decide again if it is still wanted")
 }
 
 /// The term that counts once a controller was adopted: above that of every instruction still on its way.
@@ -158,8 +170,7 @@ pub fn term_of_adoption(known: Term) -> Term {
 pub fn may_still_fence(decision: &Decision, unfence: Option<&InstructionRecord>) -> Result<(), Trouble> {
     match unfence {
         None => Ok(()),
-        Some(_) => Err(Trouble::new(TroubleKind::Refused, &decision.from, "this planned switchover was given up and its fence is lifted")
-            .next("decide again if it is still wanted")),
+        Some(_) => Err(fence_given_up(decision)),
     }
 }
 
@@ -179,11 +190,15 @@ mod tests {
     fn changes_are_committed_upon_nothing_but_what_they_were_told_against() {
         let id = |n| PointId(uuid::Uuid::from_u64_pair(1, n));
         assert!(may_commit(id(9), Some(id(1)), Some(id(1))).is_ok());
+        for base in [None, Some(id(9))] {
+            let refused = may_commit(id(5), base, Some(id(9))).expect_err("it would sort before the newest");
+            assert!(refused.reason.contains("clock"), "{refused}");
+        }
         assert!(
             may_commit(id(9), None, None).is_ok() && may_commit(id(9), None, Some(id(1))).is_ok(),
             "a full copy replaces what is there"
         );
-        for newest in [None, Some(id(2)), Some(id(10))] {
+        for newest in [None, Some(id(2))] {
             let refused = may_commit(id(9), Some(id(1)), newest).expect_err("another controller's run came in between");
             assert!(refused.kind == TroubleKind::Refused && refused.next_step == "start a new run");
         }
