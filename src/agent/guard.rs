@@ -28,18 +28,10 @@ pub fn body_digest(instruction: &Instruction) -> Result<Digest, Trouble> {
     Ok(Digest::of_bytes(&text))
 }
 
-/// The decision that founds a pair: both agents derive the same one, and a pairing the other way round would be another.
-pub fn founding_decision(pair: &PairName, epoch: Epoch, primary: &ClusterName) -> DecisionId {
-    let text = format!("founding decision\n{pair}\n{epoch}\n{primary}");
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&Digest::of_bytes(text.as_bytes()).0[..16]);
-    DecisionId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
-}
-
 /// The claim that a join makes.
 pub fn founding_claim(pair: &PairName, epoch: Epoch, here: &ClusterName, join: &JoinOrder) -> Claim {
     let primary = if join.identity == Identity::Primary { here } else { &join.peer.cluster };
-    Claim { identity: join.identity, epoch, decision: founding_decision(pair, epoch, primary) }
+    Claim { identity: join.identity, epoch, decision: DecisionId::founding(pair, epoch, primary) }
 }
 
 /// Judges one instruction on the ledger's facts.

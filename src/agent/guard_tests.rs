@@ -234,7 +234,7 @@ fn a_member_is_not_turned_round_by_joining_again() {
     assert_eq!(kind(ask(&instruction(1, 4, join(Identity::Secondary)), &facts)), Some(TroubleKind::Refused));
     assert_eq!(kind(ask(&instruction(1, 2, join(Identity::Primary)), &facts)), Some(TroubleKind::Outdated));
     if let Some(pair) = &mut facts.pair {
-        pair.claim.decision = founding_decision(&pair.pair, Epoch(3), &cluster("east"));
+        pair.claim.decision = DecisionId::founding(&pair.pair, Epoch(3), &cluster("east"));
     }
     assert_eq!(ask(&instruction(1, 3, join(Identity::Primary)), &facts), Ok(Admission::Start { confirm: true }));
     facts.pair = None;

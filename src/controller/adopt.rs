@@ -111,6 +111,15 @@ async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result
         .iter()
         .max_by_key(|t| t.record.claim.epoch)
         .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {name}"), "no agent told of it"))?;
+    let peer = &newest.record.peer.cluster;
+    if exchange::is_untold(&newest.agent.cluster, &newest.record, told.iter().flat_map(|t| &t.record.decisions)) {
+        let reason = format!(
+            "{} only gave way to {peer} and was not told the decision of epoch {}",
+            newest.agent.cluster, newest.record.claim.epoch
+        );
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {name}"), reason)
+            .next(format!("adopt the agent of {peer} as well; if that one is lost for good, unpair, and pair the clusters anew")));
+    }
     let paired = PairedClusters { name: name.clone(), agents: agents(engine, told, newest), paired_at: engine.now() };
     let down = down(engine, told, newest).await;
     let decisions = told.iter().flat_map(|t| t.record.decisions.iter().map(|decision| (&t.agent.cluster, decision)));

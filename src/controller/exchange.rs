@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::domain::switchover::machine::{Decision, Effect, Event, PairPhase, PairState, Reversal, next};
-use crate::domain::{Claim, ClusterName, Digest, Epoch, Identity, InstructionId, RecoveryPoint, ServiceName, Term, Trouble, TroubleKind};
+use crate::domain::{
+    Claim, ClusterName, DecisionId, Digest, Epoch, Identity, InstructionId, RecoveryPoint, ServiceName, Term, Trouble, TroubleKind,
+};
 use crate::protocol::{DemoteOrder, Order, PairRecord, PromoteOrder, ReverseOrder};
 
 /// An instruction to be given, without the term of who gives it.
@@ -208,6 +210,14 @@ pub fn begun_elsewhere(state: &PairState, record: &PairRecord) -> Vec<Decision> 
 pub fn stands_by<'a>(own: &ClusterName, record: &PairRecord, mut points: impl Iterator<Item = &'a RecoveryPoint>) -> bool {
     let secondary = if record.claim.identity == Identity::Primary { &record.peer.cluster } else { own };
     points.any(|point| point.sealed_at.is_some() && point.epoch == record.claim.epoch && point.to == *secondary)
+}
+
+/// Whether nobody who answered was told the decision that a claim follows: a cluster that only gave way to its peer's word was not. Without
+/// it nobody knows from where to where the pair turned, and whether anything stands by.
+pub fn is_untold<'a>(own: &ClusterName, record: &PairRecord, mut decisions: impl Iterator<Item = &'a Decision>) -> bool {
+    let Claim { identity, epoch, decision } = record.claim;
+    let primary = if identity == Identity::Primary { own } else { &record.peer.cluster };
+    decision != DecisionId::founding(&record.pair, epoch, primary) && !decisions.any(|known| known.id == decision)
 }
 
 /// The events that lead to the state that an agent of cluster `own` holds, with every decision that agents told of, by who told it. `stands_by`: see

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ComponentName, DecisionId, Epoch};
+use super::{ClusterName, ComponentName, DecisionId, Digest, Epoch, PairName};
 
 /// What a cluster is for its pair, according to its own agent's durable record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,6 +38,16 @@ pub struct Claim {
     pub epoch: Epoch,
     /// The decision; two decisions of one epoch are a conflict that only a person resolves.
     pub decision: DecisionId,
+}
+
+impl DecisionId {
+    /// The decision that founds a pair: both agents derive the same one, and a pairing the other way round would be another.
+    pub fn founding(pair: &PairName, epoch: Epoch, primary: &ClusterName) -> DecisionId {
+        let text = format!("founding decision\n{pair}\n{epoch}\n{primary}");
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&Digest::of_bytes(text.as_bytes()).0[..16]);
+        DecisionId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
 }
 
 /// How a cluster or component is doing.

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use understudy::agent::guard::{body_digest, founding_decision};
+use understudy::agent::guard::body_digest;
 use understudy::controller::exchange::{self, WayBack};
 use understudy::domain::switchover::machine::{self, Decision, Effect, Event, PairState};
 use understudy::domain::*;
@@ -145,7 +145,7 @@ impl World {
         let state = machine::apply(None, &paired).unwrap();
         let mut first = Controller::new("controller", Some(state), Term(0));
         first.start();
-        let founding = founding_decision(pair(), Epoch(1), cluster(0));
+        let founding = DecisionId::founding(pair(), Epoch(1), cluster(0));
         let claim = |identity| Claim { identity, epoch: Epoch(1), decision: founding };
         let agents = [Identity::Primary, Identity::Secondary].into_iter().enumerate().map(|(i, identity)| member(i, claim(identity)));
         let agents: Vec<_> = agents.map(Arc::new).collect();
@@ -169,9 +169,13 @@ impl World {
         let mut west = member(1, Claim { identity: Identity::Primary, epoch: Epoch(2), decision: one });
         west.data_fenced = false;
         west.facts.active.insert(policy().name.clone(), None);
+        // Each keeps the decision that it follows.
+        let decision = Decision { id: one, ..world.decision(Epoch(2), cluster(1).clone(), true) };
+        west.keep(&decision);
+        east.keep(&Decision { id: other, ..decision.clone() });
         world.agents = [Arc::new(east), Arc::new(west)];
         // The first controller knows of the one; it has started again and remembers nothing that it was told.
-        let decision = Box::new(Decision { id: one, ..world.decision(Epoch(2), cluster(1).clone(), true) });
+        let decision = Box::new(decision);
         let happened = [Event::Decided { decision }, Event::Fenced { at: at(), final_runs: [].into() }];
         for event in happened.into_iter().chain([Event::Promoted { at: at(), failed: [].into(), instead: [].into() }]) {
             assert!(world.controller(0).append(&event));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
-use understudy::agent::guard::{body_digest, founding_decision};
+use understudy::agent::guard::body_digest;
 use understudy::domain::backup::machine::CaptureReport;
 use understudy::domain::*;
 use understudy::protocol::*;
@@ -98,7 +98,7 @@ impl Site {
     /// Paired: east is primary of epoch 1.
     pub fn new(i: usize) -> Site {
         let identity = if i == 0 { Identity::Primary } else { Identity::Secondary };
-        let claim = Claim { identity, epoch: Epoch(1), decision: founding_decision(pair(), Epoch(1), cluster(0)) };
+        let claim = Claim { identity, epoch: Epoch(1), decision: DecisionId::founding(pair(), Epoch(1), cluster(0)) };
         let peer = PeerSpec {
             cluster: cluster(1 - i).clone(),
             address: address(1 - i),

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use understudy::agent::guard::founding_decision;
 use understudy::domain::switchover::machine::Decision;
 use understudy::domain::*;
 
@@ -85,7 +84,7 @@ fn claims_only_rise(s: &mut State, i: usize) {
         });
         s.promise(claim == old || claim.epoch > old.epoch, || format!("invariant 1: {} changed its claim within an epoch", cluster(i)));
     }
-    let founding = claim.decision == founding_decision(pair(), Epoch(1), cluster(0));
+    let founding = claim.decision == DecisionId::founding(pair(), Epoch(1), cluster(0));
     let known = s.sites.iter().flat_map(|site| &site.agent.decisions).find(|d| d.id == claim.decision);
     let by_person = known.is_some_and(|decision| s.truth.commanded.contains(&decision.by));
     s.promise(founding || by_person, || format!("invariant 6: {} follows a decision that nobody took", cluster(i)));

@@ -96,3 +96,17 @@ fn a_fence_that_was_noted_before_proofs_were_is_none_of_a_proof() {
     let read: FenceState = serde_json::from_str(old).expect("read");
     assert!(read.wanted && !read.proving);
 }
+
+/// Invariant 9.
+#[test]
+fn a_promotion_is_past_once_a_planned_switchover_has_fenced_its_cluster() {
+    let (_dir, ledger, pair) = member();
+    let is_past = |epoch| ledger.member(&pair).expect("a member").is_past(Epoch(epoch));
+    ledger.set_fence(&pair, &FenceState::of(&[set("files:docs")])).expect("noted");
+    assert!(!is_past(3), "this fence is of before the promotion");
+    ledger.set_fence(&pair, &FenceState { planned: Some(Epoch(3)), ..FenceState::of(&[set("files:docs")]) }).expect("noted");
+    assert!(is_past(3), "asked for again it lifts nothing");
+    assert!(!is_past(4), "a later decision does");
+    ledger.set_fence(&pair, &FenceState::default()).expect("given up");
+    assert!(!is_past(3));
+}

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use uuid::Uuid;
 
+use understudy::agent::guard::founding_claim;
 use understudy::domain::backup::machine::{CaptureReport, CapturedSet};
 use understudy::domain::drill::check::{CheckEnd, CheckResult};
 use understudy::domain::drill::report::DrillRan;
@@ -12,6 +12,8 @@ use understudy::domain::switchover::machine::Decision;
 use understudy::domain::user_data::UserData;
 use understudy::domain::*;
 use understudy::protocol::*;
+
+use super::PAIR;
 
 /// One cluster's whole state.
 pub struct SimCluster {
@@ -128,7 +130,7 @@ impl SimCluster {
     fn carry_out(&mut self, order: &Order, epoch: Epoch) -> Outcome {
         match order {
             Order::Join(join) => {
-                self.claim = Some(Claim { identity: join.identity, epoch, decision: DecisionId(Uuid::nil()) });
+                self.claim = Some(founding_claim(&PAIR.parse().unwrap(), epoch, &self.name, join));
                 self.peer = Some(join.peer.clone());
                 Outcome::Done
             }

@@ -183,16 +183,10 @@ impl World {
         let (agents, told): (_, Vec<_>) = (&self.agents, (0..2).filter(|i| self.agents[*i].up).collect());
         let told: Vec<&Agent> = told.into_iter().map(|i| &*agents[i]).filter(|a| a.facts.controllers.contains(key)).collect();
         let Some(newest) = told.iter().max_by_key(|agent| agent.facts.claim.epoch) else { return false };
-        let record = PairRecord {
-            pair: pair().clone(),
-            claim: newest.facts.claim,
-            peer: newest.facts.peer.clone(),
-            services: Vec::new(),
-            points: Vec::new(),
-            user_data: None,
-            decisions: Vec::new(),
-            kept: Vec::new(),
-        };
+        if exchange::is_untold(&newest.here, &record_of(newest), told.iter().flat_map(|agent| &agent.decisions)) {
+            return true;
+        }
+        let record = record_of(newest);
         let events = exchange::history(
             &newest.here,
             &record,
@@ -202,5 +196,18 @@ impl World {
         );
         self.controller(who).state = None;
         events.iter().all(|event| self.controller(who).append(event))
+    }
+}
+
+fn record_of(agent: &Agent) -> PairRecord {
+    PairRecord {
+        pair: pair().clone(),
+        claim: agent.facts.claim,
+        peer: agent.facts.peer.clone(),
+        services: Vec::new(),
+        points: Vec::new(),
+        user_data: None,
+        decisions: Vec::new(),
+        kept: Vec::new(),
     }
 }
