@@ -74,7 +74,9 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
         }
     };
     let (contended, holds_it, left) = engine.read(|m| {
-        m.pairs.get(&ask.pair).map_or((false, false, false), |p| (p.is_contended(), p.claims_primary(&ask.to), p.left.is_some()))
+        m.pairs
+            .get(&ask.pair)
+            .map_or((false, false, false), |p| (p.is_contended(), p.claims_primary(&ask.to), p.left_from(&ask.to).is_some()))
     });
     if points.is_empty() && live.is_none() && !(contended && holds_it) {
         return Err(refuse(format!("{} holds no sealed recovery point: nothing could be resumed there", ask.to)).next("run a backup first"));
@@ -141,7 +143,7 @@ pub(super) fn admissible(pair: &PairModel, ask: &Ask) -> Result<(), Trouble> {
              adopt` here; this console then follows what the agents hold",
         ));
     }
-    if let Some(left) = pair.left.as_deref().filter(|left| left.from == ask.to) {
+    if let Some(left) = pair.left_from(&ask.to) {
         return may_go_on(pair, ask, left);
     }
     let is_lost = alone::is_lost(pair);
@@ -309,7 +311,7 @@ pub(super) fn promotion(model: &Model, pair: &PairModel) -> Option<AdjustReport>
     let mut decision = decision.clone();
     for event in &pair.trail {
         if let Event::Promoted { instead, .. } = event {
-            decision.points.extend(instead.iter().map(|(service, point)| (service.clone(), *point)));
+            decision.resume_from(instead);
         }
         if let Event::FinalRunSealed { service, point } = event {
             decision.points.insert(service.clone(), *point);

@@ -53,7 +53,7 @@ pub(super) fn lost<'a>(model: &Model, pair: &'a PairModel) -> Option<Lone<'a>> {
 /// What `to` goes on from where it is not from recovery points: since when it lacks what the other took, and the newest points that both
 /// have. So it is when the other was lost alone, and when it cannot be asked whether it follows a switchover that a controller has left.
 pub(super) fn goes_on(model: &Model, pair: &PairModel, to: &ClusterName) -> Option<(BTreeMap<ServiceName, PointId>, DateTime<Utc>)> {
-    let left = pair.left.as_deref().filter(|left| left.from == *to).map(|left| (left.points.clone(), left.at));
+    let left = pair.left_from(to).map(|left| (left.points.clone(), left.at));
     left.or_else(|| lost(model, pair).map(|lone| (lone.decision.points.clone(), lone.since)))
 }
 

@@ -56,12 +56,10 @@ pub(super) async fn lift_left_fence(engine: &Arc<Engine>, pair: &PairName, clust
             Ok(false) => return false,
             Err(trouble) => {
                 // It waits for somebody's help, who has to hear of it.
-                let left = Some(Box::new(decision));
                 let before = engine.change(|m| {
-                    m.pairs.get_mut(pair).and_then(|p| {
-                        p.left = left;
-                        p.held_by.replace(trouble.clone())
-                    })
+                    let pair = m.pairs.get_mut(pair)?;
+                    pair.left = Some(Box::new(decision));
+                    pair.held_by.replace(trouble.clone())
                 });
                 if before.as_ref() != Some(&trouble) {
                     engine.note(Level::Warning, pair.as_str(), trouble.to_string()).await;

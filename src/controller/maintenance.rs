@@ -60,7 +60,7 @@ async fn ended(engine: &Arc<Engine>, pair: &PairName, text: &str) {
     let stands = engine.read(|m| {
         let pair = m.pairs.get(pair)?;
         let waits = matches!(pair.state.phase, PairPhase::AwaitingDecision { .. }) && pair.diagnosis.verdict.offers_button();
-        waits.then(|| format!("{} is faulty still, and nobody has decided: {}", pair.state.serving(), pair.diagnosis.words))
+        waits.then(|| format!("{} is faulty still, and nobody has decided: {}", pair.state.primary, pair.diagnosis.words))
     });
     if let Some(stands) = stands {
         engine.alert(AlertKind::Fault, pair.as_str(), &stands).await;

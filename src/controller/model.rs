@@ -208,6 +208,11 @@ impl PairModel {
         }
     }
 
+    /// The planned switchover away from this cluster that another controller left.
+    pub fn left_from(&self, cluster: &ClusterName) -> Option<&Decision> {
+        self.left.as_deref().filter(|left| left.from == *cluster)
+    }
+
     /// Index of a cluster in `paired.agents`.
     pub fn index(&self, cluster: &ClusterName) -> Option<usize> {
         self.paired.agents.iter().position(|a| &a.enrolled.cluster == cluster)

@@ -55,7 +55,7 @@ pub async fn put_on(site: &Site, pair: &PairName, fence: FenceState) -> Result<V
         })
         .collect::<Vec<_>>();
     let failed = results.into_iter().find_map(|(_, result)| result.err());
-    site.ledger.set_fence(pair, &FenceState { held: failed.is_none(), evidence: evidence.clone(), ..fence.clone() })?;
+    site.ledger.set_fence(pair, &FenceState { held: failed.is_none(), evidence: evidence.clone(), ..fence })?;
     failed.map_or(Ok(evidence), Err)
 }
 

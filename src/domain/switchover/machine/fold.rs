@@ -60,7 +60,9 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
         (PairPhase::Promoting { decision, .. }, Event::Promoted { at, failed, instead }) => {
             (new.primary, new.secondary) = (decision.to.clone(), decision.from.clone());
             new.last_outcome = Some(DecisionOutcome::Promoted);
-            new.phase = after_promotion(&resumed(decision, instead), *at, failed);
+            let mut resumed = (**decision).clone();
+            resumed.resume_from(instead);
+            new.phase = after_promotion(&resumed, *at, failed);
         }
         (PairPhase::ActiveAlone { old_primary_fenced: false, .. }, Event::OldPrimaryFenced { .. }) => {
             if let PairPhase::ActiveAlone { old_primary_fenced, .. } = &mut new.phase {
@@ -75,7 +77,7 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
                 new.phase = after_promotion(decision, *at, now);
             } else if let PairPhase::ActiveAlone { failed, decision, .. } = &mut new.phase {
                 failed.clone_from(now);
-                **decision = resumed(decision, instead);
+                decision.resume_from(instead);
             }
         }
         (PairPhase::ActiveAlone { decision, held: true, .. }, Event::PromotionCommitted { promote, .. }) => {
@@ -163,11 +165,11 @@ fn turns_round(state: &PairState, decision: &Decision) -> bool {
     decision.epoch > state.epoch && decision.to == *state.other() && decision.from == *state.serving()
 }
 
-/// The decision with the points that services have resumed from: the newest that both clusters have.
-fn resumed(decision: &Decision, instead: &BTreeMap<ServiceName, PointId>) -> Decision {
-    let mut decision = decision.clone();
-    decision.points.extend(instead.iter().map(|(service, point)| (service.clone(), *point)));
-    decision
+impl Decision {
+    /// Takes note of the points that services have resumed from instead: the newest that both clusters have.
+    pub fn resume_from(&mut self, instead: &BTreeMap<ServiceName, PointId>) {
+        self.points.extend(instead.iter().map(|(service, point)| (service.clone(), *point)));
+    }
 }
 
 /// Where a pair goes on once the new primary says that it is. The old one of a promotion that was taken back stands by already: it
