@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use agents::{Console, StoppedAgent, TestAgent, decision, eventually, pair_up, policy, wait_confirmed};
 use chrono::TimeDelta;
+use understudy::domain::switchover::machine::Decision;
 use understudy::domain::{Epoch, Identity, InstructionId, Term, TroubleKind};
 use understudy::protocol::enrol::EnrolCode;
 use understudy::protocol::{
@@ -219,6 +220,26 @@ async fn two_decisions_of_one_epoch_are_a_conflict_that_a_new_decision_ends() {
     console.done(&east, console.instruction(3, Order::Promote(PromoteOrder { decision: decision.clone() }))).await.unwrap();
     console.done(&west, console.instruction(3, Order::Demote(DemoteOrder { decision, fence_only: false }))).await.unwrap();
     eventually("the route leads to east again", async || route.active(&pair, &service).await.is_some_and(|c| c.as_str() == "east")).await;
+}
+
+/// As a controller does that adopted, and does not know that the service is up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_goes_on_from_its_own_data_and_is_asked_again_closes_nothing_when_its_component_is_away() {
+    let (east, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&east, &west).await;
+    console.store_policies(&[&east, &west]).await;
+    let decision = Decision { live: Some(chrono::Utc::now()), ..decision(2, "east", "west") };
+    let promote = || console.instruction(2, Order::Promote(PromoteOrder { decision: decision.clone() }));
+    for hidden in [false, true] {
+        if hidden {
+            east.hide_database(true);
+        }
+        let Outcome::Promoted(report) = console.done(&east, promote()).await.unwrap() else { panic!("not promoted") };
+        assert!(report.failed.is_empty(), "{report:?}");
+    }
+    east.hide_database(false);
+    assert!(!console.client(&east).status().await.unwrap().pairs[0].fenced, "no fence is waiting to go up");
+    east.write_order().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,6 +79,9 @@ pub(super) fn pair_lines(pair: &PairView, points: &[RecoveryPoint]) -> Vec<Strin
     lines
 }
 
+/// What `status` says first of an engine that another one ousted.
+pub(super) const OUSTED: &str = "OUSTED: another controller commands the agents; this engine changes nothing until it is started again";
+
 /// What `status` says first of an engine that only observes.
 pub(super) const OBSERVING: &str =
     "this engine only observes: no fault is prompted, no identity is changed (mode = \"observe\" in engine.toml)";

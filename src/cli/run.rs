@@ -52,10 +52,18 @@ async fn follow(session: &Session, run: RunId) -> Result<RunReport, Trouble> {
                     return Ok(view.report.clone());
                 }
             }
+            if newest.ousted && view.phase.is_committing() {
+                return Ok(unknown(
+                    view,
+                    "another controller commands the agents since it began to commit",
+                    "see that controller's `understudy runs`",
+                ));
+            }
             if is_lost(&newest, view) {
                 let since = *silent_since.get_or_insert_with(std::time::Instant::now);
                 if since.elapsed() > Limits::default().dead_agent() {
-                    return Ok(given_up(view));
+                    let reason = format!("the agent of {} stopped answering while it committed", view.report.to);
+                    return Ok(unknown(view, &reason, "start an engine when that agent is back: the run then ends, one way or the other"));
                 }
             } else {
                 silent_since = None;
@@ -92,14 +100,12 @@ fn tell(view: &RunView, told: &mut Option<Phase>, lines: &mut usize) {
 fn is_lost(snapshot: &Snapshot, view: &RunView) -> bool {
     let pair = snapshot.pairs.iter().find(|p| p.name == view.report.pair);
     let answers = pair.and_then(|p| p.clusters.iter().find(|c| c.name == view.report.to)).is_some_and(|c| c.agent_answers);
-    matches!(view.phase, Phase::Commit | Phase::Finish) && !answers
+    view.phase.is_committing() && !answers
 }
 
 /// The outcome is not known, and the report says so.
-fn given_up(view: &RunView) -> RunReport {
-    let reason =
-        format!("the agent of {} stopped answering while it committed: whether the point is sealed is not known yet", view.report.to);
-    let trouble = Trouble::new(TroubleKind::Unreachable, format!("run {}", view.run), reason)
-        .next("start an engine when that agent is back: the run then ends, one way or the other");
+fn unknown(view: &RunView, reason: &str, next: &str) -> RunReport {
+    let reason = format!("{reason}: whether the point is sealed is not known yet");
+    let trouble = Trouble::new(TroubleKind::Unreachable, format!("run {}", view.run), reason).next(next);
     RunReport { error: Some(trouble), ..view.report.clone() }
 }

@@ -100,14 +100,14 @@ fn leftovers(found: &Leftovers, json: bool) -> Result<u8, Trouble> {
 
 fn status(session: &Session, json: bool) -> Result<u8, Trouble> {
     let snapshot = session.handle.snapshot();
-    let report = StatusReport { observing: snapshot.observing, pairs: snapshot.pairs.clone() };
+    let report = StatusReport { observing: snapshot.observing, ousted: snapshot.ousted, pairs: snapshot.pairs.clone() };
     if json {
         output::json(&report)?;
     } else if report.pairs.is_empty() {
         output::line("no pairs yet")?;
     } else {
-        let observing = report.observing.then(|| output::OBSERVING.to_owned());
-        observing.iter().try_for_each(|line| output::line(line))?;
+        let whole = [(report.ousted, output::OUSTED), (report.observing, output::OBSERVING)];
+        whole.iter().filter(|(holds, _)| *holds).try_for_each(|(_, words)| output::line(words))?;
         report.pairs.iter().flat_map(|pair| output::pair_lines(pair, &snapshot.points)).try_for_each(|line| output::line(&line))?;
     }
     Ok(DONE)

@@ -38,6 +38,11 @@ fn shots() -> Vec<Shot> {
             ..shot("fault-light", Screen::Overview)
         },
         Shot { snapshot: sample::lost, prepare: App::type_confirmation, ..shot("fault-alone", Screen::Overview) },
+        Shot { snapshot: sample::lost_promoting, prepare: App::type_confirmation, ..shot("fault-promoting", Screen::Overview) },
+        Shot { snapshot: sample::left, ..shot("left", Screen::Overview) },
+        Shot { snapshot: sample::left, theme: Preference::Light, ..shot("left-light", Screen::Overview) },
+        Shot { snapshot: sample::ousted, ..shot("ousted", Screen::Clusters) },
+        Shot { snapshot: sample::ousted, theme: Preference::Light, ..shot("ousted-light", Screen::Overview) },
         shot("clusters", Screen::Clusters),
         Shot { prepare: App::open_switchover, ..shot("switchover", Screen::Clusters) },
         Shot { snapshot: sample::held, ..shot("held", Screen::Clusters) },

@@ -222,8 +222,7 @@ async fn settle_runs(engine: &Arc<Engine>, ask: &Ask) -> Result<(), Trouble> {
             // One that has just moved on is seen below.
             drop(runs::cancel(engine, run, &ask.by).await);
         }
-        use crate::domain::backup::machine::Phase;
-        let committing = || engine.read(|m| m.runs.get(&run).is_some_and(|r| matches!(r.state.phase, Phase::Commit | Phase::Finish)));
+        let committing = || engine.read(|m| m.runs.get(&run).is_some_and(|r| r.state.phase.is_committing()));
         let wait = tokio::time::timeout(engine.limits.patience, async {
             while committing() {
                 tokio::time::sleep(engine.limits.backoff).await;

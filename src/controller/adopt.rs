@@ -83,11 +83,12 @@ async fn nothing_to_adopt(engine: &Engine, agents: &[Enrolled]) -> Trouble {
     Trouble::new(TroubleKind::NotFound, "the agents", "they are in no pair: there is nothing to adopt").next("pair them instead")
 }
 
-/// A pair that is rebuilt under a run, or under a change of identity, of this very engine would pull the ground from under it.
+/// A pair that is rebuilt under a run, or under a change of identity, of this very engine would pull the ground from under it. Not so a
+/// run that is being committed: who is not in command cannot hear how that ends, and has to adopt to hear of it.
 fn refuse_while_at_work(engine: &Engine, pair: &PairName) -> Result<(), Trouble> {
     let run = engine.read(|m| {
         let mut runs = m.runs.values().filter(|r| r.state.spec.service.pair == *pair);
-        runs.find(|r| !r.has_ended()).map(|r| (r.state.spec.run, r.state.spec.service.name.clone()))
+        runs.find(|r| !r.has_ended() && !r.state.phase.is_committing()).map(|r| (r.state.spec.run, r.state.spec.service.name.clone()))
     });
     let changing = engine.read(|m| {
         let own = m.pairs.get(pair).filter(|p| !exchange::may_rebuild(&p.state, p.held_by.as_ref()));

@@ -335,6 +335,9 @@ pub struct StatusReport {
     /// The engine only observes: no fault is prompted, no identity changed.
     #[serde(default)]
     pub observing: bool,
+    /// Another controller commands the agents now: nothing is changed from here.
+    #[serde(default)]
+    pub ousted: bool,
     /// The pairs.
     pub pairs: Vec<PairView>,
 }

@@ -45,6 +45,7 @@ pub(super) fn fault(model: &Model, pair: &PairModel) -> Option<FaultPrompt> {
         refused,
         survivor,
         live: alone::is_lost(pair),
+        promoting: matches!(pair.state.phase, PairPhase::Promoting { .. }),
     })
 }
 

@@ -93,15 +93,26 @@ fn check_pair(pair: &PairModel, started_by: StartedBy) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// What follows the milliseconds in a UUIDv7 (RFC 9562, 5.7): version, variant and chance.
+const CHANCE_BITS: u32 = 80;
+
 /// What a new run has to sort after, here and at both agents: the order of ids is that of time, also when our clock was set back.
 struct Newest {
     run: Option<Uuid>,
     point: Option<Uuid>,
 }
 
-/// An id above the newest one.
+/// An id above the newest one: the fresh one, or, where our clock is behind, the same chance a millisecond after the newest. Another
+/// controller, whose clock is behind too, draws another one.
 fn after(fresh: Uuid, newest: Option<Uuid>) -> Uuid {
-    newest.map_or(fresh, |newest| fresh.max(Uuid::from_u128(newest.as_u128().saturating_add(1))))
+    let millis = |id: Uuid| id.as_u128() >> CHANCE_BITS;
+    match newest {
+        Some(newest) if fresh <= newest => {
+            let chance = fresh.as_u128() & ((1 << CHANCE_BITS) - 1);
+            Uuid::from_u128((millis(newest) + 1) << CHANCE_BITS | chance)
+        }
+        _ => fresh,
+    }
 }
 
 fn make_spec(engine: &Engine, service: Service, pair: &PairModel, moment: DateTime<Utc>, started_by: StartedBy, newest: Newest) -> RunSpec {
@@ -168,7 +179,7 @@ pub(super) async fn cancel(engine: &Arc<Engine>, run: RunId, by: &str) -> Result
 
 fn refuse_cancel(run: RunId, phase: Phase) -> Trouble {
     let (reason, next) = match phase {
-        Phase::Commit | Phase::Finish => ("it is being committed: the secondary finishes it alone", "wait for it to be sealed"),
+        phase if phase.is_committing() => ("it is being committed: the secondary finishes it alone", "wait for it to be sealed"),
         Phase::Abort => ("it is being dropped already", ""),
         _ => ("it has ended", ""),
     };
@@ -322,9 +333,38 @@ fn words(event: &Event) -> (Level, String) {
         Event::Verified { .. } => (Level::Info, "every staged byte was read back and is right".into()),
         Event::Committed { .. } => (Level::Info, "committed: the secondary finishes alone from here".into()),
         Event::Sealed { point, .. } => (Level::Info, format!("sealed as {}", point.id)),
+        Event::PointGone { trouble, .. } => (Level::Warning, trouble.to_string()),
         Event::CancelRequested { by, .. } => (Level::Info, format!("{by} cancelled it")),
         Event::StepFailed { step, trouble, .. } => (Level::Fault, format!("step {step:?} failed: {trouble}")),
         Event::Dropped { leftovers, .. } if leftovers.is_empty() => (Level::Info, "dropped; nothing of it is left".into()),
         Event::Dropped { leftovers, .. } => (Level::Warning, format!("dropped; left behind: {}", leftovers.join("; "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(millis: u64, chance: [u8; 10]) -> Uuid {
+        uuid::Builder::from_unix_timestamp_millis(millis, &chance).into_uuid()
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_sorts_after_the_newest_and_two_controllers_never_draw_the_same(
+            now in 0u64..1 << 47,
+            newest in (0u64..1 << 47, any::<[u8; 10]>()),
+            ours in any::<[u8; 10]>(),
+            theirs in any::<[u8; 10]>(),
+        ) {
+            let newest = id(newest.0, newest.1);
+            let drawn = [ours, theirs].map(|chance| after(id(now, chance), Some(newest)));
+            for id in drawn {
+                prop_assert!(id > newest && id.get_version_num() == 7 && id.get_variant() == uuid::Variant::RFC4122, "{id}");
+            }
+            prop_assert_eq!(drawn[0] == drawn[1], id(now, ours) == id(now, theirs));
+        }
     }
 }

@@ -30,6 +30,9 @@ pub struct Snapshot {
     /// It only observes: no fault is prompted, no identity changed.
     #[serde(default)]
     pub observing: bool,
+    /// Another controller commands the agents now: nothing is changed from here.
+    #[serde(default)]
+    pub ousted: bool,
     /// The pairs.
     pub pairs: Vec<PairView>,
     /// Runs under way, and the newest ended ones (at most 200), newest first.
@@ -249,6 +252,9 @@ pub struct FaultPrompt {
     /// The services would go on from what is live at the survivor: the primary was lost while it was alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub live: bool,
+    /// It was lost in the middle of its promotion: that goes on by itself when it comes back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub promoting: bool,
 }
 
 /// A fault of which nobody is prompted: in a maintenance, or by an engine that only observes.

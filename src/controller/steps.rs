@@ -1,6 +1,6 @@
 //! One step of a backup run: which instruction goes to which agent, and which event its end is.
 
-use crate::domain::backup::machine::{Event, Phase, RunState, Step};
+use crate::domain::backup::machine::{Event, Phase, RunSpec, RunState, Step, will_not_commit};
 use crate::domain::{ClusterName, CopyMode, Epoch, InstructionId, PointDataSet, PointId, RecoveryPoint, Trouble, TroubleKind};
 use crate::protocol::{
     AbortOrder, ArmOrder, ArmReport, CaptureOrder, CommitOrder, Order, Outcome, Progress, SetCounts, TransferOrder, VerifyOrder,
@@ -10,7 +10,7 @@ use crate::store::controller::Enrolled;
 use super::engine::Engine;
 use super::instruct::{Errand, unexpected};
 use super::snapshot::Level;
-use super::{clock, runs};
+use super::{clock, points, runs};
 
 /// Samples for the rate shown.
 const RATE_SAMPLES: usize = 20;
@@ -24,7 +24,10 @@ pub(super) async fn perform(engine: &Engine, state: &RunState, step: Step) -> Re
         Step::Transfer => run.transfer().await,
         Step::Verify => run.verify().await,
         Step::Commit => {
-            let committed = run.commit().await;
+            let committed = match run.commit().await {
+                Err(trouble) if will_not_commit(&trouble) => run.how_it_ended(trouble).await,
+                committed => committed,
+            };
             // From here on only the secondary knows how it ends; somebody else commands it now.
             if committed.is_err() {
                 engine.check_in_command()?;
@@ -46,7 +49,11 @@ impl Run<'_> {
         let spec = &self.state.spec;
         let lead = chrono::TimeDelta::from_std(self.engine.limits.lead).unwrap_or_default();
         // A moment far away is waited for before anything is asked of the agents. A cancel ends the wait.
-        if let Ok(wait) = (spec.moment - lead - self.engine.now()).to_std() {
+        let due = spec.moment - lead;
+        if let Ok(wait) = (due - self.engine.now()).to_std() {
+            if due <= self.state.started_at && wait > self.engine.limits.patience {
+                return Err(set_back(spec));
+            }
             tokio::time::sleep(wait).await;
         }
         self.check_epoch()?;
@@ -160,6 +167,17 @@ impl Run<'_> {
         }
     }
 
+    /// The order was refused for good, which may come from after a commit whose answer was lost: what the secondary holds tells.
+    async fn how_it_ended(&self, refused: Trouble) -> Result<Event, Trouble> {
+        let (spec, at) = (&self.state.spec, self.engine.now());
+        let Some(record) = points::refresh(self.engine, &spec.service.pair, &spec.to).await? else { return Err(refused) };
+        match record.points.into_iter().find(|point| point.id == spec.point) {
+            Some(point) if point.sealed_at.is_some() => Ok(Event::Sealed { at, point: Box::new(point) }),
+            None if self.state.phase == Phase::Finish => Ok(Event::PointGone { at, trouble: gone(spec) }),
+            _ => Err(refused),
+        }
+    }
+
     fn point(&self) -> Result<RecoveryPoint, Trouble> {
         let (state, spec) = (self.state, &self.state.spec);
         let captured = state
@@ -263,6 +281,20 @@ impl Run<'_> {
             }
         });
     }
+}
+
+/// It was due when it began, and is not any more. Waiting for it could take hours, under a planned switchover's fence too.
+fn set_back(spec: &RunSpec) -> Trouble {
+    let reason =
+        format!("its moment, {}, was at hand when it began, and lies ahead now: this controller's clock was set back", spec.moment);
+    Trouble::new(TroubleKind::Refused, format!("run {}", spec.run), reason)
+        .next("start it again; keep the controller on a time source (NTP)")
+}
+
+fn gone(spec: &RunSpec) -> Trouble {
+    let reason = format!("it was committed at {}, which does not hold it any more: it was dropped before its seal was told here", spec.to);
+    Trouble::new(TroubleKind::NotFound, format!("point {}", spec.point), reason)
+        .next("retention of another controller, or a person, did that; the newest recovery point is in `understudy status`")
 }
 
 /// The newest point of the secondary, if the primary still holds it too and the target is what it left.

@@ -102,6 +102,7 @@ fn nothing_yet() -> Snapshot {
         at: Utc::now(),
         ready: false,
         observing: false,
+        ousted: false,
         pairs: vec![],
         runs: vec![],
         points: vec![],

@@ -140,6 +140,13 @@ impl TestAgent {
         rusqlite::Connection::open(self.stopped.dir.path().join("data.db"))?.execute("INSERT INTO orders(item) VALUES('tea')", [])
     }
 
+    /// The database is not where it was, or is there again.
+    pub fn hide_database(&self, hidden: bool) {
+        let [here, away] = ["data.db", "data.away"].map(|name| self.stopped.dir.path().join(name));
+        let (from, to) = if hidden { (here, away) } else { (away, here) };
+        std::fs::rename(from, to).unwrap();
+    }
+
     fn as_peer(&self) -> PeerSpec {
         PeerSpec {
             cluster: self.stopped.name.parse().unwrap(),

@@ -34,6 +34,39 @@ async fn nothing_is_adopted_under_a_run_that_is_under_way() {
     stand.world.east().held.clear();
     assert_eq!(stand.ended(run).await.outcome, Some(RunOutcome::Sealed), "the run goes on as if nothing had been asked");
     assert!(matches!(stand.ask(adopt()).await, Reply::Changes(_)));
+    stand.world.west().held.insert("commit");
+    let run = stand.start_run().await;
+    stand.until("the record is written", |s| s.runs.iter().any(|r| r.phase == Phase::Finish)).await;
+    assert!(matches!(stand.ask(adopt()).await, Reply::Changes(_)), "one that is committed may wait for what only adopting tells");
+    stand.world.west().held.clear();
+    assert_eq!(stand.ended(run).await.outcome, Some(RunOutcome::Sealed));
+}
+
+/// Its seal was never told here: another console commands the agents since, and the agent's own note of it was lost with a full disk.
+#[tokio::test]
+async fn a_run_whose_seal_another_console_saw_ends_when_its_own_console_commands_again() {
+    for dropped in [false, true] {
+        let mut stand = Stand::paired().await;
+        stand.world.west().held.insert("commit");
+        let run = stand.start_run().await;
+        stand.until("the record is written", |s| s.runs.iter().any(|r| r.phase == Phase::Finish)).await;
+        let other = stand.copied_state().await;
+        stand.until("it is ousted, and says so", |s| s.ousted).await;
+        stand.halt().await;
+        stand.world.west().held.clear();
+        assert_eq!(other.ended(run).await.outcome, Some(RunOutcome::Sealed));
+        other.stop().await;
+        stand.world.west().forget("commit");
+        stand.world.west().failing.insert("commit", Trouble::new(TroubleKind::Refused, "point", "nothing of it is staged here"));
+        if dropped {
+            stand.world.west().points.clear();
+        }
+        stand.start().await;
+        let report = stand.ended(run).await;
+        let said = report.error.as_ref().is_some_and(|trouble| trouble.reason.contains("does not hold it any more"));
+        let wanted = if dropped { RunOutcome::Failed } else { RunOutcome::Sealed };
+        assert_eq!((report.outcome, said), (Some(wanted), dropped), "{report:?}");
+    }
 }
 
 /// The code, and no acquaintance, makes the pairs there ours: another controller may have adopted them meanwhile.

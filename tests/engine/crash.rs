@@ -2,6 +2,7 @@
 
 use crate::sim::{PAIR, World};
 use crate::stand::{Site, Stand};
+use chrono::TimeDelta;
 use understudy::controller::Command;
 use understudy::domain::{Epoch, Identity, RunOutcome};
 
@@ -92,4 +93,18 @@ fn a_planned_switchover_survives_a_kill_at_every_call() {
 fn a_stand_starts_and_stops() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async { Stand::paired().await.stop().await });
+}
+
+#[tokio::test]
+async fn a_run_whose_moment_lies_hours_ahead_since_the_clock_was_set_back_is_not_waited_for() {
+    let mut stand = Stand::paired().await;
+    stand.step_clock(TimeDelta::hours(1));
+    stand.world.east().held.insert("arm");
+    let run = stand.start_run().await;
+    stand.halt().await;
+    stand.step_clock(TimeDelta::zero());
+    stand.start().await;
+    let report = stand.ended(run).await;
+    let reason = report.error.map(|trouble| trouble.reason).unwrap_or_default();
+    assert!(report.outcome == Some(RunOutcome::Failed) && reason.contains("clock was set back"), "{reason}");
 }

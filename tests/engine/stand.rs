@@ -167,13 +167,22 @@ impl Stand {
     }
 
     pub async fn restart(&mut self) {
+        self.halt().await;
+        self.start().await;
+    }
+
+    pub async fn halt(&mut self) {
         self.handle.take().unwrap().stop(LIMIT).await;
+    }
+
+    /// Starts the engine again after a halt.
+    pub async fn start(&mut self) {
         self.handle = Some(engine(self.dir.path(), &self.world).await.unwrap());
         self.until("ready", |s| s.ready).await;
     }
 
     pub async fn stop(mut self) {
-        self.handle.take().unwrap().stop(LIMIT).await;
+        self.halt().await;
     }
 
     pub async fn ask(&self, command: Command) -> Reply {

@@ -38,8 +38,10 @@ pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble>
     let active = facts.active;
     for service in site.ledger.policies(&job.pair)? {
         job.tell(format!("bringing up {}", service.name));
-        // Where it goes on from its own data, the fence of a planned switchover may still stand.
-        if let Some(point) = active.get(&service.name).filter(|_| decision.live.is_none()) {
+        // Where it goes on from its own data, the fence of a planned switchover may still stand; once it was opened by this decision it
+        // is as open as it can be, whatever ails its component now.
+        let is_open = decision.live.is_none() || site.ledger.opened(&job.pair, &service.name)? == Some(decision.id);
+        if let Some(point) = active.get(&service.name).filter(|_| is_open) {
             // It was in use here before; its data is the newest there is.
             point.or_else(|| decision.points.get(&service.name).copied()).map(|point| report.services.insert(service.name, point));
             continue;
@@ -84,7 +86,7 @@ async fn reopen(job: &Job, decision: &Decision, service: &Service) -> Result<(),
     let sets = fence::with_true_roots(site, &job.pair, fence::names_here(site, service, Identity::Primary)?)?;
     open(job, decision, service, &sets, None).await?;
     tracing::warn!(service = %service.name, "service active here again");
-    Ok(())
+    site.ledger.note_opened(&job.pair, &service.name, decision.id)
 }
 
 /// What is live here must be one state: what this cluster had, or, where it was made the target of the other direction, a whole

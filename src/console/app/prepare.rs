@@ -10,7 +10,9 @@ impl App {
     /// Half of the confirmation typed.
     pub(crate) fn type_confirmation(&mut self, _ctx: &Context) {
         self.forms.fault.declared = "its power is off, says the site at 14:07".to_owned();
-        self.forms.fault.typed = "guiya".to_owned();
+        let snapshot = self.link().snapshot();
+        let fault = snapshot.iter().flat_map(|snapshot| &snapshot.pairs).find_map(|pair| pair.fault.as_ref());
+        self.forms.fault.typed = fault.map(|fault| fault.survivor.as_str().chars().take(5).collect()).unwrap_or_default();
     }
 
     /// The pairing form filled in; the agents are asked.

@@ -58,6 +58,7 @@ pub fn snapshot() -> Snapshot {
         at: now(),
         ready: true,
         observing: false,
+        ousted: false,
         pairs: vec![pair::pair()],
         runs: runs(),
         points: points(),
@@ -73,6 +74,7 @@ pub fn empty() -> Snapshot {
         at: now(),
         ready: true,
         observing: false,
+        ousted: false,
         pairs: Vec::new(),
         runs: Vec::new(),
         points: Vec::new(),
@@ -99,6 +101,20 @@ pub fn lost() -> Snapshot {
     snapshot
 }
 
+/// The same with guiyang lost while a planned switchover promoted it.
+pub fn lost_promoting() -> Snapshot {
+    let mut snapshot = lost();
+    snapshot.pairs[0] = pair::lost_promoting();
+    snapshot
+}
+
+/// A planned switchover that another console left half done.
+pub fn left() -> Snapshot {
+    let mut snapshot = snapshot();
+    snapshot.pairs[0] = pair::left();
+    snapshot
+}
+
 /// Guiyang promoted after the fault and held: applications wait until a person has looked.
 pub fn held() -> Snapshot {
     let mut snapshot = faulty();
@@ -118,6 +134,11 @@ pub fn held() -> Snapshot {
         kept_back: None,
     });
     snapshot
+}
+
+/// Another controller commands the agents.
+pub fn ousted() -> Snapshot {
+    Snapshot { ousted: true, ..snapshot() }
 }
 
 /// The primary faulty in a maintenance: nobody is prompted.

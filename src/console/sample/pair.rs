@@ -151,6 +151,7 @@ pub fn fault() -> PairView {
         can_adjust: true,
         refused: String::new(),
         live: false,
+        promoting: false,
     });
     pair.phase = "awaiting decision".to_owned();
     pair
@@ -172,6 +173,39 @@ pub fn lost() -> PairView {
     ];
     pair.phase = "shenzhen ran alone and is faulty since 06:05:48: waiting for a person".to_owned();
     pair
+}
+
+/// Guiyang dark in the middle of a planned switchover to it: shenzhen is fenced.
+pub fn lost_promoting() -> PairView {
+    let mut pair = lost();
+    pair.clusters.swap(0, 1);
+    let Some(fault) = &mut pair.fault else { return pair };
+    (fault.promoting, fault.faulty, fault.survivor) = (true, name("guiyang"), name("shenzhen"));
+    let other = |text: &String| text.replace("shenzhen", "\u{0}").replace("guiyang", "shenzhen").replace('\u{0}', "guiyang");
+    fault.will = fault.will.iter().map(other).collect();
+    fault.verdict = other(&fault.verdict);
+    for line in &mut fault.observed {
+        (line.who, line.saw) = (other(&line.who), other(&line.saw));
+    }
+    for line in &mut fault.resume {
+        line.lost_secs = Some(0);
+    }
+    for line in &mut fault.unproven {
+        line.evidence = other(&line.evidence);
+    }
+    pair.phase = "guiyang is faulty since 06:05:48, in the middle of its promotion: waiting for a person".to_owned();
+    pair
+}
+
+/// Shenzhen fenced by a planned switchover that a console began and nobody ended; guiyang does not answer.
+pub fn left() -> PairView {
+    PairView {
+        left: "ana began a planned switchover to guiyang at a console that did not end it: shenzhen is fenced until guiyang answers and \
+               agrees that it is given up. If guiyang is lost, decide that shenzhen goes on: understudy adjust-identity sz-gy --to shenzhen \
+               --confirm shenzhen"
+            .to_owned(),
+        ..pair()
+    }
 }
 
 /// User data with a few differences.

@@ -85,9 +85,17 @@ pub fn actions<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     shown.inner
 }
 
+/// Room for the bar beside scrolled content, in points.
+const BAR: f32 = 8.0;
+
 /// Content that scrolls where it is higher than `height`. In a dialog, whose own size follows its content, egui would
 /// else keep a scroll area at the height it had when the dialog was small.
 pub fn scrolled<R>(ui: &mut Ui, salt: &str, height: f32, add: impl FnOnce(&mut Ui) -> R) -> R {
     let area = egui::ScrollArea::vertical().id_salt(salt).max_height(height).min_scrolled_height(height).auto_shrink([false, true]);
-    area.show(ui, add).inner
+    // Where a bar is needed it stands beside the content, not on its last letters.
+    ui.scope(|ui| {
+        ui.spacing_mut().scroll.floating_allocated_width = BAR;
+        area.show(ui, add).inner
+    })
+    .inner
 }

@@ -8,6 +8,7 @@ use crate::domain::watch::Verdict;
 pub fn fault_title(fault: &FaultPrompt) -> String {
     let name = &fault.faulty;
     match fault.cause {
+        Verdict::Faulty if fault.promoting => format!("Cluster {name} was lost in the middle of its promotion"),
         Verdict::Faulty if fault.live => format!("Primary cluster {name} ran alone and is faulty"),
         Verdict::Faulty => format!("Primary cluster {name} is faulty"),
         Verdict::Suspect => format!("Primary cluster {name} may be faulty"),
@@ -21,6 +22,7 @@ pub fn fault_title(fault: &FaultPrompt) -> String {
 /// The same for the header's chip.
 pub fn fault_chip(fault: &FaultPrompt) -> Said {
     match fault.cause {
+        Verdict::Faulty if fault.promoting => Said::bad("✖ Lost while promoted"),
         Verdict::Faulty => Said::bad("✖ Primary cluster faulty"),
         Verdict::Suspect => Said::warn("▲ Primary cluster may be faulty"),
         Verdict::AgentDown => Said::warn("▲ Agent of the primary is down"),
@@ -33,6 +35,9 @@ pub fn fault_chip(fault: &FaultPrompt) -> Said {
 /// What that means for the person who reads it.
 pub fn fault_advice(fault: &FaultPrompt) -> &'static str {
     match fault.cause {
+        Verdict::Faulty if fault.promoting => {
+            "The promotion has not ended, and applications have no cluster. If it comes back, the promotion goes on by itself."
+        }
         Verdict::Faulty if fault.live => {
             "Nothing has been switched. What it took alone is nowhere else: if it can be brought back, nothing is lost."
         }

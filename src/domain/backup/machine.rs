@@ -15,7 +15,7 @@ use crate::domain::{
 
 mod fold;
 
-pub use fold::{apply, next};
+pub use fold::{apply, next, will_not_commit};
 
 /// A step of a run. `Commit` covers apply and seal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -169,6 +169,13 @@ pub enum Event {
         /// The whole point.
         point: Box<RecoveryPoint>,
     },
+    /// It was committed, and the secondary does not hold its point any more: it was dropped since, and how it ended was never told here.
+    PointGone {
+        /// When this was seen.
+        at: DateTime<Utc>,
+        /// In words.
+        trouble: Trouble,
+    },
     /// A person wants it dropped.
     CancelRequested {
         /// When.
@@ -216,7 +223,7 @@ pub enum Phase {
     Sealed,
     /// Dropped on a person's word.
     Cancelled,
-    /// Dropped after a failure.
+    /// Dropped: after a failure, or by somebody else before its seal was told here.
     Failed,
 }
 

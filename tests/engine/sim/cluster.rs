@@ -103,6 +103,11 @@ impl SimCluster {
         self.answer(id)
     }
 
+    /// What it did for orders of this name is on no record of its own: the disk was full when it should have been written.
+    pub fn forget(&mut self, order: &str) {
+        self.answers.retain(|_, (instruction, _)| instruction.order.name() != order);
+    }
+
     /// Where an instruction is; what was not carried out yet is now.
     pub fn answer(&mut self, id: InstructionId) -> Result<Answer, Trouble> {
         let Some((instruction, state)) = self.answers.get(&id).cloned() else {

@@ -52,7 +52,11 @@ impl Job {
             return Ok(Outcome::Promoted(report));
         }
         let name = policy().name.clone();
-        if decision.live.is_some() || !self.world.with(|s| s.sites[self.i].agent.facts.active.contains_key(&name)) {
+        let is_open = self.world.with(|s| {
+            let site = &s.sites[self.i];
+            site.agent.facts.active.contains_key(&name) && (decision.live.is_none() || site.opened == Some(decision.id))
+        });
+        if !is_open {
             match self.start_service(decision).await {
                 Ok(point) => drop(point.map(|point| report.services.insert(name, point))),
                 Err(trouble) => drop(report.failed.insert(name, trouble)),
@@ -128,6 +132,7 @@ impl Job {
         self.write(|s, i| {
             let agent = &mut s.sites[i].agent;
             agent.facts = agent.facts.activate(decision.epoch, name, None)?;
+            s.sites[i].opened = Some(decision.id);
             Ok(())
         })
         .await

@@ -63,16 +63,24 @@ fn until(scene: &Scene<'_>, maintenance: &Maintenance) -> String {
     }
 }
 
-/// The header's chips beside the state: why nobody is prompted.
+/// The header's chips beside the state: why nobody is prompted, or nothing can be changed.
 pub fn chips(scene: &Scene<'_>) -> Vec<Said> {
     let maintenance = scene.pair.and_then(|pair| pair.maintenance.as_ref());
+    let ousted = scene.snapshot.ousted.then(|| Said::bad("✖ Not in command"));
     let observing = scene.snapshot.observing.then(|| Said::warn("▲ Observing only"));
-    observing.into_iter().chain(maintenance.map(|told| Said::warn(format!("▲ Maintenance until {}", until(scene, told))))).collect()
+    ousted
+        .into_iter()
+        .chain(observing)
+        .chain(maintenance.map(|told| Said::warn(format!("▲ Maintenance until {}", until(scene, told)))))
+        .collect()
 }
 
 /// What the banner on every screen says, line by line; empty where a fault would be prompted.
 pub fn banner(scene: &Scene<'_>, pair: &PairView) -> Vec<Said> {
     let mut lines: Vec<Said> = Vec::new();
+    if scene.snapshot.ousted {
+        lines.push(Said::bad("✖ Another controller commands these agents now: nothing is changed from here. Close this console; or, if it is to command, start it again."));
+    }
     lines.extend(
         pair.held_fault
             .iter()
@@ -117,6 +125,11 @@ mod tests {
         let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai));
         assert_eq!(texts(&chips(&scene)), ["▲ Observing only"]);
         assert!(banner(&scene, &snapshot.pairs[0])[0].text.contains("no identity is changed from here"));
+
+        let snapshot = sample::ousted();
+        let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai));
+        assert_eq!(texts(&chips(&scene)), ["✖ Not in command"]);
+        assert!(banner(&scene, &snapshot.pairs[0])[0].text.contains("Another controller commands"));
     }
 
     #[test]

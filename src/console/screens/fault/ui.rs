@@ -30,7 +30,7 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
     let shown = Modal::new(id).area(area).frame(frame).backdrop_color(Color32::TRANSPARENT).show(&ctx, |ui| {
         let screen = ui.ctx().content_rect();
         ui.set_width(space::PROMPT_WIDTH.min(screen.width() - space::NAV_WIDTH - 2.0 * space::GAP) - 54.0);
-        widgets::scrolled(ui, "prompt", screen.height() - TOP - space::FOOTER_HEIGHT - below_height(&data), |ui| {
+        widgets::scrolled(ui, "prompt", screen.height() - TOP - space::FOOTER_HEIGHT - below_height(&data, fault), |ui| {
             head(ui, &data);
             evidence(ui, fault, &data);
             ui.add_space(space::GAP);
@@ -55,9 +55,9 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
 }
 
 /// What stands below the scrolled part needs so much.
-fn below_height(data: &Prompt) -> f32 {
+fn below_height(data: &Prompt, fault: &FaultPrompt) -> f32 {
     let declared = if data.unproven.is_empty() { 0.0 } else { 60.0 };
-    let hold = if data.button.is_some() { 28.0 } else { 0.0 };
+    let hold = if data.button.is_some() && !fault.live { 28.0 } else { 0.0 };
     150.0 + declared + hold
 }
 

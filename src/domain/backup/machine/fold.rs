@@ -35,6 +35,7 @@ pub fn apply(state: Option<&RunState>, event: &Event) -> Result<RunState, Illega
         (Phase::Commit | Phase::Finish, Event::Sealed { at, point }) if point.id == state.spec.point && point.run == state.spec.run => {
             new.sealed(*at, point);
         }
+        (Phase::Finish, Event::PointGone { at, trouble }) => new.drop_for(*at, trouble),
         (Phase::Arm | Phase::Capture | Phase::Transfer | Phase::Verify, Event::CancelRequested { at, by }) => {
             new.cancelled_by = Some(by.clone());
             new.enter(Phase::Abort, *at);
@@ -64,10 +65,10 @@ fn step_of(phase: Phase) -> Option<Step> {
     }
 }
 
-/// Whether the secondary said, with this trouble, that it has not written the record and will not.
+/// Whether the secondary said, with this trouble, that the order will not do it: no record is written by it any more.
 ///
 /// Everything else (silence, a failing or full disk, damage) may also come from after the record: then only asking again tells.
-fn says_not_committed(trouble: &Trouble) -> bool {
+pub fn will_not_commit(trouble: &Trouble) -> bool {
     matches!(
         trouble.kind,
         TroubleKind::Invalid | TroubleKind::Refused | TroubleKind::Outdated | TroubleKind::NotFound | TroubleKind::Cancelled
@@ -78,6 +79,11 @@ impl Phase {
     /// Nothing more will happen.
     pub fn is_end(self) -> bool {
         step_of(self).is_none()
+    }
+
+    /// Whether only the secondary can say how it ends: it finishes alone.
+    pub fn is_committing(self) -> bool {
+        matches!(self, Phase::Commit | Phase::Finish)
     }
 
     /// Whether a person may still have the run dropped.
@@ -97,6 +103,7 @@ impl Event {
             Event::Verified { .. } => "verified",
             Event::Committed { .. } => "committed",
             Event::Sealed { .. } => "sealed",
+            Event::PointGone { .. } => "point-gone",
             Event::CancelRequested { .. } => "cancel-requested",
             Event::StepFailed { .. } => "step-failed",
             Event::Dropped { .. } => "dropped",
@@ -169,13 +176,15 @@ impl RunState {
         match self.phase {
             // No way back: the secondary is asked again until it says how it ended.
             Phase::Finish => {}
-            Phase::Commit if !says_not_committed(trouble) => {}
+            Phase::Commit if !will_not_commit(trouble) => {}
             Phase::Abort => self.dropped(at, vec![trouble.to_string()]),
-            _ => {
-                self.trouble = Some(trouble.clone());
-                self.enter(Phase::Abort, at);
-            }
+            _ => self.drop_for(at, trouble),
         }
+    }
+
+    fn drop_for(&mut self, at: DateTime<Utc>, trouble: &Trouble) {
+        self.trouble = Some(trouble.clone());
+        self.enter(Phase::Abort, at);
     }
 
     fn dropped(&mut self, at: DateTime<Utc>, leftovers: Vec<String>) {

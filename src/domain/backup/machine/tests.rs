@@ -110,6 +110,10 @@ fn cancel() -> Event {
     Event::CancelRequested { at: at(30), by: "ana".into() }
 }
 
+fn gone() -> Event {
+    Event::PointGone { at: at(30), trouble: trouble(TroubleKind::NotFound) }
+}
+
 fn dropped() -> Event {
     Event::Dropped { at: at(31), leftovers: vec!["a snapshot".into()] }
 }
@@ -160,6 +164,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         4 => Just(Event::Verified { at: at(12) }),
         2 => Just(Event::Committed { at: at(13) }),
         2 => (2u128..4).prop_map(sealed),
+        1 => Just(gone()),
         1 => Just(cancel()),
         4 => (prop::sample::select(STEPS.to_vec()), prop::sample::select(KINDS.to_vec())).prop_map(|(step, kind)| failed(step, kind)),
         1 => Just(dropped()),
@@ -187,7 +192,8 @@ proptest! {
         for event in &events {
             let Ok(next) = apply(Some(&last), event) else { continue };
             if last.phase == Phase::Finish {
-                prop_assert!(matches!(next.phase, Phase::Finish | Phase::Sealed), "{event:?} led from Finish to {:?}", next.phase);
+                let said = matches!(event, Event::PointGone { .. }) && next.phase == Phase::Abort;
+                prop_assert!(said || matches!(next.phase, Phase::Finish | Phase::Sealed), "{event:?} led from Finish to {:?}", next.phase);
             }
             if last.phase == Phase::Commit && next.phase == Phase::Abort {
                 let said = matches!(event, Event::StepFailed { step: Step::Commit, trouble, .. } if !matches!(
@@ -309,6 +315,15 @@ fn at_the_commit_silence_means_asking_again_and_a_refusal_means_dropping() {
     }
     assert_eq!(phase_after(&good_run()[..5], failed(Step::Commit, TroubleKind::Refused)), Ok(Phase::Abort));
     assert_eq!(phase_after(&good_run()[..6], failed(Step::Commit, TroubleKind::Refused)), Ok(Phase::Finish), "it has committed");
+}
+
+#[test]
+fn a_committed_point_that_is_held_no_more_ends_its_run_in_words() {
+    let mut events = good_run()[..6].to_vec();
+    events.extend([gone(), dropped()]);
+    let state = fold_all(&events);
+    assert_eq!((state.phase, state.report().error), (Phase::Failed, Some(trouble(TroubleKind::NotFound))));
+    assert!(phase_after(&good_run()[..5], gone()).is_err(), "whether it was committed is not known: a refusal says that it was not");
 }
 
 #[test]
