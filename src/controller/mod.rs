@@ -4,6 +4,7 @@
 //! [`Command`] with a reply. Both are serde types, so that a console, a socket and the command line share them.
 
 mod adjust;
+mod admissible;
 mod adopt;
 mod alerts;
 mod alone;
@@ -35,6 +36,7 @@ mod prompt;
 mod retention;
 mod reverse;
 mod route;
+mod run_spec;
 mod runbook;
 mod runs;
 mod scheduler;

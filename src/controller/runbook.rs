@@ -1,6 +1,6 @@
 //! The runbooks of the verbs: pre-flight lines and steps, shown before anything begins. Pure but for the look at both agents.
 //!
-//! A line that failed keeps a verb from beginning; the verb itself asks again ([`admissible`](super::adjust::admissible)), so that what
+//! A line that failed keeps a verb from beginning; the verb itself asks again ([`admissible`](super::admissible::check)), so that what
 //! was shown can be old and never wrong.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::command::{Check, CheckState, Runbook, RunbookStep, Verb};
 use super::drills::preflight::agent_line;
 use super::engine::Engine;
 use super::model::{Model, PairModel};
-use super::{adjust, alone, pairing, points, prompt, reverse, watch, window};
+use super::{adjust, admissible, alone, pairing, points, prompt, reverse, watch, window};
 
 /// Ended runs whose time tells how long the next may take.
 const TIMED: usize = 5;
@@ -78,7 +78,7 @@ fn refusal(pair: &PairModel, verb: Verb) -> Option<Trouble> {
         generation: None,
         by: String::new(),
     };
-    adjust::admissible(pair, &ask).err()
+    admissible::check(pair, &ask).err()
 }
 
 fn decision_line(pair: &PairModel) -> Check {

@@ -7,15 +7,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
-use crate::domain::backup::machine::{self, Effect, Event, Phase, RunSpec, RunState, StartedBy, Step, StepIds};
-use crate::domain::{PointId, RunId, Service, ServiceName, Trouble, TroubleKind};
+use crate::domain::backup::machine::{self, Effect, Event, Phase, RunState, StartedBy, Step};
+use crate::domain::{RunId, ServiceName, Trouble, TroubleKind};
 
 use super::engine::{Engine, lock};
-use super::model::{PairModel, RUN_LOG, RunModel};
+use super::model::{RUN_LOG, RunModel};
 use super::snapshot::{ActivityLine, Level};
-use super::{catch_up, retention, steps, users};
+use super::{retention, run_spec, steps, users};
 
 /// A person's wish to drop a run, and where the answer goes.
 pub(super) struct CancelAsk {
@@ -49,12 +48,8 @@ pub(super) async fn start(
             )
             .next("wait for it, or cancel it"));
         }
-        check_pair(pair, started_by)?;
-        // Also above the point of a run that was dropped: its id was told, and something of it may still lie somewhere.
-        let told = m.runs.values().map(|run| run.state.spec.point.0);
-        let point = m.newest_point(service).map(|point| point.id.0).into_iter().chain(told).max();
-        let newest = Newest { run: m.runs.keys().next_back().map(|run| run.0), point };
-        Ok(make_spec(engine, policy.clone(), pair, at.unwrap_or(now), started_by, newest))
+        run_spec::check_pair(pair, started_by)?;
+        Ok(run_spec::make(engine, m, policy.clone(), pair, at.unwrap_or(now), started_by))
     })?;
     let (run, event) = (spec.run, Event::Started { spec: Box::new(spec), at: now });
     let state = machine::apply(None, &event).map_err(|e| illegal(run, &e))?;
@@ -73,69 +68,6 @@ pub(super) fn unknown_service<'a>(known: impl Iterator<Item = &'a ServiceName>, 
     } else {
         format!("there are: {}", known.join(", "))
     })
-}
-
-/// A run needs a primary that replicates: not while identities change, not when the new primary is alone.
-fn check_pair(pair: &PairModel, started_by: StartedBy) -> Result<(), Trouble> {
-    let object = format!("pair {}", pair.paired.name);
-    if !pair.diagnosis.conflict.is_empty() {
-        return Err(Trouble::new(TroubleKind::Refused, object, &pair.diagnosis.conflict));
-    }
-    if let Some(epoch) = catch_up::overtaken_by(pair) {
-        let reason = format!("another controller changed its identities: epoch {epoch} there, {} here", pair.state.epoch);
-        return Err(Trouble::new(TroubleKind::Refused, object, reason).next("wait a moment: this controller follows them"));
-    }
-    if pair.is_suspended() && started_by != StartedBy::Switchover {
-        let phase = pair.state.phase.name();
-        return Err(Trouble::new(TroubleKind::Refused, object, format!("backups are suspended: the pair is {phase}"))
-            .next("backups go on when a cluster stands by again"));
-    }
-    Ok(())
-}
-
-/// What follows the milliseconds in a UUIDv7 (RFC 9562, 5.7): version, variant and chance.
-const CHANCE_BITS: u32 = 80;
-
-/// What a new run has to sort after, here and at both agents: the order of ids is that of time, also when our clock was set back.
-struct Newest {
-    run: Option<Uuid>,
-    point: Option<Uuid>,
-}
-
-/// An id above the newest one: the fresh one, or, where our clock is behind, the same chance a millisecond after the newest. Another
-/// controller, whose clock is behind too, draws another one.
-fn after(fresh: Uuid, newest: Option<Uuid>) -> Uuid {
-    let millis = |id: Uuid| id.as_u128() >> CHANCE_BITS;
-    match newest {
-        Some(newest) if fresh <= newest => {
-            let chance = fresh.as_u128() & ((1 << CHANCE_BITS) - 1);
-            Uuid::from_u128((millis(newest) + 1) << CHANCE_BITS | chance)
-        }
-        _ => fresh,
-    }
-}
-
-fn make_spec(engine: &Engine, service: Service, pair: &PairModel, moment: DateTime<Utc>, started_by: StartedBy, newest: Newest) -> RunSpec {
-    RunSpec {
-        run: RunId(after(engine.id(), newest.run)),
-        point: PointId(after(engine.id(), newest.point)),
-        service,
-        moment,
-        epoch: pair.epoch(),
-        from: pair.state.primary.clone(),
-        to: pair.state.secondary.clone(),
-        ids: StepIds {
-            arm_primary: engine.fresh(),
-            arm_secondary: engine.fresh(),
-            capture: engine.fresh(),
-            transfer: engine.fresh(),
-            verify: engine.fresh(),
-            commit: engine.fresh(),
-            abort_primary: engine.fresh(),
-            abort_secondary: engine.fresh(),
-        },
-        started_by,
-    }
 }
 
 fn illegal(run: RunId, error: &machine::IllegalEvent) -> Trouble {
@@ -338,33 +270,5 @@ fn words(event: &Event) -> (Level, String) {
         Event::StepFailed { step, trouble, .. } => (Level::Fault, format!("step {step:?} failed: {trouble}")),
         Event::Dropped { leftovers, .. } if leftovers.is_empty() => (Level::Info, "dropped; nothing of it is left".into()),
         Event::Dropped { leftovers, .. } => (Level::Warning, format!("dropped; left behind: {}", leftovers.join("; "))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn id(millis: u64, chance: [u8; 10]) -> Uuid {
-        uuid::Builder::from_unix_timestamp_millis(millis, &chance).into_uuid()
-    }
-
-    proptest! {
-        #[test]
-        fn an_id_sorts_after_the_newest_and_two_controllers_never_draw_the_same(
-            now in 0u64..1 << 47,
-            newest in (0u64..1 << 47, any::<[u8; 10]>()),
-            ours in any::<[u8; 10]>(),
-            theirs in any::<[u8; 10]>(),
-        ) {
-            let newest = id(newest.0, newest.1);
-            let drawn = [ours, theirs].map(|chance| after(id(now, chance), Some(newest)));
-            for id in drawn {
-                prop_assert!(id > newest && id.get_version_num() == 7 && id.get_variant() == uuid::Variant::RFC4122, "{id}");
-            }
-            prop_assert_eq!(drawn[0] == drawn[1], id(now, ours) == id(now, theirs));
-        }
     }
 }

@@ -8,7 +8,7 @@ use understudy::console::{Screen, sample};
 use understudy::controller::Command;
 use understudy::domain::watch::Verdict;
 
-use super::{Bench, bench};
+use super::bench::{Bench, bench};
 
 fn write(bench: &mut Bench, label: &str, text: &str) {
     bench.harness.get_by_role_and_label(Role::TextInput, label).focus();
