@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::{Identity, PairName, PointId, Service, ServiceName, Trouble, TroubleKind};
 use crate::protocol::PairRecord;
-use crate::store::controller::{Enrolled, PairedAgent, PairedClusters};
+use crate::store::controller::{Enrolled, KeptPair, PairedAgent, PairedClusters};
 
 use super::command::AgentRequest;
 use super::engine::Engine;
@@ -126,32 +126,21 @@ async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result
     let decisions = told.iter().flat_map(|t| t.record.decisions.iter().map(|decision| (&t.agent.cluster, decision)));
     let stands_by = exchange::stands_by(&newest.agent.cluster, &newest.record, told.iter().flat_map(|t| &t.record.points));
     let events = exchange::history(&newest.agent.cluster, &newest.record, decisions, stands_by, down);
-    watch::end(engine, name);
-    pairing::adopt_pair(engine, paired, events).await?;
     let services: Vec<Service> = newest.record.services.clone();
     let mut points: Vec<_> = told.iter().flat_map(|t| t.record.points.clone()).filter(|p| p.sealed_at.is_some()).collect();
     // A common point that both hold counts as the one of the later epoch: that of the direction in force.
     points.sort_by_key(|point| point.epoch);
-    let (kept, cached, now) = (services.clone(), points.clone(), engine.now());
-    engine
-        .store(move |s| {
-            kept.iter().try_for_each(|service| s.save_service(service, now).map(drop))?;
-            cached.iter().try_for_each(|point| s.save_point(point))
-        })
-        .await?;
     let lines = vec![format!(
         "pair {name}: epoch {}, {} services, {} recovery points",
         newest.record.claim.epoch,
         services.len(),
         points.iter().map(|p| p.id).collect::<std::collections::BTreeSet<PointId>>().len()
     )];
-    engine.change(|m| {
-        for service in services {
-            m.services.insert(service.name.clone(), service);
-        }
-        points.into_iter().for_each(|point| m.add_point(point));
-    });
+    watch::end(engine, name);
+    let kept = pairing::keep_pair(engine, KeptPair { paired, events, services, points }).await;
+    // Also where it could not be kept: what was known before is watched on.
     watch::begin(engine, name);
+    kept?;
     watch::look_at_both(engine, name).await;
     engine.note(Level::Warning, name.as_str(), format!("adopted from {} agents", told.len())).await;
     Ok(lines)

@@ -25,6 +25,14 @@ pub(super) fn overtaken_by(pair: &PairModel) -> Option<crate::domain::Epoch> {
     exchange::overtaken_by(&pair.state, pair.held_by.as_ref(), &pair.claims().collect::<Vec<_>>())
 }
 
+/// Refuses while another controller's change of identities is still to be followed.
+pub(super) fn check_followed(pair: &PairModel) -> Result<(), Trouble> {
+    let Some(epoch) = overtaken_by(pair) else { return Ok(()) };
+    let reason = format!("another controller changed its identities: epoch {epoch} there, {} here", pair.state.epoch);
+    Err(Trouble::new(TroubleKind::Refused, format!("pair {}", pair.paired.name), reason)
+        .next("wait a moment: this controller follows them"))
+}
+
 /// Follows identities that another controller changed, as soon as no run is under way here. A task of its own: the pair's are replaced.
 pub(super) fn follow(engine: &Arc<Engine>, pair: &PairName) {
     if engine.check_in_command().is_err() || engine.read(|m| m.pairs.get(pair).and_then(overtaken_by)).is_none() {

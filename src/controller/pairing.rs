@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::domain::switchover::machine::Event;
 use crate::domain::{ClusterName, Epoch, Identity, PairName, Trouble, TroubleKind};
 use crate::protocol::{AgentStatus, JoinOrder, Order, Outcome, PeerSpec, host};
-use crate::store::controller::{Enrolled, PairedAgent, PairedClusters};
+use crate::store::controller::{Enrolled, KeptPair, PairedAgent, PairedClusters};
 
 use super::command::{AgentFound, AgentRequest, CheckState, PairChecks, PairRequest};
 use super::engine::Engine;
@@ -175,26 +175,22 @@ async fn keep(engine: &Arc<Engine>, name: &PairName, epoch: Epoch, found: [Found
     let agents = found.map(|f| PairedAgent { components: f.status.components.clone(), enrolled: f.enrolled });
     let paired = PairedClusters { name: name.clone(), agents, paired_at: engine.now() };
     let [primary, secondary] = names;
-    adopt_pair(engine, paired, vec![Event::Paired { primary, secondary, epoch }]).await
+    let events = vec![Event::Paired { primary, secondary, epoch }];
+    keep_pair(engine, KeptPair { paired, events, services: Vec::new(), points: Vec::new() }).await
 }
 
-/// Keeps a pair with its first events: durable, then seen.
-pub(super) async fn adopt_pair(engine: &Arc<Engine>, paired: PairedClusters, events: Vec<Event>) -> Result<(), Trouble> {
-    let state = identity::fold(&paired.name, &events)?;
-    let (stored, first) = (paired.clone(), events.clone());
-    // A pair adopted once more is in maintenance as before.
-    let maintenance = engine.read(|m| m.pairs.get(&paired.name).and_then(|p| p.maintenance.clone()));
-    let kept = maintenance.clone();
-    engine
-        .store(move |s| {
-            s.forget_pair(&stored.name)?;
-            s.save_pair(&stored)?;
-            kept.iter().try_for_each(|maintenance| s.keep_maintenance(&stored.name, maintenance))?;
-            first.iter().enumerate().try_for_each(|(seq, event)| s.append_pair_event(&stored.name, seq, event))
-        })
-        .await?;
+/// Keeps a pair, in place of what was known of it before: durable, all of it at once, then seen.
+pub(super) async fn keep_pair(engine: &Arc<Engine>, kept: KeptPair) -> Result<(), Trouble> {
+    let state = identity::fold(&kept.paired.name, &kept.events)?;
+    let (stored, now) = (kept.clone(), engine.now());
+    engine.store(move |s| s.keep_pair(&stored, now)).await?;
     engine.change(|m| {
+        let KeptPair { paired, events, services, points } = kept;
+        // A pair adopted once more is in maintenance as before.
+        let maintenance = m.pairs.get(&paired.name).and_then(|p| p.maintenance.clone());
         m.pairs.insert(paired.name.clone(), PairModel { maintenance, ..PairModel::new(paired, state, &events) });
+        m.services.extend(services.into_iter().map(|service| (service.name.clone(), service)));
+        points.into_iter().for_each(|point| m.add_point(point));
     });
     Ok(())
 }
@@ -233,9 +229,9 @@ pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName) -> Result<Repl
             Err(trouble) => leftovers.push(format!("everything of ours at {}: {trouble}", agent.enrolled.cluster)),
         }
     }
-    watch::end(engine, pair);
     let name = pair.clone();
     engine.store(move |s| s.forget_pair(&name)).await?;
+    watch::end(engine, pair);
     engine.change(|m| {
         m.pairs.remove(pair);
         let gone: Vec<_> = m.services_of(pair).map(|s| s.name.clone()).collect();

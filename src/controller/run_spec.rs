@@ -18,10 +18,7 @@ pub(super) fn check_pair(pair: &PairModel, started_by: StartedBy) -> Result<(), 
     if !pair.diagnosis.conflict.is_empty() {
         return Err(Trouble::new(TroubleKind::Refused, object, &pair.diagnosis.conflict));
     }
-    if let Some(epoch) = catch_up::overtaken_by(pair) {
-        let reason = format!("another controller changed its identities: epoch {epoch} there, {} here", pair.state.epoch);
-        return Err(Trouble::new(TroubleKind::Refused, object, reason).next("wait a moment: this controller follows them"));
-    }
+    catch_up::check_followed(pair)?;
     if pair.is_suspended() && started_by != StartedBy::Switchover {
         let phase = pair.state.phase.name();
         return Err(Trouble::new(TroubleKind::Refused, object, format!("backups are suspended: the pair is {phase}"))

@@ -16,7 +16,7 @@ use super::engine::Engine;
 use super::model::{Model, PairModel};
 use super::reverse::Ask;
 use super::snapshot::{Level, WindowView};
-use super::{Reply, adjust, identity, pairing, prompt, watch, withheld};
+use super::{Reply, adjust, catch_up, identity, pairing, prompt, watch, withheld};
 
 /// Opens the services of a held promotion.
 pub(super) async fn commit(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
@@ -117,6 +117,7 @@ fn refused(pair: &PairModel, reason: String) -> Trouble {
 }
 
 fn undisputed(pair: &PairModel) -> Result<(), Trouble> {
+    catch_up::check_followed(pair)?;
     match pair.is_contended() {
         true => Err(refused(pair, pair.diagnosis.conflict.clone()).next("decide which cluster is primary")),
         false => Ok(()),

@@ -96,6 +96,22 @@ async fn nothing_is_adopted_in_the_middle_of_a_planned_switchover() {
     assert_eq!(adjusted(switchover.await.unwrap()).outcome, AdjustOutcome::Promoted, "nobody forgot it");
 }
 
+#[tokio::test]
+async fn a_console_whose_disk_fills_while_it_adopts_goes_on_watching() {
+    let stand = Stand::paired().await;
+    stand.run().await;
+    let mut refusals = 0;
+    for room in (0..12).rev() {
+        stand.world.faults.leave_room(room);
+        let reply = stand.ask(Command::Adopt(AgentRequest { address: "west:7443".into(), code: Some("code".into()) })).await;
+        refusals += usize::from(matches!(reply, Reply::Refused(_)));
+    }
+    assert!(refusals > 1, "the disk was never full");
+    stand.world.faults.leave_room(usize::MAX);
+    lose_east(&stand);
+    stand.until("the prompt", has_prompt).await;
+}
+
 /// Its state is that of before the change: an old copy, or a console that was ousted in time.
 #[tokio::test]
 async fn a_console_follows_identities_that_another_one_changed() {

@@ -16,7 +16,7 @@ use understudy::controller::fn_waker::Waker;
 use understudy::controller::{
     Command, DiskWork, EngineHandle, EngineSpec, Host, Limits, RealHost, Reply, Snapshot, WatchMode, WatchSettings, start_with,
 };
-use understudy::domain::{RunId, RunReport, Service, Trouble};
+use understudy::domain::{RunId, RunReport, Service, Trouble, TroubleKind};
 
 use crate::sim::{PAIR, SimConnector, World};
 
@@ -81,7 +81,10 @@ impl Host for SteppedHost {
     }
 
     fn disk(&self, work: DiskWork) -> BoxFuture<'static, Result<(), Trouble>> {
-        RealHost.disk(work)
+        if self.0.faults.takes_room() {
+            return RealHost.disk(work);
+        }
+        Box::pin(async { Err(Trouble::new(TroubleKind::Exhausted, "engine's store", "the disk is full")) })
     }
 }
 

@@ -72,7 +72,9 @@ fn honest(s: &mut State, snapshot: &Snapshot) {
     for pair in &snapshot.pairs {
         for shown in &pair.clusters {
             let dead = s.truth.dead_since[index(&shown.name)].is_some_and(|since| now - since > NOTICED_SECS);
-            s.promise(!dead || shown.health != Health::Healthy, || format!("invariant 13: {} is dead and shown as healthy", shown.name));
+            s.promise(!dead || shown.health != Health::Healthy, || {
+                format!("invariant 13: {} is dead and shown as healthy: {:?}, last seen {:?}", shown.name, shown.evidence, shown.last_seen)
+            });
         }
         for service in &pair.services {
             let Some(point) = service.last_point else { continue };

@@ -92,7 +92,8 @@ impl Store {
     }
 }
 
-fn append(c: &Connection, pair: &PairName, seq: usize, event: &switchover::Event) -> rusqlite::Result<usize> {
+/// See [`Store::append_pair_event`].
+pub(super) fn append(c: &Connection, pair: &PairName, seq: usize, event: &switchover::Event) -> rusqlite::Result<usize> {
     c.execute("INSERT INTO pair_event(pair, seq, body) VALUES(?1, ?2, ?3)", params![pair.as_str(), number(seq), to_json(event)?])
 }
 

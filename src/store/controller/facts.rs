@@ -1,7 +1,7 @@
 //! Cached points, moments that came and went, user data as last seen, and what happened.
 
 use chrono::{DateTime, Utc};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::user_data::UserDataChange;
@@ -62,13 +62,7 @@ pub struct UsersRecord {
 impl Store {
     /// Caches a sealed point.
     pub fn save_point(&self, point: &RecoveryPoint) -> Result<(), Trouble> {
-        self.sql(|c| {
-            c.execute(
-                "INSERT INTO point(id, service, body) VALUES(?1, ?2, ?3) ON CONFLICT(id) DO UPDATE SET body = excluded.body",
-                params![point.id.to_string(), point.service.as_str(), to_json(point)?],
-            )
-        })
-        .map(drop)
+        self.sql(|c| keep_point(c, point)).map(drop)
     }
 
     /// Forgets pruned points.
@@ -173,4 +167,12 @@ impl Store {
             body.map(|text| from_json(&text)).transpose()
         })
     }
+}
+
+/// See [`Store::save_point`].
+pub(super) fn keep_point(c: &Connection, point: &RecoveryPoint) -> rusqlite::Result<usize> {
+    c.execute(
+        "INSERT INTO point(id, service, body) VALUES(?1, ?2, ?3) ON CONFLICT(id) DO UPDATE SET body = excluded.body",
+        params![point.id.to_string(), point.service.as_str(), to_json(point)?],
+    )
 }

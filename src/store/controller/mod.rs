@@ -21,7 +21,7 @@ use rusqlite::Connection;
 use crate::domain::{Trouble, TroubleKind};
 
 pub use facts::{MomentRecord, MomentState, UsersRecord};
-pub use pairs::{Enrolled, PairedAgent, PairedClusters};
+pub use pairs::{Enrolled, KeptPair, PairedAgent, PairedClusters};
 
 /// The store of one engine. `synchronous=FULL`: what a method has stored survives a power cut when it returns.
 pub struct Store {

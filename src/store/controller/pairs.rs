@@ -5,7 +5,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::maintenance::Maintenance;
-use crate::domain::{ClusterName, ComponentInfo, PairName, Service, ServiceName, Term, Trouble};
+use crate::domain::switchover::machine::Event;
+use crate::domain::{ClusterName, ComponentInfo, PairName, RecoveryPoint, Service, ServiceName, Term, Trouble};
 
 use super::{Store, from_json, micros, to_json};
 
@@ -41,6 +42,19 @@ pub struct PairedClusters {
     pub agents: [PairedAgent; 2],
     /// When.
     pub paired_at: DateTime<Utc>,
+}
+
+/// All that is known of a pair when it is made, or rebuilt from what agents hold.
+#[derive(Debug, Clone)]
+pub struct KeptPair {
+    /// Who.
+    pub paired: PairedClusters,
+    /// Its identities' events, oldest first.
+    pub events: Vec<Event>,
+    /// Its policies.
+    pub services: Vec<Service>,
+    /// The sealed points to be cached.
+    pub points: Vec<RecoveryPoint>,
 }
 
 impl Store {
@@ -90,15 +104,25 @@ impl Store {
         self.sql(|c| c.execute("DELETE FROM enrolled WHERE address = ?1", [address])).map(drop)
     }
 
-    /// Keeps a pair.
-    pub fn save_pair(&self, pair: &PairedClusters) -> Result<(), Trouble> {
+    /// Keeps a pair, in place of what was known of it before; all of it or nothing. Its maintenance stays.
+    pub fn keep_pair(&self, kept: &KeptPair, at: DateTime<Utc>) -> Result<(), Trouble> {
+        let before = self.services_of(&kept.paired.name)?;
         self.sql(|c| {
-            c.execute(
-                "INSERT INTO pair(name, body) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET body = excluded.body",
-                params![pair.name.as_str(), to_json(pair)?],
-            )
+            let transaction = c.transaction()?;
+            let name = &kept.paired.name;
+            forget(&transaction, name, &before)?;
+            transaction.execute("INSERT INTO pair(name, body) VALUES(?1, ?2)", params![name.as_str(), to_json(&kept.paired)?])?;
+            for (seq, event) in kept.events.iter().enumerate() {
+                super::events::append(&transaction, name, seq, event)?;
+            }
+            for service in &kept.services {
+                keep_policy(&transaction, service, at)?;
+            }
+            for point in &kept.points {
+                super::facts::keep_point(&transaction, point)?;
+            }
+            transaction.commit()
         })
-        .map(drop)
     }
 
     /// All pairs.
@@ -111,24 +135,17 @@ impl Store {
 
     /// Forgets a pair with its events, policies, points and user data.
     pub fn forget_pair(&self, pair: &PairName) -> Result<(), Trouble> {
-        let services: Vec<ServiceName> = self.services()?.into_iter().filter(|s| &s.pair == pair).map(|s| s.name).collect();
+        let services = self.services_of(pair)?;
         self.sql(|c| {
             let transaction = c.transaction()?;
-            for sql in [
-                "DELETE FROM pair WHERE name = ?1",
-                "DELETE FROM pair_event WHERE pair = ?1",
-                "DELETE FROM users WHERE pair = ?1",
-                "DELETE FROM maintenance WHERE pair = ?1",
-            ] {
-                transaction.execute(sql, [pair.as_str()])?;
-            }
-            for service in &services {
-                transaction.execute("UPDATE policy SET current = 0 WHERE service = ?1", [service.as_str()])?;
-                transaction.execute("DELETE FROM point WHERE service = ?1", [service.as_str()])?;
-                transaction.execute("DELETE FROM moment WHERE service = ?1", [service.as_str()])?;
-            }
+            forget(&transaction, pair, &services)?;
+            transaction.execute("DELETE FROM maintenance WHERE pair = ?1", [pair.as_str()])?;
             transaction.commit()
         })
+    }
+
+    fn services_of(&self, pair: &PairName) -> Result<Vec<ServiceName>, Trouble> {
+        Ok(self.services()?.into_iter().filter(|s| &s.pair == pair).map(|s| s.name).collect())
     }
 
     /// Keeps that a pair is in maintenance, in place of what was kept before.
@@ -178,6 +195,19 @@ impl Store {
     pub fn remove_service(&self, service: &ServiceName) -> Result<(), Trouble> {
         self.sql(|c| c.execute("UPDATE policy SET current = 0 WHERE service = ?1", [service.as_str()])).map(drop)
     }
+}
+
+/// Everything of a pair but its maintenance.
+fn forget(transaction: &Transaction<'_>, pair: &PairName, services: &[ServiceName]) -> rusqlite::Result<()> {
+    for sql in ["DELETE FROM pair WHERE name = ?1", "DELETE FROM pair_event WHERE pair = ?1", "DELETE FROM users WHERE pair = ?1"] {
+        transaction.execute(sql, [pair.as_str()])?;
+    }
+    for service in services {
+        transaction.execute("UPDATE policy SET current = 0 WHERE service = ?1", [service.as_str()])?;
+        transaction.execute("DELETE FROM point WHERE service = ?1", [service.as_str()])?;
+        transaction.execute("DELETE FROM moment WHERE service = ?1", [service.as_str()])?;
+    }
+    Ok(())
 }
 
 /// See [`Store::save_service`].

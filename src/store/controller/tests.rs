@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::maintenance::Maintenance;
 use crate::domain::switchover::machine::Event;
-use crate::domain::{Service, Term};
+use crate::domain::{Service, Term, TroubleKind};
 
-use super::{MomentRecord, MomentState, Store};
+use super::{Enrolled, KeptPair, MomentRecord, MomentState, PairedAgent, PairedClusters, Store};
 
 fn service(text: &str) -> Service {
     toml::from_str(text).unwrap()
@@ -45,6 +45,32 @@ fn two_writers_of_one_event_cannot_both_succeed() {
     let event = Event::Suspected { at: at(1) };
     store.append_pair_event(&pair, 0, &event).unwrap();
     assert!(store.append_pair_event(&pair, 0, &event).is_err());
+}
+
+#[test]
+fn a_pair_is_rebuilt_whole_or_stays_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let agent = |name: &str| PairedAgent {
+        enrolled: Enrolled { address: format!("{name}:7443"), key: name.into(), cluster: name.parse().unwrap(), site: String::new() },
+        components: Vec::new(),
+    };
+    let paired = PairedClusters { name: "p".parse().unwrap(), agents: [agent("a"), agent("b")], paired_at: at(1) };
+    let event = Event::Paired { primary: "a".parse().unwrap(), secondary: "b".parse().unwrap(), epoch: Default::default() };
+    let policy = |name: String| service(&format!("name = '{name}'\npair = 'p'\ndata_sets = ['files:invoices']"));
+    let kept = |services: Vec<_>| KeptPair { paired: paired.clone(), events: vec![event.clone()], services, points: Vec::new() };
+    let small = kept(vec![policy("orders".into())]);
+    store.keep_pair(&small, at(1)).unwrap();
+    store.keep_pair(&small, at(2)).unwrap();
+    let seen = || (store.pairs().unwrap(), store.pair_events(&paired.name).unwrap(), store.services().unwrap());
+    let before = seen();
+    assert_eq!((before.0.len(), before.1.len(), before.2.len()), (1, 1, 1));
+    // A disk on which there is room for no more than there is.
+    let pages: u32 = store.sql(|c| c.pragma_query_value(None, "page_count", |row| row.get(0))).unwrap();
+    store.sql(|c| c.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))).unwrap();
+    let trouble = store.keep_pair(&kept((0..2000).map(|n| policy(format!("service-{n}"))).collect()), at(3)).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Exhausted, "{trouble}");
+    assert_eq!(seen(), before);
 }
 
 #[test]

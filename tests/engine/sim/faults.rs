@@ -9,6 +9,8 @@ pub struct Faults {
     freeze_at: AtomicUsize,
     clock_off_ms: AtomicI64,
     engine_off_secs: AtomicI64,
+    /// Writes that the engine's own disk still has room for.
+    room: AtomicUsize,
 }
 
 impl Default for Faults {
@@ -18,6 +20,7 @@ impl Default for Faults {
             freeze_at: AtomicUsize::new(usize::MAX),
             clock_off_ms: AtomicI64::new(0),
             engine_off_secs: AtomicI64::new(0),
+            room: AtomicUsize::new(usize::MAX),
         }
     }
 }
@@ -44,6 +47,16 @@ impl Faults {
     /// Steps the clock of the engine's own host.
     pub fn step_engine_clock(&self, secs: i64) {
         self.engine_off_secs.store(secs, Ordering::SeqCst);
+    }
+
+    /// The engine's disk is full after so many uses of it.
+    pub fn leave_room(&self, uses: usize) {
+        self.room.store(uses, Ordering::SeqCst);
+    }
+
+    /// Uses the disk; false when it is full.
+    pub fn takes_room(&self) -> bool {
+        self.room.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
     }
 
     /// How far the engine's own clock is off.
