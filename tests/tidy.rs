@@ -190,3 +190,29 @@ fn files_stay_small_enough_to_hold_in_the_head() {
     }
     report(broken, "A file is not the size its room should have.");
 }
+
+/// What `tests/mutations/run` breaks must still be there, once: a mutation that fits no more proves nothing.
+#[test]
+fn every_mutation_still_fits() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut broken = Vec::new();
+    let mut seen = 0;
+    for entry in fs::read_dir(root.join("tests/mutations")).expect("the mutations") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "mutation") {
+            continue;
+        }
+        seen += 1;
+        let text = fs::read_to_string(&path).expect("a mutation");
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map(str::trim_start);
+        let fits = value("file").zip(value("from")).map(|(file, from)| {
+            let source = fs::read_to_string(root.join(file)).unwrap_or_default();
+            source.matches(from).count()
+        });
+        if fits != Some(1) || value("to").is_none() || value("test").is_none() {
+            broken.push(format!("{}: its `from` occurs {} times in its `file`", path.display(), fits.unwrap_or(0)));
+        }
+    }
+    assert!(seen > 50, "only {seen} mutations were found");
+    report(broken, "mend the mutation, so that it breaks today's code");
+}
