@@ -140,11 +140,15 @@ impl TestAgent {
         rusqlite::Connection::open(self.stopped.dir.path().join("data.db"))?.execute("INSERT INTO orders(item) VALUES('tea')", [])
     }
 
-    /// The database is not where it was, or is there again.
-    pub fn hide_database(&self, hidden: bool) {
+    /// Nothing can be done with the database while `meanwhile` lasts: a folder is in its place.
+    pub async fn without_database<T>(&self, meanwhile: impl Future<Output = T>) -> T {
         let [here, away] = ["data.db", "data.away"].map(|name| self.stopped.dir.path().join(name));
-        let (from, to) = if hidden { (here, away) } else { (away, here) };
-        std::fs::rename(from, to).unwrap();
+        std::fs::rename(&here, &away).unwrap();
+        std::fs::create_dir(&here).unwrap();
+        let done = meanwhile.await;
+        std::fs::remove_dir(&here).unwrap();
+        std::fs::rename(&away, &here).unwrap();
+        done
     }
 
     fn as_peer(&self) -> PeerSpec {
