@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use egui::Key;
 use understudy::console::{Screen, sample};
-use understudy::controller::command::Verb;
-use understudy::controller::command::{AdjustOutcome, AdjustReport, ServiceResumed, StepReport};
+use understudy::controller::command::{AdjustOutcome, AdjustReport, ServiceResumed, StepReport, Verb};
 use understudy::controller::snapshot::WindowView;
 use understudy::controller::{Command, Reply};
 use understudy::domain::{Epoch, Trouble, TroubleKind};

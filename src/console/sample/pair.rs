@@ -197,7 +197,7 @@ pub fn lost_promoting() -> PairView {
     pair
 }
 
-/// Shenzhen fenced by a planned switchover that a console began and nobody ended; guiyang does not answer.
+/// Shenzhen fenced by a planned switchover that a console began and nobody ended.
 pub fn left() -> PairView {
     PairView {
         left: "ana began a planned switchover to guiyang at a console that did not end it: shenzhen is fenced until guiyang answers and \

@@ -59,12 +59,7 @@ impl Store {
         })
     }
 
-    /// Appends one event of a pair's identities.
-    pub fn append_pair_event(&self, pair: &PairName, seq: usize, event: &switchover::Event) -> Result<(), Trouble> {
-        self.sql(|c| append(c, pair, seq, event)).map(drop)
-    }
-
-    /// Likewise, together with the policies that change with it.
+    /// Appends one event of a pair's identities, together with the policies that change with it.
     pub fn append_with_policies(
         &self,
         pair: &PairName,
@@ -92,7 +87,7 @@ impl Store {
     }
 }
 
-/// See [`Store::append_pair_event`].
+/// See [`Store::append_with_policies`].
 pub(super) fn append(c: &Connection, pair: &PairName, seq: usize, event: &switchover::Event) -> rusqlite::Result<usize> {
     c.execute("INSERT INTO pair_event(pair, seq, body) VALUES(?1, ?2, ?3)", params![pair.as_str(), number(seq), to_json(event)?])
 }

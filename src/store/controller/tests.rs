@@ -27,7 +27,7 @@ fn what_was_stored_is_there_after_a_restart() {
         store.take_term(Term(7)).unwrap();
         store.take_term(Term(3)).unwrap();
         let paired = Event::Paired { primary: "a".parse().unwrap(), secondary: "b".parse().unwrap(), epoch: Default::default() };
-        store.append_pair_event(&"p".parse().unwrap(), 0, &paired).unwrap();
+        store.append_with_policies(&"p".parse().unwrap(), 0, &paired, &[], at(1)).unwrap();
     }
     let store = Store::open(&state).unwrap();
     assert_eq!(store.term().unwrap(), Term(7), "a lower term never replaces a higher one");
@@ -43,8 +43,8 @@ fn two_writers_of_one_event_cannot_both_succeed() {
     let store = Store::open(dir.path()).unwrap();
     let pair = "p".parse().unwrap();
     let event = Event::Suspected { at: at(1) };
-    store.append_pair_event(&pair, 0, &event).unwrap();
-    assert!(store.append_pair_event(&pair, 0, &event).is_err());
+    store.append_with_policies(&pair, 0, &event, &[], at(1)).unwrap();
+    assert!(store.append_with_policies(&pair, 0, &event, &[], at(1)).is_err());
 }
 
 #[test]
