@@ -84,6 +84,14 @@ impl Agent {
         Agent { name: name.into(), dir, listen, route, process: None }
     }
 
+    /// An agent whose folder is there, with its configuration, state and data; not started.
+    pub fn found(root: &Path, name: &str) -> Agent {
+        let dir = root.join(name);
+        let config: toml::Table = std::fs::read_to_string(dir.join("agent.toml")).unwrap().parse().unwrap();
+        let address = |key: &str| config[key].as_str().unwrap().parse().unwrap();
+        Agent { name: name.into(), listen: address("listen"), route: address("route"), dir, process: None }
+    }
+
     /// Makes the other agent and its routes reach this one elsewhere than where it listens.
     pub fn advertise(&self, https: SocketAddr, route: SocketAddr) {
         let file = self.dir.join("agent.toml");
