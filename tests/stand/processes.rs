@@ -248,12 +248,14 @@ impl Engine {
     /// Waits for a line of its log.
     pub fn tells(&self, what: &str) -> String {
         let end = Instant::now() + Duration::from_secs(60);
+        let mut others = Vec::new();
         loop {
             let line = self.told.recv_timeout(end.saturating_duration_since(Instant::now()));
-            let line = line.unwrap_or_else(|_| panic!("the engine never told: {what}"));
+            let line = line.unwrap_or_else(|_| panic!("the engine never told: {what}; what it told: {others:#?}"));
             if line.contains(what) {
                 return line;
             }
+            others.push(line);
         }
     }
 
