@@ -163,9 +163,17 @@ fn components(set: &DataSet, pair: &PairFacts<'_>, found: &mut Findings) {
         return;
     }
     let (Some(source), Some(target)) = (source, target) else { return };
-    if source.kind == ComponentKind::Hbase && set.from.path != set.to.path {
-        let evidence = format!("it is to be {} at {}, but a table of HBase keeps its name", set.to, pair.to);
-        found.failed(&set.from, evidence, "name the same namespace and table at both ends");
+    let keeps = match source.kind {
+        ComponentKind::Hbase => Some(("a table of HBase", "namespace and table")),
+        ComponentKind::Tables => Some(("a table of a database", "table")),
+        _ => None,
+    };
+    if let Some((what, both)) = keeps.filter(|_| set.from.path != set.to.path) {
+        found.failed(
+            &set.from,
+            format!("it is to be {} at {}, but {what} keeps its name", set.to, pair.to),
+            format!("name the same {both} at both ends"),
+        );
     }
     // What is doubtful was told when the clusters were paired.
     if let Fit::Bad(why, fix) = fit(source, target) {

@@ -84,6 +84,14 @@ impl Agent {
         Agent { name: name.into(), dir, listen, route, process: None }
     }
 
+    /// An agent whose folder is there, with its configuration, state and data; not started.
+    pub fn found(root: &Path, name: &str) -> Agent {
+        let dir = root.join(name);
+        let config: toml::Table = std::fs::read_to_string(dir.join("agent.toml")).unwrap().parse().unwrap();
+        let address = |key: &str| config[key].as_str().unwrap().parse().unwrap();
+        Agent { name: name.into(), listen: address("listen"), route: address("route"), dir, process: None }
+    }
+
     /// Makes the other agent and its routes reach this one elsewhere than where it listens.
     pub fn advertise(&self, https: SocketAddr, route: SocketAddr) {
         let file = self.dir.join("agent.toml");
@@ -240,12 +248,14 @@ impl Engine {
     /// Waits for a line of its log.
     pub fn tells(&self, what: &str) -> String {
         let end = Instant::now() + Duration::from_secs(60);
+        let mut others = Vec::new();
         loop {
             let line = self.told.recv_timeout(end.saturating_duration_since(Instant::now()));
-            let line = line.unwrap_or_else(|_| panic!("the engine never told: {what}"));
+            let line = line.unwrap_or_else(|_| panic!("the engine never told: {what}; what it told: {others:#?}"));
             if line.contains(what) {
                 return line;
             }
+            others.push(line);
         }
     }
 

@@ -35,11 +35,16 @@ impl Drop for Web {
 }
 
 impl Web {
-    /// Starts it.
+    /// Starts it where nobody else is.
     pub async fn start() -> Web {
+        Web::start_at("127.0.0.1:0").await
+    }
+
+    /// Starts it there.
+    pub async fn start_at(address: &str) -> Web {
         let kept = Arc::new(Kept { posted: Mutex::default(), status: AtomicU16::new(200) });
         let router = Router::new().route("/{name}", post(keep)).with_state(kept.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Web { address, kept, task }

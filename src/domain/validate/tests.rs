@@ -31,6 +31,17 @@ fn a_table_of_hbase_keeps_its_name() {
     assert_found(&renamed, Severity::Failed, &["hbase:shop:orders", "keeps its name"]);
 }
 
+/// Its schema names it: brought in under another name, the recovery point could not be sealed, and the run would try for ever.
+#[test]
+fn a_table_of_a_database_keeps_its_name() {
+    let (east, west) =
+        ([info("tables", ComponentKind::Tables)], [info("tables", ComponentKind::Tables), info("more", ComponentKind::Tables)]);
+    let check = |data_sets: &str| check_all(&policy(data_sets), &[], &east, &west, false);
+    assert_eq!(check("data_sets = [{ from = \"tables:orders\", to = \"more:orders\" }]"), []);
+    let renamed = check("data_sets = [{ from = \"tables:orders\", to = \"tables:orders_copy\" }]");
+    assert_found(&renamed, Severity::Failed, &["tables:orders_copy", "keeps its name", "the same table"]);
+}
+
 fn check_all(service: &Service, services: &[Service], from: &[ComponentInfo], to: &[ComponentInfo], in_lab: bool) -> Vec<Finding> {
     let names = ["shenzhen", "guiyang"].map(|name| name.parse::<ClusterName>().expect("a good name"));
     let pair = PairFacts { from: &names[0], from_components: from, to: &names[1], to_components: to };
