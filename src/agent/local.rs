@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
@@ -115,14 +115,23 @@ async fn refresh_fence(site: &Site, facts: &PairFacts) -> Result<(), Trouble> {
     site.ledger.fence_seen(facts, held, &evidence)
 }
 
-async fn upkeep(site: &Site, own: &OwnKey, views: &Views) {
+/// Renews the certificate when that is due. A failure is told by the status as well, so that the engine alerts on it.
+async fn renew(own: &Arc<OwnKey>, now: DateTime<Utc>) {
+    let disk = own.clone();
+    let renewed = tokio::task::spawn_blocking(move || disk.renew_if_due(now)).await;
+    let until = own.certificate().valid_until;
+    match renewed {
+        Ok(Ok(true)) => tracing::info!(%until, "certificate renewed for the same key"),
+        Ok(Ok(false)) => {}
+        Ok(Err(trouble)) => tracing::error!(%trouble, %until, "certificate could not be renewed"),
+        Err(trouble) => tracing::error!(%trouble, %until, "the renewal of the certificate broke off"),
+    }
+}
+
+async fn upkeep(site: &Site, own: &Arc<OwnKey>, views: &Views) {
     loop {
         let now = site.clock.now();
-        match own.renew_if_due(now) {
-            Ok(true) => tracing::info!(until = %own.certificate_until(), "certificate renewed for the same key"),
-            Ok(false) => {}
-            Err(trouble) => tracing::error!(%trouble, until = %own.certificate_until(), "certificate could not be renewed"),
-        }
+        renew(own, now).await;
         if let Err(trouble) = site.ledger.forget_instructions(now - TimeDelta::days(REMEMBER_DAYS)) {
             tracing::warn!(%trouble, "old instructions could not be forgotten");
         }

@@ -174,6 +174,7 @@ impl AgentApi for SimAgent {
             now: Utc::now(),
             clock_source: "sim".into(),
             certificate_until: Utc::now() + TimeDelta::days(90),
+            certificate: None,
             components: components(),
             probes: vec![probe(site.health, "its own probe")],
             peer_address: String::new(),
