@@ -6,11 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::protocol::{CertificateStatus, RenewalFailure};
+use crate::protocol::{CertificateStatus, RENEWAL_LOOK_EVERY, RenewalFailure, RenewalPace};
 
 use super::alerts::AlertKind;
 use super::engine::Engine;
@@ -18,16 +17,10 @@ use super::host::on_disk;
 use super::model::{AgentWatch, Model};
 use super::snapshot::{CertificateView, Level};
 
-/// Between two looks at the certificates: all in memory. By the wall clock, which may be stepped and goes on while the host sleeps.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Between two attempts to renew, by the wall clock.
-const TRY_EVERY: TimeDelta = TimeDelta::minutes(10);
-
 /// What the task remembers.
 #[derive(Default)]
 struct Memory {
-    /// When a renewal was last tried.
-    tried: Option<DateTime<Utc>>,
+    pace: RenewalPace,
     /// The last attempt did not even reach the certificate's keeper.
     broke_off: Option<RenewalFailure>,
     /// What was alerted, and is not over.
@@ -61,7 +54,7 @@ pub(super) async fn keep(engine: Arc<Engine>) {
     loop {
         renew(&engine, &mut memory).await;
         tell(&engine, &mut memory.told).await;
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(RENEWAL_LOOK_EVERY).await;
     }
 }
 
@@ -69,8 +62,7 @@ async fn renew(engine: &Arc<Engine>, memory: &mut Memory) {
     let now = engine.now();
     let Some(own) = engine.connector.certificate() else { return };
     let due = own.is_due(now) || memory.broke_off.is_some();
-    if due && memory.tried.is_none_or(|at| (now - at).abs() >= TRY_EVERY) {
-        memory.tried = Some(now);
+    if memory.pace.is_time(due, now) {
         let connector = engine.connector.clone();
         let renewed = on_disk(&*engine.host, move || Ok(connector.renew(now))).await;
         match &renewed {
@@ -81,10 +73,10 @@ async fn renew(engine: &Arc<Engine>, memory: &mut Memory) {
         let since = memory.broke_off.as_ref().map_or(now, |failure| failure.since);
         memory.broke_off = renewed.err().map(|trouble| RenewalFailure { since, trouble });
     }
-    let own = engine.connector.certificate().map(|own| CertificateStatus {
-        renewal_failure: memory.broke_off.clone().or(own.renewal_failure.clone()),
-        ..own
-    });
+    let own = engine
+        .connector
+        .certificate()
+        .map(|own| CertificateStatus { renewal_failure: memory.broke_off.clone().or(own.renewal_failure.clone()), ..own });
     if engine.read(|m| m.certificate != own) {
         engine.change(|m| m.certificate = own);
     }
@@ -179,7 +171,9 @@ fn end(whose: &Whose, view: &CertificateView, now: DateTime<Utc>) -> Option<Stri
     let ends = if view.valid_until < now { "ended" } else { "ends" };
     let place = match whose {
         Whose::Ours => "this host: the clock, and the disk and the rights of certificate.pem in the engine's state directory",
-        Whose::Agent(..) => "the host of that agent: the clock, and the disk and the rights of certificate.pem in the agent's state directory",
+        Whose::Agent(..) => {
+            "the host of that agent: the clock, and the disk and the rights of certificate.pem in the agent's state directory"
+        }
     };
     Some(format!("{} {ends} {until} and should have been renewed long before; look at {place}", whose.certificate()))
 }
@@ -188,6 +182,7 @@ fn end(whose: &Whose, view: &CertificateView, now: DateTime<Utc>) -> Option<Stri
 mod tests {
     use super::*;
     use crate::domain::{Trouble, TroubleKind};
+    use chrono::TimeDelta;
 
     fn status(days: i64, failing: bool) -> CertificateStatus {
         let trouble = Trouble::new(TroubleKind::Failed, "/var/lib/understudy/certificate.pem", "the disk is full").next("make room");
@@ -205,7 +200,10 @@ mod tests {
         assert_eq!(told(&agent, 16, false), (None, None));
         let (renewal, end) = told(&agent, 14, true);
         let renewal = renewal.expect("told");
-        assert!(renewal.contains("of the agent of east") && renewal.contains("certificate.pem") && renewal.contains("make room"), "{renewal}");
+        assert!(
+            renewal.contains("of the agent of east") && renewal.contains("certificate.pem") && renewal.contains("make room"),
+            "{renewal}"
+        );
         assert_eq!(end, None, "not twice");
         let ours = told(&Whose::Ours, 14, false).1.expect("told");
         assert!(ours.contains("of this console ends 1970-01-15") && ours.contains("rights of certificate.pem"), "{ours}");

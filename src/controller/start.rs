@@ -16,7 +16,8 @@ use super::lock::StateLock;
 use super::model::{ACTIVITY, DrillModel, ENDED_DRILLS, ENDED_RUNS, Model, PairModel, RunModel};
 use super::settings::Settings;
 use super::{
-    Asked, EngineHandle, EngineSpec, Snapshot, certificates, commands, drills, identity, route, runs, scheduler, socket, view, watch as clients,
+    Asked, EngineHandle, EngineSpec, Snapshot, certificates, commands, drills, identity, route, runs, scheduler, socket, view,
+    watch as clients,
 };
 
 /// Commands that may wait.

@@ -35,7 +35,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub use self::enrol::{EnrolReply, EnrolRequest};
 pub use answer::{Answer, AnswerState, Outcome};
 pub use api::AgentApi;
-pub use certificate::{CertificateStatus, RenewalFailure};
+pub use certificate::{CertificateStatus, RENEWAL_LOOK_EVERY, RenewalFailure, RenewalPace};
 pub use client::{AgentClient, ConnectSpec, enrol, learn_key};
 pub use drill::{DrillEnded, DrillOrder, EndDrillOrder};
 pub use instruction::{

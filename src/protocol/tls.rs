@@ -197,9 +197,8 @@ fn issue(name: &str, pair: &KeyPair, now: DateTime<Utc>) -> Result<(Issued, Stri
 fn keep(dir: &Path, pem: &str) -> Result<(), Trouble> {
     let path = dir.join(CERTIFICATE);
     let failed = |e: io::Error| {
-        Trouble::new(TroubleKind::Failed, path.display(), format!("the renewed certificate is in use but cannot be written: {e}")).next(
-            format!("make room on the disk of {0}, and give the user of this program the right to write in {0}", dir.display()),
-        )
+        Trouble::new(TroubleKind::Failed, path.display(), format!("the renewed certificate is in use but cannot be written: {e}"))
+            .next(format!("make room on the disk of {0}, and give the user of this program the right to write in {0}", dir.display()))
     };
     write_durably(&path, pem).map_err(failed)
 }

@@ -60,7 +60,10 @@ mod tests {
         assert_eq!(age(TimeDelta::days(3)), "issued 3 days ago");
         assert_eq!(age(TimeDelta::hours(1)), "issued 1 hour ago");
         assert_eq!(age(TimeDelta::minutes(1)), "issued within the last hour");
-        assert_eq!(certificate_age(&CertificateView { issued_at: None, ..view(TimeDelta::zero(), false) }, now).text, "issued at an unknown time");
+        assert_eq!(
+            certificate_age(&CertificateView { issued_at: None, ..view(TimeDelta::zero(), false) }, now).text,
+            "issued at an unknown time"
+        );
         assert_eq!(certificate_until(&view(TimeDelta::zero(), false), zone, now).text, "2 Jan 2025, renews by itself");
         assert_eq!(certificate_trouble("east", &view(TimeDelta::zero(), false), zone), None);
         let (what, why) = certificate_trouble("east", &view(TimeDelta::days(81), true), zone).expect("told");
