@@ -96,7 +96,8 @@ async fn tell(engine: &Arc<Engine>, told: &mut BTreeSet<Concern>) {
                     engine.alert(AlertKind::Certificate, concern.whose.subject(), &text).await;
                     told.insert(concern);
                 }
-                None if told.remove(&concern) => {
+                // What is over because something else is wrong now is no good news.
+                None if told.remove(&concern) && !view.ends_soon && view.renewal_failure.is_none() => {
                     let until = view.valid_until.format("%Y-%m-%d");
                     let text = format!("{} is renewed by itself again: it is valid until {until}", whose.certificate());
                     engine.note(Level::Info, concern.whose.subject(), text).await;
