@@ -5,6 +5,7 @@
 
 mod agents;
 
+use std::os::unix::fs::DirBuilderExt;
 use std::time::Duration;
 
 use agents::{Console, StoppedAgent, TestAgent, decision, eventually, pair_up, policy, wait_confirmed};
@@ -355,7 +356,7 @@ async fn clocks_that_are_years_off_cut_nobody_off() {
 async fn a_certificate_that_cannot_be_renewed_is_told_by_the_status() {
     let agent = StoppedAgent::new("east");
     let file = agent.state().join("certificate.pem");
-    std::fs::create_dir_all(&file).unwrap();
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&file).unwrap();
     let agent = agent.start().await;
     let console = Console::enrolled(&agent).await;
     let told = console.client(&agent).status().await.unwrap().certificate.unwrap();
