@@ -5,6 +5,7 @@
 
 mod agents;
 
+use std::os::unix::fs::DirBuilderExt;
 use std::time::Duration;
 
 use agents::{Console, StoppedAgent, TestAgent, decision, eventually, pair_up, policy, wait_confirmed};
@@ -320,6 +321,70 @@ async fn a_renewed_certificate_keeps_the_pin() {
     let agent = agent.restart().await;
     let after = console.client(&agent).status().await.expect("the pin still fits").certificate_until;
     assert!(after > before + TimeDelta::days(60), "{before} {after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_runs_for_a_hundred_days_renews_its_certificate_by_itself() {
+    let agent = TestAgent::start("east").await;
+    let console = Console::enrolled(&agent).await;
+    let before = console.client(&agent).status().await.unwrap().certificate.expect("it tells");
+    agent.clock.step(TimeDelta::days(100));
+    eventually("renewed", async || {
+        let told = console.client(&agent).status().await.unwrap().certificate.unwrap();
+        told.issued_at.unwrap() > before.issued_at.unwrap() + TimeDelta::days(99) && told.renewal_failure.is_none()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_are_years_off_cut_nobody_off() {
+    let (east, west) = (StoppedAgent::new("east"), StoppedAgent::new("west"));
+    east.clock.step(TimeDelta::days(-4_000));
+    west.clock.step(TimeDelta::days(4_000));
+    let (east, west) = (east.start().await, west.start().await);
+    let console = pair_up(&east, &west).await;
+    for agent in [&east, &west] {
+        eventually("it sees the other one", async || {
+            let status = console.client(agent).status().await.expect("the pin fits");
+            status.pairs[0].peer.agent_seen.is_some() && status.pairs[0].peer.agent_failures == 0
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_cannot_be_renewed_is_told_by_the_status() {
+    let agent = StoppedAgent::new("east");
+    let file = agent.state().join("certificate.pem");
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&file).unwrap();
+    let agent = agent.start().await;
+    let console = Console::enrolled(&agent).await;
+    let told = console.client(&agent).status().await.unwrap().certificate.unwrap();
+    let failure = told.renewal_failure.expect("told");
+    assert!(failure.trouble.object.ends_with("certificate.pem") && failure.trouble.next_step.contains("make room"), "{failure:?}");
+    std::fs::remove_dir(&file).unwrap();
+    agent.clock.step(TimeDelta::minutes(11));
+    eventually("kept", async || console.client(&agent).status().await.unwrap().certificate.unwrap().renewal_failure.is_none()).await;
+    assert!(file.is_file());
+}
+
+/// 26a78e0 refuses a status with fields that it does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_reader_is_told_no_more_than_it_understands() {
+    let agent = TestAgent::start("east").await;
+    let console = Console::enrolled(&agent).await;
+    let client = console.client(&agent);
+    let ask = async |path: &str| {
+        let text = client.http().get(format!("{}{path}", client.base())).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let older = ask("/v1/status").await;
+    assert!(older.get("certificate").is_none() && older.get("certificate_until").is_some(), "{older}");
+    let newer = ask("/v1/status?certificate=true&what_a_later_version_asks=1").await;
+    assert_eq!(newer["certificate"]["valid_until"], newer["certificate_until"]);
+    let read: understudy::protocol::AgentStatus = serde_json::from_value(older).expect("and its own status is read");
+    let certificate = read.certificate();
+    assert_eq!((certificate.issued_at, certificate.valid_until), (None, read.certificate_until));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,7 @@ use super::views::Views;
 use crate::components::Component;
 use crate::domain::{ComponentInfo, Health, Identity, ProbeReport, Trouble};
 use crate::protocol::tls::OwnKey;
+use crate::protocol::{RENEWAL_LOOK_EVERY, RenewalPace};
 use crate::store::agent::PairFacts;
 
 /// Between two probes of our own components.
@@ -23,7 +24,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(6);
 const DESCRIBE_EVERY: Duration = Duration::from_secs(30);
 /// Between two readings of the fence.
 const FENCE_EVERY: Duration = Duration::from_secs(5);
-/// Between two looks at certificate, clock source and old instructions.
+/// Between two looks at clock source and old instructions.
 const UPKEEP_EVERY: Duration = Duration::from_secs(600);
 /// How long ended instructions are remembered.
 const REMEMBER_DAYS: i64 = 90;
@@ -31,7 +32,7 @@ const REMEMBER_DAYS: i64 = 90;
 /// Runs everything of this module until `stop`.
 pub async fn watch(site: Arc<Site>, own: Arc<OwnKey>, views: Arc<Views>, stop: CancellationToken) {
     let probes = join_all(site.components.values().map(|component| watch_component(component.clone(), &views)));
-    let work = async { tokio::join!(probes, watch_fence(&site), upkeep(&site, &own, &views)) };
+    let work = async { tokio::join!(probes, watch_fence(&site), keep_certificate(&site, &own), upkeep(&site, &views)) };
     tokio::select! {
         _ = work => {}
         () = stop.cancelled() => {}
@@ -115,14 +116,34 @@ async fn refresh_fence(site: &Site, facts: &PairFacts) -> Result<(), Trouble> {
     site.ledger.fence_seen(facts, held, &evidence)
 }
 
-async fn upkeep(site: &Site, own: &OwnKey, views: &Views) {
+/// Renews the certificate whenever that is due.
+async fn keep_certificate(site: &Site, own: &Arc<OwnKey>) {
+    let mut pace = RenewalPace::default();
     loop {
         let now = site.clock.now();
-        match own.renew_if_due(now) {
-            Ok(true) => tracing::info!(until = %own.certificate_until(), "certificate renewed for the same key"),
-            Ok(false) => {}
-            Err(trouble) => tracing::error!(%trouble, until = %own.certificate_until(), "certificate could not be renewed"),
+        if pace.is_time(own.certificate().is_due(now), now) {
+            renew(own, now).await;
         }
+        tokio::time::sleep(RENEWAL_LOOK_EVERY).await;
+    }
+}
+
+/// A failure is told by the status as well, so that the engine alerts on it.
+async fn renew(own: &Arc<OwnKey>, now: DateTime<Utc>) {
+    let disk = own.clone();
+    let renewed = tokio::task::spawn_blocking(move || disk.renew_if_due(now)).await;
+    let until = own.certificate().valid_until;
+    match renewed {
+        Ok(Ok(true)) => tracing::info!(%until, "certificate renewed for the same key"),
+        Ok(Ok(false)) => {}
+        Ok(Err(trouble)) => tracing::error!(%trouble, %until, "certificate could not be renewed"),
+        Err(trouble) => tracing::error!(%trouble, %until, "the renewal of the certificate broke off"),
+    }
+}
+
+async fn upkeep(site: &Site, views: &Views) {
+    loop {
+        let now = site.clock.now();
         if let Err(trouble) = site.ledger.forget_instructions(now - TimeDelta::days(REMEMBER_DAYS)) {
             tracing::warn!(%trouble, "old instructions could not be forgotten");
         }

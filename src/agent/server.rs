@@ -218,8 +218,17 @@ async fn answer(State(app): Shared, Path(id): Path<InstructionId>, Query(query):
     Ok(Json(app.manager.answer(id, Duration::from_millis(query.wait_ms).min(MAX_WAIT)).await?))
 }
 
-async fn tell_status(State(app): Shared) -> Told<AgentStatus> {
-    Ok(Json(off_thread(move || status::status(&app.site, &app.views, &app.own, &app.facts)).await?))
+/// What the asker understands beyond the first version of the status. What it may ask for beside that is not known here.
+#[derive(Deserialize)]
+struct StatusQuery {
+    #[serde(default)]
+    certificate: bool,
+}
+
+async fn tell_status(State(app): Shared, Query(query): Query<StatusQuery>) -> Told<AgentStatus> {
+    let mut status = off_thread(move || status::status(&app.site, &app.views, &app.own, &app.facts)).await?;
+    status.certificate = status.certificate.filter(|_| query.certificate);
+    Ok(Json(status))
 }
 
 async fn clock(State(app): Shared) -> Told<ClockReply> {

@@ -30,6 +30,7 @@ pub struct Facts {
 pub fn status(site: &Arc<Site>, views: &Views, own: &OwnKey, facts: &Facts) -> Result<AgentStatus, Trouble> {
     let (components, probes, clock_source) = views.own();
     let pairs = site.ledger.pairs()?;
+    let certificate = own.certificate();
     Ok(AgentStatus {
         cluster: site.cluster.clone(),
         site: facts.site.clone(),
@@ -39,7 +40,8 @@ pub fn status(site: &Arc<Site>, views: &Views, own: &OwnKey, facts: &Facts) -> R
         term: site.ledger.term()?,
         now: site.clock.now(),
         clock_source,
-        certificate_until: own.certificate_until(),
+        certificate_until: certificate.valid_until,
+        certificate: Some(certificate),
         components,
         probes,
         peer_address: facts.peer_address.clone(),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::controller::command::{AdjustReport, Check, Kept, Leftovers, ReversalOutcome, ReversalReport, Runbook, StepReport};
-use crate::controller::snapshot::{ClusterView, HeldFault, PairView, ServiceView};
+use crate::controller::snapshot::{CertificateView, ClusterView, HeldFault, PairView, ServiceView};
 use crate::domain::page::Page;
 use crate::domain::{ClusterName, RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
 use crate::protocol::Leftover;
@@ -64,6 +64,10 @@ pub(super) fn pair_lines(pair: &PairView, points: &[RecoveryPoint]) -> Vec<Strin
     lines.extend(pair.maintenance.iter().map(|maintenance| format!("  MAINTENANCE: {maintenance}")));
     lines.extend(pair.held_fault.iter().map(held_line));
     lines.extend(pair.clusters.iter().map(cluster_line));
+    lines.extend(pair.clusters.iter().filter(|cluster| cluster.agent_answers).filter_map(|cluster| {
+        let line = certificate_line(&format!("the agent of {}", cluster.name), cluster.certificate.as_ref()?)?;
+        Some(format!("  {line}"))
+    }));
     lines.push(format!("  clocks: {}", pair.clock.words));
     lines.extend(pair.services.iter().map(|service| service_line(service, points)));
     if let Some(fault) = &pair.fault {
@@ -77,6 +81,17 @@ pub(super) fn pair_lines(pair: &PairView, points: &[RecoveryPoint]) -> Vec<Strin
         }
     }
     lines
+}
+
+/// A certificate that is not renewed as it should be; `None`: it is.
+pub(super) fn certificate_line(whose: &str, view: &CertificateView) -> Option<String> {
+    let until = view.valid_until.format("%Y-%m-%d");
+    let why = match &view.renewal_failure {
+        Some(failure) => format!("the renewal has failed since {}: {}", failure.since.format("%Y-%m-%d %H:%M:%S UTC"), failure.trouble),
+        None if view.ends_soon => "it should have been renewed long before: look at the clock and the disk of that host".to_owned(),
+        None => return None,
+    };
+    Some(format!("CERTIFICATE of {whose}, valid until {until}: {why}"))
 }
 
 /// What `status` says first of an engine that another one ousted.

@@ -100,7 +100,12 @@ fn leftovers(found: &Leftovers, json: bool) -> Result<u8, Trouble> {
 
 fn status(session: &Session, json: bool) -> Result<u8, Trouble> {
     let snapshot = session.handle.snapshot();
-    let report = StatusReport { observing: snapshot.observing, ousted: snapshot.ousted, pairs: snapshot.pairs.clone() };
+    let report = StatusReport {
+        observing: snapshot.observing,
+        ousted: snapshot.ousted,
+        certificate: snapshot.certificate.clone(),
+        pairs: snapshot.pairs.clone(),
+    };
     if json {
         output::json(&report)?;
     } else if report.pairs.is_empty() {
@@ -108,6 +113,11 @@ fn status(session: &Session, json: bool) -> Result<u8, Trouble> {
     } else {
         let whole = [(report.ousted, output::OUSTED), (report.observing, output::OBSERVING)];
         whole.iter().filter(|(holds, _)| *holds).try_for_each(|(_, words)| output::line(words))?;
+        report
+            .certificate
+            .iter()
+            .filter_map(|own| output::certificate_line("this console", own))
+            .try_for_each(|line| output::line(&line))?;
         report.pairs.iter().flat_map(|pair| output::pair_lines(pair, &snapshot.points)).try_for_each(|line| output::line(&line))?;
     }
     Ok(DONE)

@@ -47,6 +47,8 @@ pub(super) enum AlertKind {
     MissedMoment,
     /// A service is further behind than its RPO target.
     RpoMissed,
+    /// A certificate is not renewed.
+    Certificate,
 }
 
 /// What is sent.

@@ -11,7 +11,7 @@ use crate::domain::{
 };
 use crate::protocol::CatalogueItem;
 
-use super::snapshot::PairView;
+use super::snapshot::{CertificateView, PairView};
 
 mod checks;
 mod identity;
@@ -338,6 +338,9 @@ pub struct StatusReport {
     /// Another controller commands the agents now: nothing is changed from here.
     #[serde(default)]
     pub ousted: bool,
+    /// The engine's own certificate; `null`: it has none.
+    #[serde(default)]
+    pub certificate: Option<CertificateView>,
     /// The pairs.
     pub pairs: Vec<PairView>,
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::domain::Trouble;
 use crate::protocol::enrol::EnrolCode;
 use crate::protocol::tls::OwnKey;
-use crate::protocol::{AgentApi, AgentClient, ConnectSpec, enrol};
+use crate::protocol::{AgentApi, AgentClient, CertificateStatus, ConnectSpec, enrol};
 use crate::store::controller::Enrolled;
 
 /// Reaches agents.
@@ -21,6 +21,14 @@ pub trait Connector: Send + Sync {
     async fn enrol(&self, address: &str, code: &str) -> Result<Enrolled, Trouble>;
     /// Our own key's fingerprint, to be compared by people.
     fn key(&self) -> String;
+    /// Our own certificate; `None`: connections carry none.
+    fn certificate(&self) -> Option<CertificateStatus> {
+        None
+    }
+    /// Renews our certificate for the same key when that is due; whether it did. Connections from then on show the new one. Waits for the disk.
+    fn renew(&self, _now: DateTime<Utc>) -> Result<bool, Trouble> {
+        Ok(false)
+    }
 }
 
 /// Over HTTPS, with our own key for life.
@@ -30,16 +38,14 @@ pub(super) struct HttpsConnector {
 
 impl HttpsConnector {
     /// Loads our key from the state directory, or makes it.
-    pub fn open(state: &Path) -> Result<HttpsConnector, Trouble> {
-        Ok(HttpsConnector { own: OwnKey::load_or_create(state, "understudy", Utc::now())? })
+    pub fn open(state: &Path, now: DateTime<Utc>) -> Result<HttpsConnector, Trouble> {
+        Ok(HttpsConnector { own: OwnKey::load_or_create(state, "understudy", now)? })
     }
 }
 
 #[async_trait]
 impl Connector for HttpsConnector {
     fn connect(&self, agent: &Enrolled) -> Result<Arc<dyn AgentApi>, Trouble> {
-        // Handshakes take whatever certificate is current, so that renewing here is enough for a console that runs for months.
-        self.own.renew_if_due(Utc::now())?;
         let spec = ConnectSpec { address: agent.address.clone(), key: agent.key.clone() };
         Ok(Arc::new(AgentClient::new(&spec, self.own.clone())?))
     }
@@ -52,5 +58,13 @@ impl Connector for HttpsConnector {
 
     fn key(&self) -> String {
         self.own.fingerprint().to_owned()
+    }
+
+    fn certificate(&self) -> Option<CertificateStatus> {
+        Some(self.own.certificate())
+    }
+
+    fn renew(&self, now: DateTime<Utc>) -> Result<bool, Trouble> {
+        self.own.renew_if_due(now)
     }
 }

@@ -9,6 +9,7 @@ mod adopt;
 mod alerts;
 mod alone;
 mod catch_up;
+mod certificates;
 mod clock;
 pub mod command;
 mod commands;

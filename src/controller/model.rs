@@ -19,7 +19,7 @@ use crate::domain::watch::{Silence, Steadiness, Streak, Verdict};
 use crate::domain::{
     ClusterName, DrillId, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble, TroubleKind,
 };
-use crate::protocol::{AgentStatus, Progress};
+use crate::protocol::{AgentStatus, CertificateStatus, Progress};
 use crate::store::controller::{PairedAgent, PairedClusters, UsersRecord};
 
 use super::snapshot::{ActivityLine, ClockView, HeldFault, Observation};
@@ -62,6 +62,8 @@ pub(super) struct Model {
     pub mode: super::WatchMode,
     /// A controller with a higher term commands the agents now.
     pub ousted: Option<Term>,
+    /// Our own certificate.
+    pub certificate: Option<CertificateStatus>,
 }
 
 /// One pair.

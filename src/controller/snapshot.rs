@@ -14,7 +14,7 @@ use crate::domain::{
     ClusterName, ComponentInfo, Epoch, Health, Identity, PairName, PointId, ProbeReport, RecoveryPoint, RunId, RunReport, Service,
     ServiceName, Trouble,
 };
-use crate::protocol::Progress;
+use crate::protocol::{Progress, RenewalFailure};
 
 use super::command::FenceLine;
 
@@ -33,6 +33,9 @@ pub struct Snapshot {
     /// Another controller commands the agents now: nothing is changed from here.
     #[serde(default)]
     pub ousted: bool,
+    /// The engine's own certificate; `None`: it has none.
+    #[serde(default)]
+    pub certificate: Option<CertificateView>,
     /// The pairs.
     pub pairs: Vec<PairView>,
     /// Runs under way, and the newest ended ones (at most 200), newest first.
@@ -131,8 +134,24 @@ pub struct ClusterView {
     pub probes: Vec<ProbeReport>,
     /// When its agent's certificate ends.
     pub certificate_until: Option<DateTime<Utc>>,
+    /// That certificate, as the agent last told of it; `None`: it never has.
+    #[serde(default)]
+    pub certificate: Option<CertificateView>,
     /// Its key's fingerprint.
     pub key: String,
+}
+
+/// A certificate, which its owner renews by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateView {
+    /// When it was issued; `None`: its owner's version does not tell.
+    pub issued_at: Option<DateTime<Utc>>,
+    /// When it ends.
+    pub valid_until: DateTime<Utc>,
+    /// Fewer than 15 days are left: it should have been renewed.
+    pub ends_soon: bool,
+    /// Why it cannot be renewed; `None`: the last attempt worked.
+    pub renewal_failure: Option<RenewalFailure>,
 }
 
 /// How a service is.

@@ -16,7 +16,8 @@ use super::lock::StateLock;
 use super::model::{ACTIVITY, DrillModel, ENDED_DRILLS, ENDED_RUNS, Model, PairModel, RunModel};
 use super::settings::Settings;
 use super::{
-    Asked, EngineHandle, EngineSpec, Snapshot, commands, drills, identity, route, runs, scheduler, socket, view, watch as clients,
+    Asked, EngineHandle, EngineSpec, Snapshot, certificates, commands, drills, identity, route, runs, scheduler, socket, view,
+    watch as clients,
 };
 
 /// Commands that may wait.
@@ -27,9 +28,10 @@ const COMMANDS: usize = 64;
 pub async fn start(spec: EngineSpec) -> Result<EngineHandle, Trouble> {
     let state = spec.state.clone();
     let host = Arc::new(RealHost);
+    let now = host.now();
     let connector = on_disk(&*host, move || {
         prepare(&state)?;
-        HttpsConnector::open(&state)
+        HttpsConnector::open(&state, now)
     })
     .await?;
     start_with(spec, Arc::new(connector), Limits::default(), host).await
@@ -45,7 +47,7 @@ pub async fn start_with(
     let state = spec.state.clone();
     let watch = spec.watch;
     let chance = host.chance();
-    let (held, store, model, term, settings) = on_disk(&*host, move || {
+    let (held, store, mut model, term, settings) = on_disk(&*host, move || {
         prepare(&state)?;
         let held = StateLock::take(&state)?;
         let settings = Settings::read(&state, watch, limits)?;
@@ -62,6 +64,7 @@ pub async fn start_with(
         Some(address) => Some(route::bind(address).await?),
         None => None,
     };
+    model.certificate = connector.certificate();
     let first = Arc::new(view::snapshot(&model, host.now()));
     let engine = Engine::new(Parts {
         host,
@@ -85,6 +88,7 @@ pub async fn start_with(
     }
     take_up(&engine);
     engine.spawn(scheduler::run(engine.clone()));
+    engine.spawn(certificates::keep(engine.clone()));
     tokio::spawn(serve(engine, asked, news, held));
     Ok(EngineHandle::new(commands, snapshots))
 }

@@ -8,7 +8,7 @@ use crate::domain::{Health, Identity, Service};
 
 use super::model::{AgentWatch, DrillModel, Model, PairModel, RunModel};
 use super::snapshot::{ClusterView, DrillView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
-use super::{WatchMode, catch_up, prompt, reverse, window};
+use super::{WatchMode, catch_up, certificates, prompt, reverse, window};
 
 /// Points shown a service.
 const POINTS: usize = 500;
@@ -25,6 +25,7 @@ pub(super) fn snapshot(model: &Model, now: DateTime<Utc>) -> Snapshot {
         ready: model.ready,
         observing: model.mode == WatchMode::Observe,
         ousted: model.ousted.is_some(),
+        certificate: model.certificate.as_ref().map(|own| certificates::view(own, now)),
         pairs: model.pairs.values().map(|pair| pair_view(model, pair, now)).collect(),
         runs: model.runs.values().rev().map(run_view).collect(),
         points: model.points.values().flat_map(|points| points.iter().take(POINTS)).cloned().collect(),
@@ -122,6 +123,7 @@ fn cluster_view(pair: &PairModel, index: usize) -> ClusterView {
         components: status.map_or_else(|| agent.components.clone(), |s| s.components.clone()),
         probes: status.map(|s| s.probes.clone()).unwrap_or_default(),
         certificate_until: status.map(|s| s.certificate_until),
+        certificate: certificates::of_agent(watch),
         key: agent.enrolled.key.clone(),
     }
 }

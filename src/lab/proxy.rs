@@ -103,6 +103,7 @@ fn nothing_yet() -> Snapshot {
         ready: false,
         observing: false,
         ousted: false,
+        certificate: None,
         pairs: vec![],
         runs: vec![],
         points: vec![],

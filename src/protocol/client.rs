@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Method, RequestBuilder};
+use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
 use serde::de::DeserializeOwned;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use crate::domain::{InstructionId, Trouble, TroubleKind};
 
 use super::enrol::{self, EnrolCode, ProofOf};
-use super::http::{CONNECT_LIMIT, broke, call_failed, http_client, read_answer};
+use super::http::{CONNECT_LIMIT, alert_told, broke, call_failed, http_client, is_unexplained, read_answer, said_by_alert};
 use super::tls::{self, OwnKey, Pins};
 use super::{AgentApi, AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, Records};
 
@@ -21,6 +23,8 @@ use super::{AgentApi, AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 /// How long a catalogue or all records may take.
 const LONG_CALL_LIMIT: Duration = Duration::from_secs(30);
+/// How long may be spent on learning why a connection ended.
+const ALERT_LIMIT: Duration = Duration::from_secs(1);
 /// The longest long poll.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
@@ -39,14 +43,17 @@ pub struct AgentClient {
     object: String,
     base: String,
     http: reqwest::Client,
+    spec: ConnectSpec,
+    own: Arc<OwnKey>,
 }
 
 impl AgentClient {
     /// A client that shows `own` and accepts only `spec.key`. Does not connect yet.
     pub fn new(spec: &ConnectSpec, own: Arc<OwnKey>) -> Result<AgentClient, Trouble> {
         check_address(&spec.address)?;
-        let http = http_client(own, Pins::new([spec.key.clone()]))?;
-        Ok(AgentClient { object: format!("agent {}", spec.address), base: format!("https://{}", spec.address), http })
+        let http = http_client(own.clone(), Pins::new([spec.key.clone()]))?;
+        let (object, base) = (format!("agent {}", spec.address), format!("https://{}", spec.address));
+        Ok(AgentClient { object, base, http, spec: spec.clone(), own })
     }
 
     /// `https://host:port`.
@@ -64,8 +71,30 @@ impl AgentClient {
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder, limit: Duration) -> Result<T, Trouble> {
-        let response = request.timeout(limit).send().await.map_err(|e| call_failed(&self.object, &e))?;
-        read_answer(&self.object, response).await
+        match request.timeout(limit).send().await {
+            Ok(response) => read_answer(&self.object, response).await,
+            Err(e) => Err(self.failed(&e).await),
+        }
+    }
+
+    /// A server checks our certificate when the handshake is over for us, and HTTP/2 is already writing when the alert comes: it notices
+    /// a broken pipe and no reason. So a connection that ends without a reason is asked once more, and only listened to.
+    async fn failed(&self, error: &reqwest::Error) -> Trouble {
+        if is_unexplained(error)
+            && let Ok(Some(alert)) = tokio::time::timeout(ALERT_LIMIT, self.alert()).await
+        {
+            return said_by_alert(&self.object, alert);
+        }
+        call_failed(&self.object, error)
+    }
+
+    /// The TLS alert that a fresh connection gets; `None`: none.
+    async fn alert(&self) -> Option<AlertDescription> {
+        let name = ServerName::try_from(check_address(&self.spec.address).ok()?.to_owned()).ok()?;
+        let config = tls::client_config(self.own.clone(), Some(Pins::new([self.spec.key.clone()]))).ok()?;
+        let stream = TcpStream::connect(&self.spec.address).await.ok()?;
+        let mut stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()?;
+        alert_told(&stream.read_u8().await.err()?)
     }
 }
 
@@ -86,7 +115,7 @@ impl AgentApi for AgentClient {
         self.ask(request.query(&[("wait_ms", wait.as_millis().to_string())]), wait + CALL_LIMIT).await
     }
     async fn status(&self) -> Result<AgentStatus, Trouble> {
-        self.ask(self.request(Method::GET, "/v1/status"), CALL_LIMIT).await
+        self.ask(self.request(Method::GET, "/v1/status").query(&[("certificate", true)]), CALL_LIMIT).await
     }
     async fn clock(&self) -> Result<ClockReply, Trouble> {
         self.ask(self.request(Method::GET, "/v1/clock"), CALL_LIMIT).await

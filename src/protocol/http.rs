@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use rustls::AlertDescription;
 use serde::de::DeserializeOwned;
 
 use crate::domain::{Trouble, TroubleKind};
@@ -75,6 +76,9 @@ pub fn http_client(own: Arc<OwnKey>, pins: Pins) -> Result<reqwest::Client, Trou
 
 /// Why a call failed, told apart: refused, time limit, TLS, broken.
 pub fn call_failed(object: impl fmt::Display, error: &reqwest::Error) -> Trouble {
+    if let Some(alert) = alert_told(error) {
+        return said_by_alert(object, alert);
+    }
     let unreachable = |reason: String| Trouble::new(TroubleKind::Unreachable, &object, reason);
     let tls = causes(error).find_map(|e| inside(e).downcast_ref::<rustls::Error>());
     if let Some(tls) = tls {
@@ -92,6 +96,39 @@ pub fn call_failed(object: impl fmt::Display, error: &reqwest::Error) -> Trouble
     // The libraries' and the system's own words are for the log, not for whoever has to decide by this.
     tracing::debug!(%object, error = chain(error), "a call failed");
     unreachable(causes(error).find_map(|e| e.downcast_ref::<io::Error>()).map_or(BROKE, broke).to_owned())
+}
+
+/// The TLS alert by which the other side ended the connection.
+pub(super) fn alert_told(error: &(dyn Error + 'static)) -> Option<AlertDescription> {
+    causes(error).find_map(|e| match inside(e).downcast_ref() {
+        Some(rustls::Error::AlertReceived(alert)) => Some(*alert),
+        _ => None,
+    })
+}
+
+/// Whether a call failed in a way that says no more than that its connection ended.
+pub(super) fn is_unexplained(error: &reqwest::Error) -> bool {
+    let explained = error.is_timeout() || causes(error).any(|e| inside(e).is::<rustls::Error>());
+    !explained && causes(error).find_map(|e| e.downcast_ref::<io::Error>()).is_none_or(|e| broke(e) == BROKE)
+}
+
+/// What the other side says by an alert, and what to do.
+pub(super) fn said_by_alert(object: impl fmt::Display, alert: AlertDescription) -> Trouble {
+    let (reason, next) = match alert {
+        AlertDescription::CertificateExpired => (
+            "the other side says that this certificate has expired or is not valid yet".to_owned(),
+            "compare the clocks of both hosts; restart this program, which renews its certificate; or install this version on the other \
+             side: it checks keys and no dates",
+        ),
+        AlertDescription::AccessDenied => {
+            ("the other side does not know this key".to_owned(), "pair again; if neither side was set up anew, somebody stands between")
+        }
+        alert => (
+            format!("the other side ended the secure connection and gave as the reason: {alert:?}"),
+            "install the same version on both sides, and look at the log of the other side",
+        ),
+    };
+    Trouble::new(TroubleKind::Unreachable, object, reason).next(next)
 }
 
 /// A connection that ended in a way that says no more than that.

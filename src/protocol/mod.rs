@@ -4,7 +4,7 @@
 //! POST /v1/enrol                 anyone with the code     EnrolRequest → EnrolReply
 //! POST /v1/instructions          controller               Instruction → Answer   (returns at once; a repeat returns the same)
 //! GET  /v1/instructions/{id}     controller               → Answer               (?wait_ms= up to 20,000)
-//! GET  /v1/status                controller, peer         → AgentStatus
+//! GET  /v1/status                controller, peer         → AgentStatus          (?certificate=true: with `certificate`)
 //! GET  /v1/clock                 controller, peer         → ClockReply
 //! GET  /v1/catalogue             controller               → Vec<CatalogueItem>   (?component=&path=)
 //! GET  /v1/check                 controller               → nothing, or why not (?component=&path=)
@@ -16,6 +16,7 @@
 
 mod answer;
 mod api;
+mod certificate;
 mod client;
 mod drill;
 pub mod enrol;
@@ -34,6 +35,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub use self::enrol::{EnrolReply, EnrolRequest};
 pub use answer::{Answer, AnswerState, Outcome};
 pub use api::AgentApi;
+pub use certificate::{CertificateStatus, RENEWAL_LOOK_EVERY, RenewalFailure, RenewalPace};
 pub use client::{AgentClient, ConnectSpec, enrol, learn_key};
 pub use drill::{DrillEnded, DrillOrder, EndDrillOrder};
 pub use instruction::{

@@ -9,7 +9,7 @@ use crate::domain::{
     Claim, ClusterName, ComponentInfo, ComponentName, PairName, PointId, ProbeReport, RecoveryPoint, Service, ServiceName, Term,
 };
 
-use super::{KeptWrites, PeerSpec};
+use super::{CertificateStatus, KeptWrites, PeerSpec};
 
 /// An agent's status: identity + health, with evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,10 @@ pub struct AgentStatus {
     pub clock_source: String,
     /// When its certificate ends.
     pub certificate_until: DateTime<Utc>,
+    /// All of it, and how its renewal goes. Only for who asks for it (`?certificate=true`): an older reader refuses fields that it does
+    /// not know. `None`: this agent's version does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateStatus>,
     /// Its components.
     pub components: Vec<ComponentInfo>,
     /// Its own probes of them, the newest of each.
@@ -46,6 +50,14 @@ pub struct AgentStatus {
     pub route_address: String,
     /// Its pairs.
     pub pairs: Vec<PairStatus>,
+}
+
+impl AgentStatus {
+    /// Its certificate, as far as its version tells.
+    pub fn certificate(&self) -> CertificateStatus {
+        let valid_until = self.certificate_until;
+        self.certificate.clone().unwrap_or(CertificateStatus { issued_at: None, valid_until, renewal_failure: None })
+    }
 }
 
 /// An agent's part in one pair.

@@ -3,7 +3,9 @@
 //! There is no authority. Each program makes one key for life and certificates itself; the other side remembers the key's
 //! fingerprint from enrolment. A certificate is only the key's wrapper: it is renewed for the same key, so pins stay.
 //! A server accepts any client certificate whose handshake signature is right, and hands the key to the requests, which
-//! decide who may ask what; a client accepts only the keys it has pinned.
+//! decide who may ask what; a client accepts only the keys it has pinned. What is checked is in [`verify`].
+
+mod verify;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,24 +15,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use rcgen::{CertificateParams, DnType, KeyPair};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
+use rustls::{ClientConfig, ServerConfig, SignatureScheme};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::certificate::{CertificateStatus, RenewalFailure, VALID_BEFORE, VALID_DAYS};
 use crate::domain::{Trouble, TroubleKind};
+use verify::Verifier;
 
-/// How long a certificate is valid.
-const VALID_DAYS: i64 = 90;
-/// A certificate begins this long before it is issued, so that a slow clock elsewhere does not refuse it.
-const VALID_BEFORE: TimeDelta = TimeDelta::days(1);
+/// The certificate's file in the state directory.
+const CERTIFICATE: &str = "certificate.pem";
+/// The last second that a certificate's dates can name is that of the year 9999; what a clock says beyond it is cut off here.
+const LAST_SECOND: i64 = 253_370_764_800;
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Makes ring the process's crypto provider; first thing in every program. Repeated it changes nothing.
@@ -79,7 +81,7 @@ pub struct OwnKey {
 
 struct Issued {
     certified: Arc<CertifiedKey>,
-    until: DateTime<Utc>,
+    status: CertificateStatus,
 }
 
 impl OwnKey {
@@ -98,11 +100,16 @@ impl OwnKey {
             }
             Err(e) => return Err(at(&key_path, TroubleKind::Failed, &e)),
         };
-        let kept = fs::read_to_string(dir.join("certificate.pem")).ok().and_then(|text| read_pem(&text));
-        let kept = kept.filter(|der| is_for(der, &pair));
-        let issued = match kept.and_then(|der| Some((valid_until(&der).ok()?, der))) {
-            Some((until, der)) if !is_due(until, now) => Issued { certified: certify(der, &pair)?, until },
-            _ => issue(dir, name, &pair, now)?,
+        let kept = fs::read_to_string(dir.join(CERTIFICATE)).ok().and_then(|text| read_pem(&text));
+        let kept = kept.filter(|der| is_for(der, &pair)).and_then(|der| Some((dates(&der).ok()?, der)));
+        let issued = match kept {
+            Some((status, der)) if !status.is_due(now) => Issued { certified: certify(der, &pair)?, status },
+            _ => {
+                let (mut issued, pem) = issue(name, &pair, now)?;
+                // It serves from memory as well: what cannot be kept is tried again, and told.
+                issued.status.renewal_failure = keep(dir, &pem).err().map(|trouble| RenewalFailure { since: now, trouble });
+                issued
+            }
         };
         let fingerprint = issued.certified.cert.first().map_or_else(|| Err(bad_certificate(&"it is missing")), fingerprint)?;
         Ok(Arc::new(OwnKey { name: name.to_owned(), dir: dir.to_owned(), pair, fingerprint, issued: RwLock::new(issued) }))
@@ -113,20 +120,31 @@ impl OwnKey {
         &self.fingerprint
     }
 
-    /// When the present certificate ends.
-    pub fn certificate_until(&self) -> DateTime<Utc> {
-        self.issued.read().unwrap_or_else(PoisonError::into_inner).until
+    /// The present certificate, and how its renewal goes.
+    pub fn certificate(&self) -> CertificateStatus {
+        self.issued.read().unwrap_or_else(PoisonError::into_inner).status.clone()
     }
 
-    /// Issues a new certificate for the same key when less than a third of the present one's time is left. Handshakes from then
-    /// on show the new one; nothing need be restarted. Returns whether it did.
+    /// Issues a new certificate for the same key when that is due. Handshakes from then on show the new one; nothing need be restarted.
+    /// It is in use before it is kept, so that a full disk never lets one run out. Waits for the disk. Returns whether it did.
     pub fn renew_if_due(&self, now: DateTime<Utc>) -> Result<bool, Trouble> {
-        if !is_due(self.certificate_until(), now) {
+        let before = self.certificate();
+        if !before.is_due(now) {
             return Ok(false);
         }
-        let issued = issue(&self.dir, &self.name, &self.pair, now)?;
-        *self.issued.write().unwrap_or_else(PoisonError::into_inner) = issued;
-        Ok(true)
+        let renewed = issue(&self.name, &self.pair, now).and_then(|(mut issued, pem)| {
+            issued.status.renewal_failure.clone_from(&before.renewal_failure);
+            self.change(|present| *present = issued);
+            keep(&self.dir, &pem)
+        });
+        let since = before.renewal_failure.map_or(now, |failure| failure.since);
+        let failure = renewed.as_ref().err().map(|trouble| RenewalFailure { since, trouble: trouble.clone() });
+        self.change(|present| present.status.renewal_failure = failure);
+        renewed.map(|()| true)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Issued)) {
+        change(&mut self.issued.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn certified(&self) -> Arc<CertifiedKey> {
@@ -155,25 +173,34 @@ impl ResolvesClientCert for OwnKey {
     }
 }
 
-/// Less than a third of the time is left, or the clock is before its beginning.
-fn is_due(until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    let left = until - now;
-    left < TimeDelta::days(VALID_DAYS / 3) || left > TimeDelta::days(VALID_DAYS) + VALID_BEFORE
-}
-
-fn issue(dir: &Path, name: &str, pair: &KeyPair, now: DateTime<Utc>) -> Result<Issued, Trouble> {
-    let path = dir.join("certificate.pem");
-    let failed = |e: rcgen::Error| at(&path, TroubleKind::Failed, &e);
-    let until = now + TimeDelta::days(VALID_DAYS);
+/// A certificate for the key, and its file's text.
+fn issue(name: &str, pair: &KeyPair, now: DateTime<Utc>) -> Result<(Issued, String), Trouble> {
+    let failed = |e: rcgen::Error| Trouble::new(TroubleKind::Failed, "certificate", format!("it could not be made: {e}"));
     let mut params = CertificateParams::new(vec!["understudy".to_owned()]).map_err(failed)?;
     params.distinguished_name.push(DnType::CommonName, name);
+    // Certificates know whole seconds.
+    let now = now.trunc_subsecs(0);
+    let valid_until = now + TimeDelta::days(VALID_DAYS);
     // rcgen's time type, by way of the one constructor that it exports.
-    let since_1970 = |at: DateTime<Utc>| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(at.timestamp().try_into().unwrap_or(0));
+    let since_1970 = |at: DateTime<Utc>| {
+        let secs = at.timestamp().clamp(0, LAST_SECOND).unsigned_abs();
+        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(secs)
+    };
     params.not_before = since_1970(now - VALID_BEFORE);
-    params.not_after = since_1970(until);
+    params.not_after = since_1970(valid_until);
     let certificate = params.self_signed(pair).map_err(failed)?;
-    write_durably(&path, &certificate.pem())?;
-    Ok(Issued { certified: certify(certificate.der().clone(), pair)?, until })
+    let status = CertificateStatus { issued_at: Some(now), valid_until, renewal_failure: None };
+    Ok((Issued { certified: certify(certificate.der().clone(), pair)?, status }, certificate.pem()))
+}
+
+/// Writes a certificate where the next start finds it.
+fn keep(dir: &Path, pem: &str) -> Result<(), Trouble> {
+    let path = dir.join(CERTIFICATE);
+    let failed = |e: io::Error| {
+        Trouble::new(TroubleKind::Failed, path.display(), format!("the renewed certificate is in use but cannot be written: {e}"))
+            .next(format!("make room on the disk of {0}, and give the user of this program the right to write in {0}", dir.display()))
+    };
+    write_durably(&path, pem).map_err(failed)
 }
 
 fn certify(certificate: CertificateDer<'static>, pair: &KeyPair) -> Result<Arc<CertifiedKey>, Trouble> {
@@ -193,18 +220,17 @@ fn is_for(certificate: &CertificateDer<'_>, pair: &KeyPair) -> bool {
         .is_ok_and(|(_, parsed)| parsed.tbs_certificate.subject_pki.raw == pair.subject_public_key_info().as_slice())
 }
 
-fn valid_until(certificate: &CertificateDer<'_>) -> Result<DateTime<Utc>, Trouble> {
+fn dates(certificate: &CertificateDer<'_>) -> Result<CertificateStatus, Trouble> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|e| bad_certificate(&e))?;
-    DateTime::from_timestamp(parsed.validity().not_after.timestamp(), 0).ok_or_else(|| bad_certificate(&"its end is no time"))
+    let at = |secs| DateTime::from_timestamp(secs, 0).ok_or_else(|| bad_certificate(&"its dates are none"));
+    let issued_at = at(parsed.validity().not_before.timestamp())? + VALID_BEFORE;
+    Ok(CertificateStatus { issued_at: Some(issued_at), valid_until: at(parsed.validity().not_after.timestamp())?, renewal_failure: None })
 }
 
 /// Written beside, synced, renamed: a crash leaves the old file or the new one. Only the owner may read it.
-fn write_durably(path: &Path, text: &str) -> Result<(), Trouble> {
-    let write = || -> io::Result<()> {
-        written_beside(path, text)?.persist(path)?;
-        sync_folder_of(path)
-    };
-    write().map_err(|e| at(path, TroubleKind::Failed, &e))
+fn write_durably(path: &Path, text: &str) -> io::Result<()> {
+    written_beside(path, text)?.persist(path)?;
+    sync_folder_of(path)
 }
 
 /// The same for a file that is made once: whoever comes second leaves the first one's.
@@ -285,93 +311,6 @@ pub fn client_config(own: Arc<OwnKey>, pins: Option<Pins>) -> Result<ClientConfi
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     config.resumption = Resumption::disabled();
     Ok(config)
-}
-
-/// Checks dates, the pin if there is one, and the handshake's signature, which proves that the key is really there.
-#[derive(Debug)]
-struct Verifier {
-    provider: Arc<CryptoProvider>,
-    pins: Option<Pins>,
-}
-
-impl Verifier {
-    fn check(&self, certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
-        use rustls::{CertificateError, Error};
-        let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        if now < parsed.validity().not_before.timestamp() {
-            return Err(Error::InvalidCertificate(CertificateError::NotValidYet));
-        }
-        if now > parsed.validity().not_after.timestamp() {
-            return Err(Error::InvalidCertificate(CertificateError::Expired));
-        }
-        let Some(pins) = &self.pins else { return Ok(()) };
-        let key = fingerprint(certificate).map_err(|e| Error::General(e.reason))?;
-        if pins.holds(&key) { Ok(()) } else { Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) }
-    }
-
-    fn check_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Signed {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    /// Never asked: only TLS 1.3 is spoken.
-    fn refuse_tls12() -> Signed {
-        Err(rustls::Error::General("TLS 1.2 is not spoken".into()))
-    }
-
-    fn schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-type Signed = Result<HandshakeSignatureValid, rustls::Error>;
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        self.check(end_entity, now).map(|()| ServerCertVerified::assertion())
-    }
-    fn verify_tls12_signature(&self, _: &[u8], _: &CertificateDer<'_>, _: &DigitallySignedStruct) -> Signed {
-        Verifier::refuse_tls12()
-    }
-    fn verify_tls13_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Signed {
-        self.check_signature(message, cert, dss)
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.schemes()
-    }
-}
-
-impl ClientCertVerifier for Verifier {
-    fn client_auth_mandatory(&self) -> bool {
-        false
-    }
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        self.check(end_entity, now).map(|()| ClientCertVerified::assertion())
-    }
-    fn verify_tls12_signature(&self, _: &[u8], _: &CertificateDer<'_>, _: &DigitallySignedStruct) -> Signed {
-        Verifier::refuse_tls12()
-    }
-    fn verify_tls13_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Signed {
-        self.check_signature(message, cert, dss)
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.schemes()
-    }
 }
 
 #[cfg(test)]

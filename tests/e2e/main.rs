@@ -5,6 +5,7 @@
 
 mod adopt;
 mod alone;
+mod certificates;
 mod cli;
 mod conflict;
 mod drill;

@@ -1,6 +1,7 @@
 //! What the engine promises, held against two agents in memory: the same engine, another connector.
 
 mod adopting;
+mod certificates;
 mod crash;
 mod drills;
 mod leftovers;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use understudy::controller::Connector;
 use understudy::domain::*;
@@ -28,6 +28,24 @@ pub struct World {
     pub east: Mutex<SimCluster>,
     pub west: Mutex<SimCluster>,
     pub faults: Faults,
+    /// The engine's own certificate.
+    pub own: Mutex<OwnCertificate>,
+}
+
+/// What the engine's connector keeps.
+#[derive(Default)]
+pub struct OwnCertificate {
+    /// `None`: it has none.
+    pub status: Option<CertificateStatus>,
+    /// How often it was asked to renew it.
+    pub renewals: u32,
+    /// Why it cannot.
+    pub trouble: Option<Trouble>,
+}
+
+/// A certificate that ends after so many days.
+pub fn certificate(days: i64) -> CertificateStatus {
+    CertificateStatus { issued_at: None, valid_until: Utc::now() + TimeDelta::days(days), renewal_failure: None }
 }
 
 pub fn cluster(name: &str) -> ClusterName {
@@ -37,7 +55,7 @@ pub fn cluster(name: &str) -> ClusterName {
 impl World {
     pub fn new() -> Arc<World> {
         let site = |name: &str| Mutex::new(SimCluster::new(cluster(name)));
-        Arc::new(World { east: site("east"), west: site("west"), faults: Faults::default() })
+        Arc::new(World { east: site("east"), west: site("west"), faults: Faults::default(), own: Mutex::default() })
     }
 
     pub fn east(&self) -> MutexGuard<'_, SimCluster> {
@@ -70,6 +88,26 @@ impl Connector for SimConnector {
 
     fn key(&self) -> String {
         "our key".into()
+    }
+
+    fn certificate(&self) -> Option<CertificateStatus> {
+        self.0.own.lock().unwrap().status.clone()
+    }
+
+    fn renew(&self, now: DateTime<Utc>) -> Result<bool, Trouble> {
+        let mut own = self.0.own.lock().unwrap();
+        own.renewals += 1;
+        let trouble = own.trouble.clone();
+        let status = own.status.as_mut().unwrap();
+        let since = status.renewal_failure.as_ref().map_or(now, |failure| failure.since);
+        status.renewal_failure = trouble.clone().map(|trouble| RenewalFailure { since, trouble });
+        match trouble {
+            Some(trouble) => Err(trouble),
+            None => {
+                (status.issued_at, status.valid_until) = (Some(now), now + TimeDelta::days(90));
+                Ok(true)
+            }
+        }
     }
 }
 
@@ -173,7 +211,8 @@ impl AgentApi for SimAgent {
             term: site.term,
             now: Utc::now(),
             clock_source: "sim".into(),
-            certificate_until: Utc::now() + TimeDelta::days(90),
+            certificate_until: site.certificate.valid_until,
+            certificate: Some(site.certificate.clone()),
             components: components(),
             probes: vec![probe(site.health, "its own probe")],
             peer_address: String::new(),

@@ -196,6 +196,7 @@ impl Site {
             now,
             clock_source: "simulated".into(),
             certificate_until: now + TimeDelta::days(90),
+            certificate: None,
             components: components(self.cluster_up),
             probes: self.probe.iter().cloned().collect(),
             peer_address: String::new(),

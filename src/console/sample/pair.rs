@@ -7,7 +7,7 @@ use crate::controller::command::{
     AgentFound, Check, CheckState, ComponentMatch, FenceLine, PairChecks, ReversalOutcome, ReversalReport, Runbook, RunbookStep,
     ServiceTurned, Verb,
 };
-use crate::controller::snapshot::{ClockView, ClusterView, FaultPrompt, Observation, PairView, ResumeView, UsersView};
+use crate::controller::snapshot::{CertificateView, ClockView, ClusterView, FaultPrompt, Observation, PairView, ResumeView, UsersView};
 use crate::domain::user_data::{UserDataAction, UserDataChange, UserDataKey, UserDataKind};
 use crate::domain::watch::Verdict;
 use crate::domain::{ComponentInfo, ComponentKind, Epoch, Health, Identity, PointId, ProbeReport};
@@ -36,9 +36,16 @@ fn probe(text: &str, health: Health, evidence: &str) -> ProbeReport {
     ProbeReport { component: name(text), at: now() - Duration::seconds(1), health, evidence: evidence.to_owned(), took_ms: 6 }
 }
 
+/// A certificate that was issued then.
+pub(super) fn certificate(issued: &str) -> CertificateView {
+    let issued = time(issued);
+    CertificateView { issued_at: Some(issued), valid_until: issued + Duration::days(90), ends_soon: false, renewal_failure: None }
+}
+
 fn cluster(text: &str, site: &str, agent: &str, identity: Identity) -> ClusterView {
     let primary = identity == Identity::Primary;
     let short = if primary { "sz" } else { "gy" };
+    let issued = if primary { "2026-11-18T02:11:00Z" } else { "2026-11-21T03:37:00Z" };
     ClusterView {
         name: name(text),
         site: site.to_owned(),
@@ -60,7 +67,8 @@ fn cluster(text: &str, site: &str, agent: &str, identity: Identity) -> ClusterVi
             if primary { probe("tables", Health::Suspect, "slow: 2.1 s") } else { probe("tables", Health::Healthy, "answers") },
             probe("files", Health::Healthy, "writable"),
         ],
-        certificate_until: Some(time("2027-02-19T00:00:00Z")),
+        certificate_until: Some(certificate(issued).valid_until),
+        certificate: Some(certificate(issued)),
         key: if primary {
             "9f3c51b2aa0d47e8c1d2e3f405162738495a6b7c8d9eafb0c1d2e3f40516a2a1"
         } else {

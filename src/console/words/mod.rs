@@ -1,11 +1,13 @@
 //! Figures and times as people read them. Pure.
 
+mod certificate;
 mod fault;
 mod figures;
 mod names;
 mod runbook;
 mod time;
 
+pub use certificate::{certificate_age, certificate_trouble, certificate_until};
 pub use fault::{fault_advice, fault_can_be_decided, fault_chip, fault_title};
 pub use figures::{bytes, bytes_of, count, duration, millis, percent, plural, rate};
 pub use names::{

@@ -26,6 +26,8 @@ pub struct SimCluster {
     pub probed_by_peer: Option<Health>,
     /// What its own probes say.
     pub health: Health,
+    /// Its agent's.
+    pub certificate: CertificateStatus,
     /// Enrolled controllers would be listed here; the sim only counts enrolments.
     pub enrolments: u32,
     pub term: Term,
@@ -56,6 +58,7 @@ impl SimCluster {
     pub fn new(name: ClusterName) -> SimCluster {
         SimCluster {
             name,
+            certificate: super::certificate(90),
             up: true,
             seen_by_peer: true,
             probed_by_peer: None,

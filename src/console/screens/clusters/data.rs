@@ -4,7 +4,7 @@ use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::screens::overview::data::cluster_health;
 use crate::console::words;
-use crate::controller::snapshot::{ClusterView, PairView, WindowView};
+use crate::controller::snapshot::{CertificateView, ClusterView, PairView, WindowView};
 use crate::domain::Health;
 
 /// One cluster, closely.
@@ -20,6 +20,8 @@ pub struct ClusterDetail {
     pub facts: Vec<(&'static str, Said)>,
     /// Why it is thought to be as it is.
     pub evidence: Vec<String>,
+    /// What is wrong with its agent's certificate.
+    pub warning: Option<Said>,
     /// Component, version, address, state, used, free.
     pub components: Vec<[Said; 6]>,
 }
@@ -37,11 +39,7 @@ pub fn detail(scene: &Scene<'_>, pair: &PairView, cluster: &ClusterView) -> Clus
     } else {
         Said::bad(format!("✖ does not answer, {}", scene.zone.last_seen(cluster.last_seen, scene.now)))
     };
-    let certificate = match cluster.certificate_until {
-        Some(until) if (until - scene.now).num_days() < 14 => Said::warn(format!("▲ ends {}", scene.zone.date_year(until))),
-        Some(until) => Said::plain(format!("until {}", scene.zone.date_year(until))),
-        None => Said::muted("unknown"),
-    };
+    let [issued, until] = certificate(scene, cluster);
     ClusterDetail {
         name: cluster.name.to_string(),
         identity: words::identity(cluster.identity),
@@ -52,7 +50,8 @@ pub fn detail(scene: &Scene<'_>, pair: &PairView, cluster: &ClusterView) -> Clus
             ("Answers", answers),
             ("Epoch", cluster.epoch.map_or(Said::muted("unknown"), |epoch| Said::plain(epoch.to_string()))),
             ("Writes", fenced),
-            ("Certificate", certificate),
+            ("Certificate", issued),
+            ("Valid until", until),
             ("Key", Said::plain(words::short_key(&cluster.key)).mono()),
             (
                 "Clock",
@@ -60,8 +59,30 @@ pub fn detail(scene: &Scene<'_>, pair: &PairView, cluster: &ClusterView) -> Clus
             ),
         ],
         evidence: cluster.evidence.clone(),
+        warning: trouble(scene, &format!("the agent at {}", cluster.name), cluster.certificate.as_ref()),
         components: cluster.components.iter().map(|info| component(scene, cluster, info)).collect(),
     }
+}
+
+/// Since when the agent's certificate is valid, and until when. Of an agent that is silent both are what it told last.
+fn certificate(scene: &Scene<'_>, cluster: &ClusterView) -> [Said; 2] {
+    let Some(view) = &cluster.certificate else { return [Said::muted("unknown"), Said::muted("unknown")] };
+    let said = [words::certificate_age(view, scene.now), words::certificate_until(view, scene.zone, scene.now)];
+    if cluster.agent_answers { said } else { said.map(|said| Said::muted(format!("{} when last seen", said.text))) }
+}
+
+fn trouble(scene: &Scene<'_>, whose: &str, view: Option<&CertificateView>) -> Option<Said> {
+    let (what, why) = words::certificate_trouble(whose, view?, scene.zone)?;
+    Some(Said::warn(format!("▲ {what} {why}")))
+}
+
+/// This console's own certificate in words, and what is wrong with it.
+pub fn own_certificate(scene: &Scene<'_>) -> Vec<Said> {
+    let Some(view) = &scene.snapshot.certificate else { return Vec::new() };
+    let age = words::certificate_age(view, scene.now);
+    let until = words::certificate_until(view, scene.zone, scene.now);
+    let line = Said { text: format!("Certificate {}, valid until {}", age.text, until.text), ..until };
+    std::iter::once(line).chain(trouble(scene, "this console", Some(view))).collect()
 }
 
 fn component(scene: &Scene<'_>, cluster: &ClusterView, info: &crate::domain::ComponentInfo) -> [Said; 6] {

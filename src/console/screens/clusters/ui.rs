@@ -2,7 +2,7 @@
 
 use egui::{Align, Context, Layout, Ui};
 
-use super::data::{ClusterDetail, about, detail, window_data};
+use super::data::{ClusterDetail, about, detail, own_certificate, window_data};
 use super::leftovers::{State, outcome, rows};
 use super::maintenance::{Form, end, words};
 use crate::console::command::{Act, Dialog, UiCommand};
@@ -51,7 +51,23 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
         widgets::card(ui, surface, |ui| cluster_ui(ui, &data));
         ui.add_space(space::GAP);
     }
+    this_console(ui, scene);
     widgets::card(ui, Surface::Plain, |ui| leftovers(ui, scene, pair, state, acts));
+}
+
+/// What both agents have in their cards, of the engine.
+fn this_console(ui: &mut Ui, scene: &Scene<'_>) {
+    let lines = own_certificate(scene);
+    if lines.is_empty() {
+        return;
+    }
+    widgets::card(ui, Surface::Plain, |ui| {
+        widgets::say(ui, &Said::plain("This console").strong());
+        for line in lines {
+            widgets::wrapped(ui, &[line]);
+        }
+    });
+    ui.add_space(space::GAP);
 }
 
 /// A promotion that can still be taken back, or waits to be committed.
@@ -93,6 +109,9 @@ fn cluster_ui(ui: &mut Ui, data: &ClusterDetail) {
             }
         });
     });
+    if let Some(warning) = &data.warning {
+        widgets::wrapped(ui, &[warning.clone()]);
+    }
     ui.add_space(space::SMALL);
     let columns: &[Column] = &[("Component", 0.0), ("Version", 0.0), ("Where", 0.0), ("State", 0.0), ("Used", 0.0), ("Free", 0.0)];
     Table::new(&data.name, columns).show(ui, data.components.len(), |row| data.components[row].iter().cloned().map(Cell::from).collect());

@@ -5,7 +5,7 @@ use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::screens::clusters::maintenance;
 use crate::console::words;
-use crate::controller::snapshot::{ClusterView, PairView, ServiceState, ServiceView};
+use crate::controller::snapshot::{CertificateView, ClusterView, PairView, ServiceState, ServiceView};
 use crate::domain::Health;
 use crate::domain::watch::Verdict;
 
@@ -71,12 +71,9 @@ pub fn attention(scene: &Scene<'_>, pair: &PairView) -> Vec<Attention> {
     if !pair.clock.good {
         add(Said::warn("▲"), "Captures wait for the clocks.".to_owned(), pair.clock.words.clone(), None);
     }
-    for cluster in &pair.clusters {
-        if let Some(until) = cluster.certificate_until
-            && (until - scene.now).num_days() < 14
-        {
-            let what = format!("The certificate of the agent at {} ends on {}.", cluster.name, scene.zone.date_year(until));
-            add(Said::warn("▲"), what, "It renews itself while the agent reaches its controller.".to_owned(), None);
+    for (whose, view) in certificates(scene, pair) {
+        if let Some((what, why)) = words::certificate_trouble(&whose, view, scene.zone) {
+            add(Said::warn("▲"), what, why, Some(UiCommand::Go(crate::console::Screen::Clusters)));
         }
     }
     if let Some(trouble) = &pair.users.trouble {
@@ -88,6 +85,13 @@ pub fn attention(scene: &Scene<'_>, pair: &PairView) -> Vec<Attention> {
         );
     }
     found
+}
+
+/// The certificates that a pair rests on. What a silent agent told of its own is no news.
+fn certificates<'a>(scene: &'a Scene<'_>, pair: &'a PairView) -> impl Iterator<Item = (String, &'a CertificateView)> {
+    let own = scene.snapshot.certificate.as_ref().map(|own| ("this console".to_owned(), own));
+    let agents = pair.clusters.iter().filter(|cluster| cluster.agent_answers);
+    own.into_iter().chain(agents.filter_map(|cluster| Some((format!("the agent at {}", cluster.name), cluster.certificate.as_ref()?))))
 }
 
 fn primary_name(pair: &PairView) -> &str {
