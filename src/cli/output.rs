@@ -10,17 +10,17 @@ use crate::controller::snapshot::{ClusterView, HeldFault, PairView, ServiceView}
 use crate::domain::page::Page;
 use crate::domain::{ClusterName, RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
 use crate::protocol::Leftover;
+use crate::terminal;
 
 /// Prints one JSON document and a line end.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Trouble> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Trouble::new(TroubleKind::Failed, "output", e))?;
-    line(&text)
+    terminal::json(&text)
 }
 
-/// Prints a line. A reader that went away is an error like any other.
+/// Prints a line.
 pub(super) fn line(text: &str) -> Result<(), Trouble> {
-    use std::io::Write;
-    writeln!(std::io::stdout(), "{text}").map_err(|e| Trouble::new(TroubleKind::Failed, "standard output", e))
+    terminal::line(text)
 }
 
 /// One run in one line.

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::controller::command::{AgentRequest, Leftovers, StatusReport};
 use crate::controller::{Command as Ask, Reply};
 use crate::domain::{Plan, RecoveryPoint, RunReport, Trouble, TroubleKind};
+use crate::terminal;
 
 use super::adjust::person;
 use super::args::Command;
@@ -143,7 +144,14 @@ async fn export(session: &Session, out: Option<PathBuf>, json: bool) -> Result<u
     match out {
         Some(path) => std::fs::write(&path, text).map_err(|e| failed(&e))?,
         None if json => output::json(&plan)?,
-        None => output::line(text.trim_end())?,
+        None => {
+            // In a literal string TOML has no escapes.
+            let safe = terminal::toml_text(text.trim_end());
+            if toml::from_str::<Plan>(&safe).ok().as_ref() != Some(&plan) {
+                return Err(failed(&"a name in it holds signs that a terminal obeys").next("give a file with --out FILE"));
+            }
+            terminal::toml(&safe)?;
+        }
     }
     Ok(DONE)
 }
@@ -182,7 +190,7 @@ pub(super) async fn engine(state: PathBuf, route: Option<String>) -> Result<u8, 
     let signals = |e: std::io::Error| Trouble::new(TroubleKind::Failed, "signals", e);
     let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
     let handle = own_engine(&state, route).await?;
-    eprintln!("engine ready, state in {}", state.display());
+    terminal::aside(format_args!("engine ready, state in {}", state.display()));
     let mut snapshots = handle.snapshots();
     tokio::select! {
         _ = terminate.recv() => {}

@@ -123,7 +123,7 @@ pub(super) fn log(engine: &Engine, run: RunId, level: Level, text: String) {
     engine.change(|m| {
         if let Some(model) = m.runs.get_mut(&run) {
             let about = model.state.spec.service.name.to_string();
-            model.log.push_back(ActivityLine { at: engine.now(), level, text, about });
+            model.log.push_back(ActivityLine { at: engine.now(), level, text: shown_text(text), about });
             while model.log.len() > RUN_LOG {
                 model.log.pop_front();
             }
