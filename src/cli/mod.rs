@@ -7,6 +7,7 @@ mod args;
 mod drill;
 mod maintenance;
 mod output;
+mod removal;
 mod run;
 mod session;
 mod simple;

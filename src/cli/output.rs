@@ -121,9 +121,11 @@ pub(super) fn leftover_lines(leftovers: &Leftovers, now: DateTime<Utc>) -> Vec<S
         (count, 0) => {
             lines.push(format!("{count} left over; remove them with: understudy leftovers {} --remove", leftovers.pair));
             if leftovers.found().any(|(_, found)| !found.made_here) {
-                lines.push(
-                    "those that this agent did not make stay; --unknown removes them where their data set is of a service here".to_owned(),
-                );
+                lines.push(format!(
+                    "those that this agent did not make stay; `understudy leftovers {} --remove --unknown` shows which could go, where their \
+                     data set is of a service here",
+                    leftovers.pair
+                ));
             }
         }
         (count, removed) => lines.push(format!("{removed} of {count} removed")),

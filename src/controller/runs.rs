@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::backup::machine::{self, Effect, Event, Phase, RunState, StartedBy, Step};
+use crate::domain::shown::shown_text;
 use crate::domain::{RunId, ServiceName, Trouble, TroubleKind};
 
 use super::engine::{Engine, lock};

@@ -19,6 +19,7 @@ mod api;
 mod client;
 mod drill;
 pub mod enrol;
+mod holdings;
 pub mod host;
 pub mod http;
 mod instruction;
@@ -41,6 +42,7 @@ pub use instruction::{
     MAX_BODY_BYTES, Order, PeerSpec, Progress, PromoteOrder, PromoteReport, PruneOrder, SetCounts, StorePoliciesOrder, SyncUsersOrder,
     TransferOrder, TransferReport, UsersReport, VerifyOrder, VerifyReport,
 };
+pub use holdings::{Holdings, PointHeld};
 pub use leftovers::{Leftover, LeftoversOrder, LeftoversReport};
 pub use reversal::{HeldPoint, KeptWrites, ReverseOrder, ReverseReport, ServiceReversed};
 pub use status::{AgentStatus, CatalogueItem, ClockReply, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};
