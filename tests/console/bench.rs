@@ -80,6 +80,11 @@ impl Bench {
         assert_eq!(value.as_deref(), Some(typed));
     }
 
+    pub fn tick(&mut self, label: &str) {
+        self.harness.get_by_role_and_label(Role::CheckBox, label).click();
+        self.steps();
+    }
+
     pub fn enabled(&self, label: &str) -> bool {
         !self.harness.get_by_role_and_label(Role::Button, label).accesskit_node().is_disabled()
     }

@@ -30,3 +30,4 @@ mod turns;
 mod unpair;
 mod users;
 mod window;
+mod words;

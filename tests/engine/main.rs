@@ -4,6 +4,7 @@ mod adopting;
 mod crash;
 mod drills;
 mod leftovers;
+mod removal;
 mod sim;
 mod stand;
 mod watching;
