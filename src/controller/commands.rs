@@ -9,7 +9,9 @@ use crate::protocol::CatalogueItem;
 use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
-use super::{Command, Reply, adopt, drills, going, kept, leftovers, maintenance, pairing, plan, reverse, runbook, runs, services, users, window};
+use super::{
+    Command, Reply, adopt, drills, going, kept, leftovers, maintenance, pairing, plan, reverse, runbook, runs, services, users, window,
+};
 
 /// The longest list of runs given at once.
 const RUNS: u32 = 1_000;

@@ -46,7 +46,17 @@ pub(super) async fn look(engine: &Engine, pair: &PairName, ask: &Ask) -> Result<
     if remove {
         let (removed, failed) = (found.removed(), found.failed().count());
         let level = if failed == 0 { Level::Info } else { Level::Warning };
-        engine.note(level, pair.as_str(), format!("{removed} leftovers removed by {}{}, {failed} things could not be", ask.by, if unknown { ", unknown ones too" } else { "" })).await;
+        engine
+            .note(
+                level,
+                pair.as_str(),
+                format!(
+                    "{removed} leftovers removed by {}{}, {failed} things could not be",
+                    ask.by,
+                    if unknown { ", unknown ones too" } else { "" }
+                ),
+            )
+            .await;
     }
     Ok(found)
 }

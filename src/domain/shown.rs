@@ -65,8 +65,22 @@ mod tests {
         let name = "a\n2026-11-30T00:00:00Z INFO forged\x1b[2Kb";
         assert_eq!(shown(name).to_string(), "a\\u{a}2026-11-30T00:00:00Z INFO forged\\u{1b}[2Kb");
         for bad in [
-            '\0', '\t', '\r', '\x07', '\x7f', '\u{80}', '\u{9b}', '\u{9d}', '\u{202e}', '\u{2066}', '\u{200f}', '\u{61c}', '\u{2028}',
-            '\u{200b}', '\u{feff}', '\u{e0041}',
+            '\0',
+            '\t',
+            '\r',
+            '\x07',
+            '\x7f',
+            '\u{80}',
+            '\u{9b}',
+            '\u{9d}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{200f}',
+            '\u{61c}',
+            '\u{2028}',
+            '\u{200b}',
+            '\u{feff}',
+            '\u{e0041}',
         ] {
             assert_eq!(shown(&format!("x{bad}y")).to_string(), format!("x\\u{{{:x}}}y", u32::from(bad)));
         }
@@ -74,7 +88,8 @@ mod tests {
 
     #[test]
     fn text_of_any_script_stays() {
-        for text in ["/data/orders", "订单/深圳", "заказы", "طلبات", "הזמנות", "आदेश", "naïve – “quoted” …", "🗂 ✓ ▲", "C:\\u{1b}"] {
+        for text in ["/data/orders", "订单/深圳", "заказы", "طلبات", "הזמנות", "आदेश", "naïve – “quoted” …", "🗂 ✓ ▲", "C:\\u{1b}"]
+        {
             assert_eq!(shown(text).to_string(), text);
             assert_eq!(shown_text(text.to_owned()), text);
         }

@@ -37,12 +37,12 @@ pub use answer::{Answer, AnswerState, Outcome};
 pub use api::AgentApi;
 pub use client::{AgentClient, ConnectSpec, enrol, learn_key};
 pub use drill::{DrillEnded, DrillOrder, EndDrillOrder};
+pub use holdings::{Holdings, PointHeld};
 pub use instruction::{
     AbortOrder, AdjustUsersOrder, ArmOrder, ArmReport, CaptureOrder, CommitOrder, DemoteOrder, Instruction, JoinOrder, LeaveReport,
     MAX_BODY_BYTES, Order, PeerSpec, Progress, PromoteOrder, PromoteReport, PruneOrder, SetCounts, StorePoliciesOrder, SyncUsersOrder,
     TransferOrder, TransferReport, UsersReport, VerifyOrder, VerifyReport,
 };
-pub use holdings::{Holdings, PointHeld};
 pub use leftovers::{Leftover, LeftoversOrder, LeftoversReport};
 pub use reversal::{HeldPoint, KeptWrites, ReverseOrder, ReverseReport, ServiceReversed};
 pub use status::{AgentStatus, CatalogueItem, ClockReply, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};

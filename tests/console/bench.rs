@@ -80,8 +80,9 @@ impl Bench {
         assert_eq!(value.as_deref(), Some(typed));
     }
 
+    /// Also one that only shows once the screen is scrolled.
     pub fn tick(&mut self, label: &str) {
-        self.harness.get_by_role_and_label(Role::CheckBox, label).click();
+        self.harness.get_by_role_and_label(Role::CheckBox, label).click_accesskit();
         self.steps();
     }
 

@@ -56,7 +56,8 @@ impl App {
         let mut answered = false;
         let runbook = self.forms.runbook.as_ref().filter(|runbook| Some(runbook.verb) == question.verb);
         let going = question.removal.as_ref().map(|removal| removal::shown(scene, removal, self.forms.going.as_ref()));
-        let ready = (question.verb.is_none() || runbook.is_some_and(|runbook| runbook.ready)) && going.as_ref().is_none_or(|(_, known)| *known);
+        let ready =
+            (question.verb.is_none() || runbook.is_some_and(|runbook| runbook.ready)) && going.as_ref().is_none_or(|(_, known)| *known);
         let wide = question.verb.is_some() || question.removal.is_some();
         let width = if wide { space::DIALOG_WIDTH + 200.0 } else { space::DIALOG_WIDTH };
         let left = widgets::dialog(ctx, "question", &question.title, width, |ui| {

@@ -7,7 +7,7 @@ use crate::console::places::Place;
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::screens::fault::ui::person;
-use crate::console::theme::space;
+use crate::console::theme::{Type, space};
 use crate::console::widgets;
 use crate::controller::Command;
 use crate::controller::command::{Going, Removal};
@@ -55,12 +55,13 @@ pub(super) fn shown(scene: &Scene<'_>, removal: &Removal, going: Option<&Result<
         Some(Err(trouble)) => (vec![Said::bad(format!("✖ {trouble}"))], false),
         Some(Ok(going)) if going.removal != *removal => (vec![Said::muted("Asking both agents what they hold…")], false),
         Some(Ok(going)) => {
-            let unknown: Vec<String> = going.clusters.iter().filter(|c| c.unknown.is_some()).map(|c| format!("{}: ", c.cluster)).collect();
-            let line = |line: String| {
-                let warns = unknown.iter().any(|cluster| line.starts_with(cluster));
-                if warns { Said::warn(format!("▲ {line}")) } else { Said::plain(line) }
-            };
-            (going.lines(&|at| scene.zone.day_clock(at, scene.now)).into_iter().map(line).collect(), true)
+            let lines = going.lines(&|at| scene.zone.day_clock(at, scene.now));
+            let mut shown = vec![Said::plain("What goes for good").of(Type::Heading)];
+            // The first line says what is asked, as the title does.
+            shown.extend(lines.into_iter().skip(1).map(|line| Said::plain(format!("· {line}"))));
+            let unknown = going.clusters.iter().filter(|cluster| cluster.unknown.is_some() || !cluster.failed.is_empty());
+            shown.extend(unknown.map(|cluster| Said::warn(format!("▲ {} may hold more than is shown.", cluster.cluster))));
+            (shown, true)
         }
     }
 }

@@ -38,8 +38,11 @@ pub fn going(removal: &Removal) -> Going {
         newest: Some(time(newest)),
     };
     let of_pair = *removal == Removal::Pair;
-    let mut clusters =
-        if of_pair { vec![cluster("shenzhen", 6, 4, 0), cluster("guiyang", 188, 96, 9)] } else { vec![cluster("shenzhen", 1, 0, 0), cluster("guiyang", 0, 1, 0)] };
+    let mut clusters = if of_pair {
+        vec![cluster("shenzhen", 6, 4, 0), cluster("guiyang", 188, 96, 9)]
+    } else {
+        vec![cluster("shenzhen", 1, 0, 0), cluster("guiyang", 0, 1, 0)]
+    };
     clusters[1].not_made_here = u64::from(!of_pair);
     let services = vec![
         service("billing", 31, "2026-10-22T16:00:00Z", "2026-11-21T05:00:00Z"),

@@ -131,7 +131,10 @@ impl ClusterGoing {
         let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
         let mut lines = vec![format!("{cluster}: {}{by}", counted(snapshots, "snapshot"))];
         if self.not_made_here > 0 {
-            lines.push(format!("{cluster}: {} of these was made by no agent here; another installation may count on it", self.not_made_here));
+            lines.push(format!(
+                "{cluster}: {} of these was made by no agent here; another installation may count on it",
+                self.not_made_here
+            ));
         }
         lines.extend(self.kept.iter().map(|kept| {
             let differences: u64 = kept.changed.values().sum();
