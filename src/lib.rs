@@ -14,6 +14,7 @@ pub mod lab;
 pub mod protocol;
 pub mod route;
 pub mod store;
+pub mod terminal;
 #[cfg(feature = "agent")]
 pub mod transfer;
 #[cfg(feature = "agent")]

@@ -113,7 +113,7 @@ fn may_do(instruction: &Instruction, order: &Order, here: &ClusterName, member: 
             may_follow(&demote.decision, instruction, member)?;
             if demote.fence_only { needs(member, Identity::Primary, order).and(start) } else { start }
         }
-        Order::Leave if instruction.epoch >= member.claim.epoch => start,
+        Order::Leave | Order::Holdings if instruction.epoch >= member.claim.epoch => start,
         _ => {
             at_our_epoch(instruction, member)?;
             if let Some(conflict) = &member.conflict {
@@ -177,6 +177,7 @@ fn identity_needed(order: &Order) -> Option<Identity> {
         }
         Order::Join(_)
         | Order::Leave
+        | Order::Holdings
         | Order::StorePolicies(_)
         | Order::Arm(_)
         | Order::Abort(_)

@@ -1,6 +1,5 @@
 //! The agent program: wiring only.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,7 +7,6 @@ use std::sync::Arc;
 use chrono::{DateTime, Local, Utc};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use understudy::agent::clock::HostClock;
 use understudy::agent::config::AgentConfig;
@@ -17,6 +15,7 @@ use understudy::agent::{CODE_MINUTES, check, issue_code, ledger_path, serve_guar
 use understudy::domain::{PairName, PointId, Trouble, TroubleKind};
 use understudy::protocol::tls::{OwnKey, install_provider};
 use understudy::store::agent::{CodePurpose, Ledger};
+use understudy::terminal;
 
 /// The agent beside a cluster: the only program that touches it.
 #[derive(Parser)]
@@ -62,8 +61,7 @@ struct ConfigArg {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_env("UNDERSTUDY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();
+    terminal::log::init("info");
     install_provider();
     let done = match &args.command {
         Command::Serve(arg) => run_serve(arg),
@@ -76,7 +74,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(trouble) => {
-            eprintln!("understudy-agent: {trouble}");
+            terminal::aside(format_args!("understudy-agent: {trouble}"));
             ExitCode::from(match trouble.kind {
                 TroubleKind::Invalid => 2,
                 TroubleKind::Refused | TroubleKind::Outdated => 3,
@@ -121,13 +119,13 @@ fn print_code(arg: &ConfigArg, purpose: CodePurpose) -> Result<ExitCode, Trouble
     let now = Utc::now();
     let own = OwnKey::load_or_create(&config.state, config.name.as_str(), now)?;
     let (code, expires_at) = issue_code(&config.state, purpose, now)?;
-    println!("{}", code.reveal());
+    terminal::line(code.reveal())?;
     let until: DateTime<Local> = expires_at.into();
-    eprintln!("single use, valid {CODE_MINUTES} minutes, until {}", until.format("%H:%M:%S"));
-    eprintln!("agent {} at {}", config.name, config.listen);
-    eprintln!("fingerprint {}", own.fingerprint());
+    terminal::aside(format_args!("single use, valid {CODE_MINUTES} minutes, until {}", until.format("%H:%M:%S")));
+    terminal::aside(format_args!("agent {} at {}", config.name, config.listen));
+    terminal::aside(format_args!("fingerprint {}", own.fingerprint()));
     if purpose == CodePurpose::Adopt {
-        eprintln!("the controller that enrols with it takes over the pairs of this agent; the former one loses them");
+        terminal::aside("the controller that enrols with it takes over the pairs of this agent; the former one loses them");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -137,7 +135,7 @@ async fn run_check(arg: &ConfigArg) -> Result<ExitCode, Trouble> {
     let config = read(arg)?;
     let lines = check(&config).await;
     for line in &lines {
-        println!("{} {}", if line.well { "ok  " } else { "FAIL" }, line.text);
+        terminal::line(format_args!("{} {}", if line.well { "ok  " } else { "FAIL" }, line.text))?;
     }
     Ok(if lines.iter().all(|line| line.well) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -155,6 +153,6 @@ fn confirm(arg: &ConfigArg, pair: &PairName) -> Result<ExitCode, Trouble> {
             .next("decide at the controller which cluster is primary; that makes a new epoch"));
     }
     ledger.confirm(pair)?;
-    println!("{}: confirmed as {} at epoch {}", pair, facts.claim.identity, facts.claim.epoch);
+    terminal::line(format_args!("{}: confirmed as {} at epoch {}", pair, facts.claim.identity, facts.claim.epoch))?;
     Ok(ExitCode::SUCCESS)
 }

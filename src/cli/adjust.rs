@@ -7,6 +7,7 @@ use crate::controller::command::{AdjustOutcome, ReversalOutcome, Verb};
 use crate::controller::snapshot::Snapshot;
 use crate::controller::{Command, Reply};
 use crate::domain::{ClusterName, Health, PairName, Trouble};
+use crate::terminal::aside;
 
 use super::output::write;
 use super::session::{Session, unexpected};
@@ -57,7 +58,7 @@ pub(super) async fn adjust(session: &Session, ask: Ask) -> Result<u8, Trouble> {
 
 /// What the typed name stands for where `--declare` says nothing more; kept with the decision.
 fn declared_by_name(confirm: &str) -> String {
-    eprintln!("by --confirm {confirm} you declare that nobody writes at the other cluster; --declare TEXT keeps how you know");
+    aside(format_args!("by --confirm {confirm} you declare that nobody writes at the other cluster; --declare TEXT keeps how you know"));
     format!("typed --confirm {confirm}, and did not say how they know")
 }
 
@@ -136,7 +137,7 @@ async fn wait_for_evidence(session: &Session, pair: &PairName) {
     let limit = settings.fault_after + (settings.interval + settings.time_limit) * (settings.failures + 1);
     let mut snapshots = session.handle.snapshots();
     if !is_settled(&session.handle.snapshot(), pair) {
-        eprintln!("watching the primary, for up to {} s, before its silence counts as a fault", limit.as_secs());
+        aside(format_args!("watching the primary, for up to {} s, before its silence counts as a fault", limit.as_secs()));
     }
     let settled = snapshots.wait_for(|snapshot| is_settled(snapshot, pair));
     // Whatever is known then decides; the engine says why when that is not enough.

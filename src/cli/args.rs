@@ -174,6 +174,9 @@ pub(super) enum Command {
         /// Remove also those of the pair's data sets that its agents did not make; another installation may count on them.
         #[arg(long, requires = "remove")]
         unknown: bool,
+        /// The name of the pair, to remove unknown ones. Without it nothing is removed, and what would go is shown.
+        #[arg(long, value_name = "PAIR", requires = "unknown")]
+        confirm: Option<String>,
     },
     /// Bring a recovery point up beside production, make the owner's checks on it, clean up; ends when nothing is left.
     Drill {
@@ -214,11 +217,17 @@ pub(super) enum Command {
         /// Remove this one for good.
         #[arg(long, value_name = "ID")]
         remove: Option<PointId>,
+        /// The name of the pair, to remove one. Without it nothing is removed, and what would go is shown.
+        #[arg(long, value_name = "PAIR", requires = "remove")]
+        confirm: Option<String>,
     },
-    /// Dissolve a pair: what we made goes, on both sides.
+    /// Dissolve a pair: what we made goes, on both sides, recovery points included. Shows first what goes.
     Unpair {
         /// The pair.
         pair: PairName,
+        /// Its name once more. Without it nothing is removed, and what would go is shown.
+        #[arg(long, value_name = "PAIR")]
+        confirm: Option<String>,
     },
     /// Take over what an agent holds, into an empty state directory.
     Adopt {

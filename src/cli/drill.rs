@@ -9,6 +9,7 @@ use crate::domain::drill::machine::Phase;
 use crate::domain::drill::report::{DrillOutcome, DrillReport, StepEnd};
 use crate::domain::drill::words::{check_word, step_word};
 use crate::domain::{DrillId, PointId, ServiceName, Trouble, TroubleKind};
+use crate::terminal::{self, aside};
 
 use super::adjust::person;
 use super::session::{Session, unexpected};
@@ -30,14 +31,14 @@ pub(super) struct Ask {
 pub(super) async fn drill(session: &Session, ask: Ask) -> Result<u8, Trouble> {
     let command = Command::CheckDrill { service: ask.service.clone(), point: ask.point };
     match session.ask(command).await? {
-        Reply::DrillChecked(found) => found.checks.iter().for_each(|check| eprintln!("{}", output::check_line(check))),
+        Reply::DrillChecked(found) => found.checks.iter().for_each(|check| aside(output::check_line(check))),
         other => return Err(unexpected(&other)),
     }
     let drill = match session.ask(Command::Drill { service: ask.service, point: ask.point, by: person() }).await? {
         Reply::DrillStarted(drill) => drill,
         other => return Err(unexpected(&other)),
     };
-    eprintln!("drill {drill}");
+    aside(format_args!("drill {drill}"));
     let report = follow(session, drill).await?;
     output::write(ask.report.as_deref(), &report, || report.page())?;
     print(&report, ask.json)?;
@@ -97,7 +98,7 @@ async fn follow(session: &Session, drill: DrillId) -> Result<DrillReport, Troubl
         if let Some(view) = newest.drills.iter().find(|view| view.report.drill == drill) {
             let now = words(view);
             if now != told {
-                eprintln!("{now}");
+                aside(&now);
                 told = now;
             }
             if view.report.phase == Phase::Ended {
@@ -114,9 +115,9 @@ async fn follow(session: &Session, drill: DrillId) -> Result<DrillReport, Troubl
                 .next("start it again: the drill goes on, or its space is removed"))?,
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted.map_err(|e| Trouble::new(TroubleKind::Failed, "signals", e))?;
-                eprintln!("stopping; its space is removed");
+                aside("stopping; its space is removed");
                 if let Err(trouble) = session.ask(Command::StopDrill { drill, by: person() }).await {
-                    eprintln!("understudy: {trouble}");
+                    terminal::trouble("understudy", &trouble);
                 }
             }
             () = tokio::time::sleep(Duration::from_secs(1)) => {}

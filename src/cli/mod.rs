@@ -7,6 +7,7 @@ mod args;
 mod drill;
 mod maintenance;
 mod output;
+mod removal;
 mod run;
 mod session;
 mod simple;
@@ -19,6 +20,7 @@ use clap::Parser;
 
 use crate::controller::Command as Verbs;
 use crate::domain::{Trouble, TroubleKind};
+use crate::terminal;
 
 use args::{Args, Command};
 use session::Session;
@@ -35,10 +37,7 @@ const REFUSED: u8 = 3;
 /// Reads the arguments and does what they say.
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("UNDERSTUDY_LOG").unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new(if matches!(args.command, Some(Command::Engine { .. })) { "info" } else { "error" })
-    });
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    terminal::log::init(if matches!(args.command, Some(Command::Engine { .. })) { "info" } else { "error" });
     crate::protocol::tls::install_provider();
     match carry_out(args) {
         Ok(code) => code,
@@ -111,10 +110,7 @@ async fn ask(command: Command, session: &Session, json: bool) -> Result<u8, Trou
 
 /// Says what failed, on which object, why, and what to do next; the exit status by the sort of trouble.
 fn fail(trouble: &Trouble) -> u8 {
-    eprintln!("understudy: {}: {}", trouble.object, trouble.reason);
-    if !trouble.next_step.is_empty() {
-        eprintln!("next: {}", trouble.next_step);
-    }
+    terminal::trouble("understudy", trouble);
     status_of(trouble)
 }
 

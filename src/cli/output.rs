@@ -10,17 +10,17 @@ use crate::controller::snapshot::{CertificateView, ClusterView, HeldFault, PairV
 use crate::domain::page::Page;
 use crate::domain::{ClusterName, RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
 use crate::protocol::Leftover;
+use crate::terminal;
 
 /// Prints one JSON document and a line end.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Trouble> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Trouble::new(TroubleKind::Failed, "output", e))?;
-    line(&text)
+    terminal::json(&text)
 }
 
-/// Prints a line. A reader that went away is an error like any other.
+/// Prints a line.
 pub(super) fn line(text: &str) -> Result<(), Trouble> {
-    use std::io::Write;
-    writeln!(std::io::stdout(), "{text}").map_err(|e| Trouble::new(TroubleKind::Failed, "standard output", e))
+    terminal::line(text)
 }
 
 /// One run in one line.
@@ -136,9 +136,11 @@ pub(super) fn leftover_lines(leftovers: &Leftovers, now: DateTime<Utc>) -> Vec<S
         (count, 0) => {
             lines.push(format!("{count} left over; remove them with: understudy leftovers {} --remove", leftovers.pair));
             if leftovers.found().any(|(_, found)| !found.made_here) {
-                lines.push(
-                    "those that this agent did not make stay; --unknown removes them where their data set is of a service here".to_owned(),
-                );
+                lines.push(format!(
+                    "those that this agent did not make stay; `understudy leftovers {} --remove --unknown` shows which could go, where their \
+                     data set is of a service here",
+                    leftovers.pair
+                ));
             }
         }
         (count, removed) => lines.push(format!("{removed} of {count} removed")),

@@ -8,6 +8,7 @@ use crate::controller::snapshot::{RunView, Snapshot};
 use crate::controller::{Command, Limits, Reply};
 use crate::domain::backup::machine::Phase;
 use crate::domain::{RunId, RunOutcome, RunReport, ServiceName, Trouble, TroubleKind};
+use crate::terminal::{self, aside};
 
 use super::session::{Session, unexpected};
 use super::{DONE, FAILED, output};
@@ -18,7 +19,7 @@ pub(super) async fn run(session: &Session, service: ServiceName, at: Option<Date
         Reply::Started(run) => run,
         other => return Err(unexpected(&other)),
     };
-    eprintln!("run {run}");
+    aside(format_args!("run {run}"));
     let report = follow(session, run).await?;
     if json {
         output::json(&report)?;
@@ -26,10 +27,7 @@ pub(super) async fn run(session: &Session, service: ServiceName, at: Option<Date
         output::line(&output::run_line(&report))?;
     }
     if let Some(trouble) = &report.error {
-        eprintln!("understudy: {}: {}", trouble.object, trouble.reason);
-        if !trouble.next_step.is_empty() {
-            eprintln!("next: {}", trouble.next_step);
-        }
+        terminal::trouble("understudy", trouble);
     }
     Ok(if report.outcome == Some(RunOutcome::Sealed) { DONE } else { FAILED })
 }
@@ -74,9 +72,9 @@ async fn follow(session: &Session, run: RunId) -> Result<RunReport, Trouble> {
                 .next("start it again: the run goes on or is dropped cleanly"))?,
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted.map_err(|e| Trouble::new(TroubleKind::Failed, "signals", e))?;
-                eprintln!("cancelling");
+                aside("cancelling");
                 if let Err(trouble) = session.ask(Command::CancelRun { run }).await {
-                    eprintln!("understudy: {trouble}");
+                    terminal::trouble("understudy", &trouble);
                 }
             }
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
@@ -87,12 +85,12 @@ async fn follow(session: &Session, run: RunId) -> Result<RunReport, Trouble> {
 /// One line for each phase, and what the run's log says beside.
 fn tell(view: &RunView, told: &mut Option<Phase>, lines: &mut usize) {
     for line in view.log.iter().skip(*lines) {
-        eprintln!("  {}", line.text);
+        aside(format_args!("  {}", line.text));
     }
     *lines = view.log.len();
     if *told != Some(view.phase) {
         *told = Some(view.phase);
-        eprintln!("{}", output::word(&view.phase));
+        aside(output::word(&view.phase));
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) async fn own_engine(state: &Path, route: Option<String>) -> Result<En
         match start(spec(state, Waker::default(), route.clone())).await {
             Err(trouble) if trouble.kind == TroubleKind::Refused && Instant::now() < end => {
                 if !waiting {
-                    eprintln!("{trouble}; waiting for up to {} s", TURN_LIMIT.as_secs());
+                    crate::terminal::aside(format_args!("{trouble}; waiting for up to {} s", TURN_LIMIT.as_secs()));
                     waiting = true;
                 }
                 tokio::time::sleep(AGAIN).await;

@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::controller::command::{AgentRequest, Leftovers, StatusReport};
+use crate::controller::command::{AgentRequest, StatusReport};
 use crate::controller::{Command as Ask, Reply};
 use crate::domain::{Plan, RecoveryPoint, RunReport, Trouble, TroubleKind};
+use crate::terminal;
 
 use super::adjust::person;
 use super::args::Command;
 use super::session::{Session, own_engine, unexpected};
-use super::{DONE, FAILED, output};
+use super::{DONE, FAILED, output, removal};
 
 /// Asks and prints.
 pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Result<u8, Trouble> {
@@ -44,28 +44,11 @@ pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Resu
         Command::SyncUsers { pair, dry_run, by_controller } => {
             sync_users(session, Ask::SyncUsers { pair, dry_run, by_controller }, json).await
         }
-        Command::Unpair { pair } => match session.ask(Ask::Unpair { pair: pair.clone() }).await? {
-            Reply::Unpaired(leftovers) => {
-                let mut lines = vec![format!("pair {pair} is dissolved")];
-                lines.extend(leftovers.iter().map(|l| format!("left behind: {l}")));
-                say(json, &serde_json::json!({ "pair": pair, "leftovers": leftovers }), &lines)?;
-                if leftovers.is_empty() {
-                    return Ok(DONE);
-                }
-                let left = format!("it is dissolved, and {} things were left behind", leftovers.len());
-                let trouble = Trouble::new(TroubleKind::Failed, format!("pair {pair}"), left);
-                Err(trouble.next("bring what did not answer back, pair the same two agents once more (it takes no codes), and unpair"))
-            }
-            other => Err(unexpected(&other)),
-        },
-        Command::Leftovers { pair, remove, unknown } => match session.ask(Ask::Leftovers { pair, remove, unknown }).await? {
-            Reply::Leftovers(found) => leftovers(&found, json),
-            other => Err(unexpected(&other)),
-        },
-        Command::Kept { pair, remove } => match session.ask(Ask::Kept { pair, remove }).await? {
-            Reply::Kept(kept) => say(json, &kept, &output::kept_lines(&kept)),
-            other => Err(unexpected(&other)),
-        },
+        Command::Unpair { pair, confirm } => removal::unpair(session, pair, confirm, json).await,
+        Command::Leftovers { pair, remove, unknown, confirm } => {
+            removal::leftovers(session, pair, removal::Leftover { remove, unknown, confirm }, json).await
+        }
+        Command::Kept { pair, remove, confirm } => removal::kept(session, pair, remove, confirm, json).await,
         Command::Adopt { agent, code } => match session.ask(Ask::Adopt(AgentRequest { address: agent, code: Some(code) })).await? {
             Reply::Changes(lines) => say(json, &serde_json::json!({ "adopted": lines }), &lines),
             other => Err(unexpected(&other)),
@@ -75,7 +58,8 @@ pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Resu
     }
 }
 
-fn say(json: bool, value: &impl serde::Serialize, lines: &[String]) -> Result<u8, Trouble> {
+/// Prints an answer as JSON or line by line.
+pub(super) fn say(json: bool, value: &impl serde::Serialize, lines: &[String]) -> Result<u8, Trouble> {
     if json {
         output::json(value)?;
     } else {
@@ -91,11 +75,6 @@ fn runs(reports: &[RunReport], json: bool) -> Result<u8, Trouble> {
         reports.iter().try_for_each(|report| output::line(&output::run_line(report)))?;
     }
     Ok(DONE)
-}
-
-fn leftovers(found: &Leftovers, json: bool) -> Result<u8, Trouble> {
-    say(json, &found, &output::leftover_lines(found, Utc::now()))?;
-    Ok(if found.failed().next().is_none() { DONE } else { FAILED })
 }
 
 fn status(session: &Session, json: bool) -> Result<u8, Trouble> {
@@ -153,7 +132,14 @@ async fn export(session: &Session, out: Option<PathBuf>, json: bool) -> Result<u
     match out {
         Some(path) => std::fs::write(&path, text).map_err(|e| failed(&e))?,
         None if json => output::json(&plan)?,
-        None => output::line(text.trim_end())?,
+        None => {
+            // In a literal string TOML has no escapes.
+            let safe = terminal::toml_text(text.trim_end());
+            if toml::from_str::<Plan>(&safe).ok().as_ref() != Some(&plan) {
+                return Err(failed(&"a name in it holds signs that a terminal obeys").next("give a file with --out FILE"));
+            }
+            terminal::toml(&safe)?;
+        }
     }
     Ok(DONE)
 }
@@ -192,7 +178,7 @@ pub(super) async fn engine(state: PathBuf, route: Option<String>) -> Result<u8, 
     let signals = |e: std::io::Error| Trouble::new(TroubleKind::Failed, "signals", e);
     let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
     let handle = own_engine(&state, route).await?;
-    eprintln!("engine ready, state in {}", state.display());
+    terminal::aside(format_args!("engine ready, state in {}", state.display()));
     let mut snapshots = handle.snapshots();
     tokio::select! {
         _ = terminate.recv() => {}

@@ -7,6 +7,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 use super::lab_seam::LabCommand;
 use super::places::Place;
 use super::theme::Preference;
+use crate::controller::command::Removal;
 use crate::controller::{Command, Snapshot};
 use crate::domain::{PairName, RunId, ServiceName};
 
@@ -267,8 +268,8 @@ pub enum Dialog {
     CancelRun(RunId),
     /// Remove a service?
     RemoveService(ServiceName),
-    /// Dissolve a pair?
-    Unpair(PairName),
+    /// Remove for good: shows what goes first.
+    Remove(PairName, Removal),
     /// Move the primary identity, planned.
     Switchover(PairName),
     /// Make the old primary the target.

@@ -20,6 +20,8 @@ pub enum Place {
     PairChecks,
     /// Pairing itself.
     Pair,
+    /// What a removal would take away.
+    Going,
     /// Dissolving a pair.
     Unpair,
     /// The policy form's tree: a component and a place in it.

@@ -1,6 +1,7 @@
 //! A text with what it means: the unit that data hands to drawing, and that tests read.
 
 use super::theme::{Tone, Type};
+use crate::domain::shown::shown_text;
 
 /// A text, its tone and its kind of type. Signs (`●`, `▲`, `✖`, `✓`) are part of the text, so that colour never stands alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,9 +15,9 @@ pub struct Said {
 }
 
 impl Said {
-    /// A text of a tone.
+    /// A text of a tone. Names from data are in it: none turns the reading direction, hides or begins a line of its own.
     pub fn new(text: impl Into<String>, tone: Tone) -> Said {
-        Said { text: text.into(), tone, kind: Type::Body }
+        Said { text: shown_text(text.into()), tone, kind: Type::Body }
     }
     /// Ordinary.
     pub fn plain(text: impl Into<String>) -> Said {

@@ -45,6 +45,8 @@ fn shots() -> Vec<Shot> {
         Shot { snapshot: sample::ousted, theme: Preference::Light, ..shot("ousted-light", Screen::Overview) },
         shot("clusters", Screen::Clusters),
         Shot { prepare: App::open_switchover, ..shot("switchover", Screen::Clusters) },
+        Shot { prepare: App::open_unpair, ..shot("unpair", Screen::Clusters) },
+        Shot { theme: Preference::Light, prepare: App::open_leftovers, ..shot("leftovers-light", Screen::Clusters) },
         Shot { snapshot: sample::held, ..shot("held", Screen::Clusters) },
         Shot { snapshot: sample::maintained, ..shot("maintenance", Screen::Overview) },
         Shot {

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::domain::shown::shown;
+
 use super::engine::Engine;
 use super::snapshot::Level;
 
@@ -113,7 +115,7 @@ impl Engine {
         if self.alerts.command.is_none() && self.alerts.url.is_none() {
             return;
         }
-        let told = Alert { alert, at: self.now(), about: about.to_owned(), text: text.to_owned() };
+        let told = Alert { alert, at: self.now(), about: shown(about).to_string(), text: shown(text).to_string() };
         let engine = self.clone();
         self.spawn(async move { engine.tell(&told).await });
     }

@@ -14,11 +14,13 @@ use crate::protocol::CatalogueItem;
 use super::snapshot::{CertificateView, PairView};
 
 mod checks;
+mod going;
 mod identity;
 mod pages;
 mod reports;
 
 pub use checks::{AgentFound, Check, CheckState, ComponentMatch, PairChecks, ServiceCheck};
+pub use going::{ClusterGoing, Going, Removal, ServiceGoing};
 pub use identity::{
     AdjustOutcome, AdjustReport, FenceLine, ReversalOutcome, ReversalReport, Runbook, RunbookStep, ServiceResumed, ServiceTurned,
     StepReport, Verb,
@@ -46,6 +48,17 @@ pub enum Command {
     Unpair {
         /// Which.
         pair: PairName,
+        /// Its name, as the person typed it.
+        confirm: String,
+        /// Who.
+        by: String,
+    },
+    /// What a removal would take away now; nothing is removed.
+    WouldGo {
+        /// The pair.
+        pair: PairName,
+        /// Of what.
+        removal: Removal,
     },
     /// What is inside a component of the pair's primary.
     Catalogue {
@@ -170,8 +183,12 @@ pub enum Command {
         pair: PairName,
         /// Remove them; refused while a run of the pair is under way.
         remove: bool,
-        /// Also those of the pair's data sets that the agents do not know to have made.
+        /// Also those of the pair's data sets that the agents do not know to have made: then the pair's name must be typed.
         unknown: bool,
+        /// The name of the pair, as the person typed it.
+        confirm: Option<String>,
+        /// Who.
+        by: String,
     },
     /// The pre-flight lines of a drill; nothing is begun.
     CheckDrill {
@@ -216,8 +233,12 @@ pub enum Command {
     Kept {
         /// The pair.
         pair: PairName,
-        /// Remove this one.
+        /// Remove this one: then the pair's name must be typed.
         remove: Option<PointId>,
+        /// The name of the pair, as the person typed it.
+        confirm: Option<String>,
+        /// Who.
+        by: String,
     },
     /// Compare (and, unless dry, bring over) users, permissions and tenants.
     SyncUsers {
@@ -323,6 +344,8 @@ pub enum Reply {
     Runs(Vec<RunReport>),
     /// Of `Snapshot`.
     Snapshot(Box<super::Snapshot>),
+    /// Of `WouldGo`.
+    WouldGo(Going),
     /// Of `Unpair`: what could not be removed.
     Unpaired(Vec<String>),
     /// It could not be done; nothing was changed.

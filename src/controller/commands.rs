@@ -9,7 +9,9 @@ use crate::protocol::CatalogueItem;
 use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
-use super::{Command, Reply, adopt, drills, kept, leftovers, maintenance, pairing, plan, reverse, runbook, runs, services, users, window};
+use super::{
+    Command, Reply, adopt, drills, going, kept, leftovers, maintenance, pairing, plan, reverse, runbook, runs, services, users, window,
+};
 
 /// The longest list of runs given at once.
 const RUNS: u32 = 1_000;
@@ -31,7 +33,8 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
         Command::CheckPair(request) => Ok(Reply::PairChecks(pairing::check(engine, &request).await?.2)),
         Command::Pair(request) => pairing::pair(engine, &request).await,
         Command::Adopt(request) => adopt::adopt(engine, &request).await,
-        Command::Unpair { pair } => pairing::unpair(engine, &pair).await,
+        Command::Unpair { pair, confirm, by } => pairing::unpair(engine, &pair, &confirm, &by).await,
+        Command::WouldGo { pair, removal } => going::look(engine, &pair, removal).await,
         Command::Catalogue { pair, component, path } => catalogue(engine, &pair, component.as_ref(), &path).await.map(Reply::Catalogue),
         Command::CheckService(service) => Ok(Reply::ServiceChecked(services::check(engine, &service))),
         Command::SaveService(service) => services::save(engine, &service).await,
@@ -56,7 +59,9 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
         Command::BeginMaintenance { pair, request } => maintenance::begin(engine, &pair, &request).await,
         Command::EndMaintenance { pair, by } => maintenance::end(engine, &pair, &by).await,
         Command::SyncUsers { pair, dry_run, by_controller } => users::sync(engine, &pair, dry_run, by_controller).await,
-        Command::Leftovers { pair, remove, unknown } => leftovers::look(engine, &pair, remove, unknown).await,
+        Command::Leftovers { pair, remove, unknown, confirm, by } => {
+            leftovers::look(engine, &pair, &leftovers::Ask { remove, unknown, confirm, by }).await.map(Reply::Leftovers)
+        }
         Command::CheckDrill { service, point } => drills::check(engine, &service, point).map(Reply::DrillChecked),
         Command::Drill { service, point, by } => drills::start(engine, &service, point, &by).await.map(Reply::DrillStarted),
         Command::StopDrill { drill, by } => drills::stop(engine, drill, &by).await.map(|()| Reply::Done),
@@ -67,7 +72,7 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
             service.iter().try_for_each(|service| known(engine, service))?;
             Ok(Reply::Drills(drills::reports(engine, service.as_ref(), limit)))
         }
-        Command::Kept { pair, remove } => kept::look(engine, &pair, remove).await,
+        Command::Kept { pair, remove, confirm, by } => kept::look(engine, &pair, &kept::Ask { remove, confirm, by }).await,
         Command::Points { service } => {
             known(engine, &service)?;
             Ok(Reply::Points(engine.read(|m| m.points.get(&service).cloned()).unwrap_or_default()))

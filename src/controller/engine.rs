@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::domain::shown::shown_text;
 use crate::domain::{DrillId, PairName, RunId, Term, Trouble, TroubleKind};
 use crate::protocol::AgentApi;
 use crate::store::controller::{Enrolled, Store};
@@ -167,7 +168,7 @@ impl Engine {
 
     /// Notes what happened, durably and on the screen. A full disk must not hide it, so that the store's trouble is only logged.
     pub async fn note(&self, level: Level, about: impl Into<String>, text: impl Into<String>) {
-        let line = ActivityLine { at: self.now(), level, text: text.into(), about: about.into() };
+        let line = ActivityLine { at: self.now(), level, text: shown_text(text.into()), about: shown_text(about.into()) };
         match level {
             Level::Info => tracing::info!(about = %line.about, "{}", line.text),
             _ => tracing::warn!(about = %line.about, "{}", line.text),

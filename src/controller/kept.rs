@@ -7,17 +7,24 @@ use super::command::Kept;
 use super::engine::Engine;
 use super::instruct::{Errand, within};
 use super::snapshot::Level;
-use super::{Reply, pairing};
+use super::{Reply, going, pairing};
+
+/// What a person asks for.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub remove: Option<PointId>,
+    /// The name of the pair, as the person typed it, to remove one.
+    pub confirm: Option<String>,
+    pub by: String,
+}
 
 /// Lists what both clusters keep, after removing one if asked to.
-pub(super) async fn look(engine: &Engine, pair: &PairName, remove: Option<PointId>) -> Result<Reply, Trouble> {
+pub(super) async fn look(engine: &Engine, pair: &PairName, ask: &Ask) -> Result<Reply, Trouble> {
     let kept = all(engine, pair).await?;
-    let Some(id) = remove else { return Ok(Reply::Kept(kept)) };
+    let Some(id) = ask.remove else { return Ok(Reply::Kept(kept)) };
     engine.check_in_command()?;
-    let one = kept.iter().find(|kept| kept.writes.id == id).ok_or_else(|| {
-        Trouble::new(TroubleKind::NotFound, format!("kept writes {id}"), "no cluster of the pair keeps anything under this id")
-            .next(format!("`understudy kept {pair}` lists what is kept"))
-    })?;
+    let one = find(&kept, pair, id)?;
+    going::confirmed(pair, ask.confirm.as_deref(), &format!("understudy kept {pair} --remove {id} --confirm {pair}"))?;
     let agent = engine.agent(pair, &one.cluster)?;
     let order = Order::Prune(PruneOrder { service: one.writes.service.clone(), data_sets: Vec::new(), points: vec![id] });
     let patience = Some(engine.limits.abort_patience);
@@ -28,11 +35,21 @@ pub(super) async fn look(engine: &Engine, pair: &PairName, remove: Option<PointI
         return Err(Trouble::new(TroubleKind::Failed, format!("kept writes {id}"), format!("not removed: {}", left.join("; ")))
             .next("mend that, then remove it again"));
     }
-    engine.note(Level::Warning, pair.as_str(), format!("what {} kept of {} as {id} is removed", one.cluster, one.writes.service)).await;
+    let removed = format!("what {} kept of {} as {id} is removed by {}", one.cluster, one.writes.service, ask.by);
+    engine.note(Level::Warning, pair.as_str(), removed).await;
     Ok(Reply::Kept(all(engine, pair).await?))
 }
 
-async fn all(engine: &Engine, pair: &PairName) -> Result<Vec<Kept>, Trouble> {
+/// The one with an id.
+pub(super) fn find<'a>(kept: &'a [Kept], pair: &PairName, id: PointId) -> Result<&'a Kept, Trouble> {
+    kept.iter().find(|kept| kept.writes.id == id).ok_or_else(|| {
+        Trouble::new(TroubleKind::NotFound, format!("kept writes {id}"), "no cluster of the pair keeps anything under this id")
+            .next(format!("`understudy kept {pair}` lists what is kept"))
+    })
+}
+
+/// What both clusters of a pair keep, oldest first.
+pub(super) async fn all(engine: &Engine, pair: &PairName) -> Result<Vec<Kept>, Trouble> {
     let clusters: Vec<ClusterName> = engine
         .read(|m| m.pairs.get(pair).map(|p| p.paired.agents.iter().map(|a| a.enrolled.cluster.clone()).collect()))
         .ok_or_else(|| pairing::unknown_pair(pair))?;

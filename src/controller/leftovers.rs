@@ -8,11 +8,22 @@ use super::engine::Engine;
 use super::instruct::{Errand, unexpected};
 use super::model::Model;
 use super::snapshot::Level;
-use super::{Reply, pairing};
+use super::{going, pairing};
+
+/// What a person asks for; by default only to list.
+#[derive(Debug, Default)]
+pub(super) struct Ask {
+    pub remove: bool,
+    /// Also those that no agent here made: another installation may count on them, so the pair's name has to be typed.
+    pub unknown: bool,
+    pub confirm: Option<String>,
+    pub by: String,
+}
 
 /// Asks both agents; one that does not answer is told as such.
-pub(super) async fn look(engine: &Engine, pair: &PairName, remove: bool, unknown: bool) -> Result<Reply, Trouble> {
+pub(super) async fn look(engine: &Engine, pair: &PairName, ask: &Ask) -> Result<Leftovers, Trouble> {
     engine.check_in_command()?;
+    let (remove, unknown) = (ask.remove, ask.unknown);
     let before = engine.now() - engine.limits.noted;
     let (clusters, running, wanted) = engine
         .read(|m| {
@@ -25,16 +36,29 @@ pub(super) async fn look(engine: &Engine, pair: &PairName, remove: bool, unknown
         return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("run {run} is under way"))
             .next("cancel it or wait for its end; without --remove the leftovers are only listed"));
     }
+    if remove && unknown {
+        going::confirmed(pair, ask.confirm.as_deref(), &format!("understudy leftovers {pair} --remove --unknown --confirm {pair}"))?;
+    }
     let order = LeftoversOrder { wanted, before, remove, unknown };
     let [one, other] = &clusters;
-    let (one, other) = tokio::join!(ask(engine, pair, one, &order), ask(engine, pair, other, &order));
+    let (one, other) = tokio::join!(at(engine, pair, one, &order), at(engine, pair, other, &order));
     let found = Leftovers { pair: pair.clone(), clusters: vec![one, other] };
     if remove {
         let (removed, failed) = (found.removed(), found.failed().count());
         let level = if failed == 0 { Level::Info } else { Level::Warning };
-        engine.note(level, pair.as_str(), format!("{removed} leftovers removed, {failed} things could not be")).await;
+        engine
+            .note(
+                level,
+                pair.as_str(),
+                format!(
+                    "{removed} leftovers removed by {}{}, {failed} things could not be",
+                    ask.by,
+                    if unknown { ", unknown ones too" } else { "" }
+                ),
+            )
+            .await;
     }
-    Ok(Reply::Leftovers(found))
+    Ok(found)
 }
 
 /// What the controller counts on: every sealed point, and what the runs under way make.
@@ -44,7 +68,7 @@ fn wanted(model: &Model) -> Vec<PointId> {
     sealed.chain(made).collect()
 }
 
-async fn ask(engine: &Engine, pair: &PairName, cluster: &ClusterName, order: &LeftoversOrder) -> ClusterLeftovers {
+async fn at(engine: &Engine, pair: &PairName, cluster: &ClusterName, order: &LeftoversOrder) -> ClusterLeftovers {
     let report = told(engine, pair, cluster, order.clone()).await.unwrap_or_else(|trouble| LeftoversReport {
         found: Vec::new(),
         removed: 0,

@@ -19,6 +19,7 @@ mod drills;
 mod engine;
 pub mod exchange;
 mod fences;
+mod going;
 mod handle;
 mod host;
 mod identity;

@@ -16,7 +16,7 @@ use super::engine::Engine;
 use super::instruct::Errand;
 use super::model::PairModel;
 use super::snapshot::Level;
-use super::{Reply, adopt, identity, pair_checks, watch};
+use super::{Reply, adopt, going, identity, pair_checks, watch};
 
 /// How long a component may take to tell what it is; an agent gives it about as long (`agent::local`).
 const SETTLING: Duration = Duration::from_secs(8);
@@ -200,10 +200,9 @@ pub(super) fn unknown_pair(pair: &PairName) -> Trouble {
     Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "there is no such pair").next("see `understudy status`")
 }
 
-/// Dissolves a pair: our snapshots go on both sides; what could not be removed is listed.
-pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName) -> Result<Reply, Trouble> {
+/// The agents of a pair that may be dissolved now: no run and no drill of it is under way.
+pub(super) fn may_unpair(engine: &Engine, pair: &PairName) -> Result<[PairedAgent; 2], Trouble> {
     engine.check_in_command()?;
-    let _one_at_a_time = engine.configuring.lock().await;
     let agents = engine.read(|m| m.pairs.get(pair).map(|p| p.paired.agents.clone())).ok_or_else(|| unknown_pair(pair))?;
     let running = engine.read(|m| m.runs.values().find(|r| !r.has_ended() && &r.state.spec.service.pair == pair).map(|r| r.state.spec.run));
     if let Some(run) = running {
@@ -216,6 +215,14 @@ pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName) -> Result<Repl
         return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("drill {drill} is under way"))
             .next("stop it or wait for its end"));
     }
+    Ok(agents)
+}
+
+/// Dissolves a pair whose name was typed: our snapshots go on both sides; what could not be removed is listed.
+pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName, confirm: &str, by: &str) -> Result<Reply, Trouble> {
+    let _one_at_a_time = engine.configuring.lock().await;
+    let agents = may_unpair(engine, pair)?;
+    going::confirmed(pair, Some(confirm), &format!("understudy unpair {pair} --confirm {pair}"))?;
     let epoch = engine.epoch(pair);
     let mut leftovers = Vec::new();
     for agent in &agents {
@@ -242,7 +249,7 @@ pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName) -> Result<Repl
         }
     });
     let level = if leftovers.is_empty() { Level::Info } else { Level::Warning };
-    engine.note(level, pair.as_str(), format!("unpaired; {} things left behind", leftovers.len())).await;
+    engine.note(level, pair.as_str(), format!("unpaired by {by}; {} things left behind", leftovers.len())).await;
     Ok(Reply::Unpaired(leftovers))
 }
 

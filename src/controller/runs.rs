@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::backup::machine::{self, Effect, Event, Phase, RunState, StartedBy, Step};
+use crate::domain::shown::shown_text;
 use crate::domain::{RunId, ServiceName, Trouble, TroubleKind};
 
 use super::engine::{Engine, lock};
@@ -123,7 +124,7 @@ pub(super) fn log(engine: &Engine, run: RunId, level: Level, text: String) {
     engine.change(|m| {
         if let Some(model) = m.runs.get_mut(&run) {
             let about = model.state.spec.service.name.to_string();
-            model.log.push_back(ActivityLine { at: engine.now(), level, text, about });
+            model.log.push_back(ActivityLine { at: engine.now(), level, text: shown_text(text), about });
             while model.log.len() > RUN_LOG {
                 model.log.pop_front();
             }

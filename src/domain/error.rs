@@ -1,10 +1,11 @@
 //! The one error an operator reads: what failed, on which object, why, what to do next, whether trying again helps.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
 use super::ClusterName;
+use super::shown::Escaping;
 
 /// What sort of trouble it is; decides exit status, HTTP status and whether an effect is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,11 +79,13 @@ impl Trouble {
     }
 }
 
+/// One line, whatever names are in it.
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.object, self.reason)?;
+        let mut line = Escaping(f);
+        write!(line, "{}: {}", self.object, self.reason)?;
         if !self.next_step.is_empty() {
-            write!(f, " ({})", self.next_step)?;
+            write!(line, " ({})", self.next_step)?;
         }
         Ok(())
     }
@@ -91,6 +94,15 @@ impl fmt::Display for Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_trouble_is_one_line_whatever_its_words_are(object in any::<String>(), reason in any::<String>(), next in any::<String>()) {
+            let told = Trouble::new(TroubleKind::Failed, object, reason).next(next).to_string();
+            prop_assert!(!told.chars().any(crate::domain::shown::misleads), "{told:?}");
+        }
+    }
 
     #[test]
     fn a_trouble_says_at_which_cluster_it_is_once_and_keeps_what_its_teller_said() {

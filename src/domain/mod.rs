@@ -17,6 +17,7 @@ mod point;
 pub mod retention;
 pub mod schedule;
 mod service;
+pub mod shown;
 pub mod switchover;
 pub mod user_data;
 pub mod validate;

@@ -10,6 +10,7 @@ use super::scenario::{self, LabOutcome, LabReport};
 use super::stage::{Stage, this_program};
 use crate::controller::fn_waker::Waker;
 use crate::domain::{Consistency, Trouble, TroubleKind};
+use crate::terminal;
 
 /// Options of `understudy lab`.
 #[derive(Debug, Clone, Args)]
@@ -52,12 +53,12 @@ pub async fn cli(args: LabArgs) -> ExitCode {
     let report = match run(&args).await {
         Ok(report) => report,
         Err(trouble) => {
-            eprintln!("understudy lab: {trouble}");
+            terminal::aside(format_args!("understudy lab: {trouble}"));
             return ExitCode::from(if trouble.kind == TroubleKind::Invalid { 2 } else { 1 });
         }
     };
     for check in &report.checks {
-        eprintln!("{} {}: {}", if check.held == Some(true) { "held  " } else { "BROKEN" }, check.name, check.detail);
+        terminal::aside(format_args!("{} {}: {}", if check.held == Some(true) { "held  " } else { "BROKEN" }, check.name, check.detail));
     }
     ExitCode::from(u8::from(report.outcome != LabOutcome::Held))
 }
@@ -72,7 +73,7 @@ async fn run(args: &LabArgs) -> Result<LabReport, Trouble> {
         std::fs::write(file, format!("{text}\n")).map_err(|e| Trouble::new(TroubleKind::Failed, file.display(), e))?;
     }
     if args.json {
-        println!("{text}");
+        terminal::json(&text)?;
     }
     Ok(report)
 }
@@ -83,7 +84,7 @@ async fn play(args: &LabArgs, root: &Path) -> Result<LabReport, Trouble> {
         ConsistencyArg::Service => Consistency::Service,
         ConsistencyArg::PerComponent => Consistency::PerComponent,
     };
-    let say = |doing: &str| eprintln!("lab: {doing}");
+    let say = |doing: &str| terminal::aside(format_args!("lab: {doing}"));
     let told = tokio::select! {
         told = scenario::site_loss(&mut stage, consistency, &say) => told,
         _ = tokio::signal::ctrl_c() => Err(Trouble::new(TroubleKind::Cancelled, "training lab", "interrupted")),

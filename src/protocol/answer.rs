@@ -7,7 +7,8 @@ use crate::domain::drill::report::DrillRan;
 use crate::domain::{InstructionId, RecoveryPoint, Trouble};
 
 use super::{
-    ArmReport, DrillEnded, LeaveReport, LeftoversReport, Progress, PromoteReport, ReverseReport, TransferReport, UsersReport, VerifyReport,
+    ArmReport, DrillEnded, Holdings, LeaveReport, LeftoversReport, Progress, PromoteReport, ReverseReport, TransferReport, UsersReport,
+    VerifyReport,
 };
 
 /// Where an instruction is.
@@ -58,6 +59,8 @@ pub enum Outcome {
     Fenced(Vec<String>),
     /// Of `Leave`.
     Left(LeaveReport),
+    /// Of `Holdings`.
+    Holdings(Holdings),
     /// Of `Reverse`.
     Reversed(ReverseReport),
     /// Of `Leftovers`.

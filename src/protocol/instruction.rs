@@ -42,6 +42,8 @@ pub enum Order {
     Join(JoinOrder),
     /// Leave it: remove our snapshots, tell which could not be removed.
     Leave,
+    /// Tell what leaving would remove; removes nothing.
+    Holdings,
     /// Keep the pair's policies (for a later controller).
     StorePolicies(StorePoliciesOrder),
     /// Get ready for a run.
@@ -88,6 +90,7 @@ impl Order {
         match self {
             Order::Join(_) => "join",
             Order::Leave => "leave",
+            Order::Holdings => "holdings",
             Order::StorePolicies(_) => "store-policies",
             Order::Arm(_) => "arm",
             Order::Capture(_) => "capture",

@@ -20,6 +20,7 @@ mod certificate;
 mod client;
 mod drill;
 pub mod enrol;
+mod holdings;
 pub mod host;
 pub mod http;
 mod instruction;
@@ -38,6 +39,7 @@ pub use api::AgentApi;
 pub use certificate::{CertificateStatus, RENEWAL_LOOK_EVERY, RenewalFailure, RenewalPace};
 pub use client::{AgentClient, ConnectSpec, enrol, learn_key};
 pub use drill::{DrillEnded, DrillOrder, EndDrillOrder};
+pub use holdings::{Holdings, PointHeld};
 pub use instruction::{
     AbortOrder, AdjustUsersOrder, ArmOrder, ArmReport, CaptureOrder, CommitOrder, DemoteOrder, Instruction, JoinOrder, LeaveReport,
     MAX_BODY_BYTES, Order, PeerSpec, Progress, PromoteOrder, PromoteReport, PruneOrder, SetCounts, StorePoliciesOrder, SyncUsersOrder,

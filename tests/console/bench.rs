@@ -80,6 +80,12 @@ impl Bench {
         assert_eq!(value.as_deref(), Some(typed));
     }
 
+    /// Also one that only shows once the screen is scrolled.
+    pub fn tick(&mut self, label: &str) {
+        self.harness.get_by_role_and_label(Role::CheckBox, label).click_accesskit();
+        self.steps();
+    }
+
     pub fn enabled(&self, label: &str) -> bool {
         !self.harness.get_by_role_and_label(Role::Button, label).accesskit_node().is_disabled()
     }

@@ -5,6 +5,7 @@ mod bench;
 mod frames;
 mod identity;
 mod maintenance;
+mod removal;
 
 use std::sync::Arc;
 

@@ -216,7 +216,7 @@ fn backups_go_on_beside_a_drill_and_retention_keeps_its_point() {
         assert!(has(&stand.controller.done(&["points", "orders"])), "its point stays while it is drilled");
     }
     assert_eq!(stand.controller.say(&["drill", "orders"]).code(), 3, "one drill of a service at a time");
-    assert_eq!(stand.controller.say(&["unpair", "p"]).code(), 3, "a pair is not dissolved under a drill");
+    assert_eq!(stand.controller.say(&["unpair", "p", "--confirm", "p"]).code(), 3, "a pair is not dissolved under a drill");
     std::fs::remove_file(stand.dir.path().join("hold")).unwrap();
     assert_eq!(drill.wait().unwrap().code(), Some(0));
     stand.is_clean();

@@ -29,7 +29,7 @@ fn any_of_the_three_killed_while_a_cluster_leaves() {
         let mut stand = sealed();
         let seen_at = if victim == "west" { &stand.west } else { &stand.east };
         let since = seen_at.log().len();
-        let (mut unpair, _) = stand.controller.begin(&["unpair", "p"]);
+        let (mut unpair, _) = stand.controller.begin(&["unpair", "p", "--confirm", "p"]);
         seen_at.tells(since, told);
         match victim {
             "west" => {
@@ -44,12 +44,12 @@ fn any_of_the_three_killed_while_a_cluster_leaves() {
         }
         let ended = unpair.wait().unwrap().code();
         if victim == "engine" && stand.controller.done(&["status"])["pairs"].as_array().unwrap().len() == 1 {
-            let again = stand.controller.done(&["unpair", "p"]);
+            let again = stand.controller.done(&["unpair", "p", "--confirm", "p"]);
             assert_eq!(again["leftovers"], Value::Array(Vec::new()), "an agent that had left already leaves nothing: {again:#}");
         } else if ended == Some(1) {
             // It said what it left behind: the two are paired once more, and unpaired.
             stand.controller.apply(&re_plan(&stand.east, &stand.west, "[\"files:docs\"]", ""));
-            stand.controller.done(&["unpair", "p"]);
+            stand.controller.done(&["unpair", "p", "--confirm", "p"]);
         }
         for agent in [&stand.east, &stand.west] {
             std::fs::write(agent.dir.join("files/docs/free"), "no fence stays").unwrap();

@@ -31,3 +31,4 @@ mod turns;
 mod unpair;
 mod users;
 mod window;
+mod words;

@@ -113,7 +113,14 @@ async fn after_a_fault_the_old_primary_keeps_what_it_had_written_and_goes_back_t
     // Kept until a person says otherwise, also beyond leftovers and later runs.
     controller.done(&["leftovers", "p", "--remove"]);
     assert_eq!(controller.done(&["kept", "p"])[0]["id"], kept.as_str());
-    controller.done(&["kept", "p", "--remove", &kept]);
+    let shown = controller.say(&["kept", "p", "--remove", &kept]);
+    assert_eq!(shown.code(), 3, "not without the name of the pair: {}", shown.stderr);
+    for typed in ["west", &kept] {
+        assert_eq!(controller.say(&["kept", "p", "--remove", &kept, "--confirm", typed]).code(), 3);
+    }
+    assert_eq!(controller.done(&["kept", "p"])[0]["id"], kept.as_str(), "nothing is removed");
+    assert!(shown.trouble().1.contains(&format!("kept p --remove {kept} --confirm p")), "{}", shown.stderr);
+    controller.done(&["kept", "p", "--remove", &kept, "--confirm", "p"]);
     assert_eq!(controller.done(&["kept", "p"]), Value::Array(Vec::new()));
 }
 

@@ -47,14 +47,44 @@ fn can_be_written(agent: &Agent) -> bool {
     row
 }
 
+/// Without the pair's name nothing is done, and what would go is shown; what.
+fn shown_and_kept(agents: &[&Agent], controller: &Controller) -> Value {
+    let before: Vec<_> = agents.iter().map(|agent| ours(agent)).collect();
+    let shown = controller.say(&["unpair", "p"]);
+    assert_eq!(shown.code(), 3, "{}", shown.stderr);
+    let going = shown.json["would_remove"].clone();
+    assert_eq!((&going["services"][0]["service"], &going["services"][0]["points"]), (&"orders".into(), &2.into()), "{going:#}");
+    assert!(going["services"][0]["oldest"].as_str() < going["services"][0]["newest"].as_str(), "{going:#}");
+    let [east, west] = [&going["clusters"][0], &going["clusters"][1]];
+    assert_eq!((&east["fenced"], &west["fenced"]), (&0.into(), &2.into()), "{going:#}");
+    assert_eq!((&west["snapshots"]["files"], &west["snapshots"]["tables"]), (&2.into(), &2.into()), "both points of both data sets");
+    assert!(shown.stderr.contains("next: understudy unpair p --confirm p"), "the command to type: {}", shown.stderr);
+    for wrong in ["P", "orders", "west"] {
+        let refused = controller.say(&["unpair", "p", "--confirm", wrong]);
+        assert_eq!(refused.code(), 3, "{wrong}: {}", refused.stderr);
+    }
+    assert_eq!(agents.iter().map(|agent| ours(agent)).collect::<Vec<_>>(), before, "nothing is removed");
+    assert_eq!(controller.done(&["status"])["pairs"].as_array().unwrap().len(), 1);
+    going
+}
+
 #[test]
 fn nothing_of_ours_stays_on_either_side_and_the_data_does() {
     let dir = Dir::new();
     let (east, west, controller) = backed_up(&dir);
     assert!(!can_be_written(&west), "the secondary is fenced");
-    let gone = controller.done(&["unpair", "p"]);
+    let going = shown_and_kept(&[&east, &west], &controller);
+    let gone = controller.done(&["unpair", "p", "--confirm", "p"]);
     assert_eq!(gone["leftovers"], Value::Array(Vec::new()), "{gone:#}");
-    for agent in [&east, &west] {
+    for what in ["snapshots", "kept", "staging", "drills", "fenced", "unknown"] {
+        for cluster in [0, 1] {
+            assert_eq!(gone["removed"]["clusters"][cluster][what], going["clusters"][cluster][what], "what was shown is what goes: {what}");
+        }
+    }
+    assert_eq!(gone["removed"]["services"], going["services"]);
+    for (agent, told) in [(&east, &going["clusters"][0]), (&west, &going["clusters"][1])] {
+        let snapshots: u64 = told["snapshots"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+        assert!(agent.log().contains(&format!("removed={snapshots} leftovers=0")), "{told:#}; {}", agent.log());
         assert_eq!(ours(agent), Vec::<String>::new(), "{}", agent.name);
         assert!(can_be_written(agent) && agent.dir.join("files/docs/a/b/c/deep").exists(), "the data of {} stays and is free", agent.name);
     }
@@ -67,8 +97,12 @@ fn with_one_agent_down_what_stays_is_listed_and_can_be_removed_later() {
     let dir = Dir::new();
     let (east, mut west, controller) = backed_up(&dir);
     west.kill();
-    let said = controller.say(&["unpair", "p"]);
+    let shown = controller.say(&["unpair", "p"]);
+    assert_eq!((shown.code(), &shown.json["would_remove"]["services"][0]["points"]), (3, &2.into()), "known here: {}", shown.stderr);
+    assert!(shown.json["would_remove"]["clusters"][1]["unknown"].is_string(), "{}", shown.stderr);
+    let said = controller.say(&["unpair", "p", "--confirm", "p"]);
     assert_eq!(said.code(), 1, "something could not be removed: {}", said.stderr);
+    assert!(said.stderr.contains("west: what it holds is not known, "), "shown before: {}", said.stderr);
     let left = said.json["leftovers"].as_array().unwrap();
     assert!(left.len() == 1 && left[0].as_str().unwrap().contains("west"), "{left:?}");
     assert_eq!(ours(&east), Vec::<String>::new(), "what could be removed is");
@@ -77,7 +111,7 @@ fn with_one_agent_down_what_stays_is_listed_and_can_be_removed_later() {
     // The way out that a person has: pair the two again, which takes no new codes, and unpair with both there.
     west.start();
     controller.apply(&re_plan(&east, &west, "[\"files:docs\"]", ""));
-    let gone = controller.done(&["unpair", "p"]);
+    let gone = controller.done(&["unpair", "p", "--confirm", "p"]);
     assert_eq!(gone["leftovers"], Value::Array(Vec::new()), "{gone:#}");
     assert_eq!(ours(&west), Vec::<String>::new());
     assert!(can_be_written(&west));

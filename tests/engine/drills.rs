@@ -98,7 +98,11 @@ async fn a_drill_has_not_ended_before_its_space_is_clean() {
     let view = find(&view, drill).unwrap();
     assert!(!view.report.clean && view.report.phase == Phase::Cleaning && view.report.outcome == Some(DrillOutcome::Passed));
     assert!(refused(stand.ask(command()).await).reason.contains("under way"));
-    assert!(refused(stand.ask(Command::Unpair { pair: PAIR.parse().unwrap() }).await).reason.contains("under way"));
+    assert!(
+        refused(stand.ask(Command::Unpair { pair: PAIR.parse().unwrap(), confirm: PAIR.into(), by: "ana".into() }).await)
+            .reason
+            .contains("under way")
+    );
     stand.world.west().failing.clear();
     assert!(ended(&stand, drill).await.clean);
 }

@@ -9,7 +9,12 @@ use crate::sim::PAIR;
 use crate::stand::Stand;
 
 async fn ask(stand: &Stand, remove: bool) -> Result<Leftovers, Trouble> {
-    match stand.ask(Command::Leftovers { pair: PAIR.parse().unwrap(), remove, unknown: false }).await {
+    with(stand, remove, false, None).await
+}
+
+async fn with(stand: &Stand, remove: bool, unknown: bool, confirm: Option<&str>) -> Result<Leftovers, Trouble> {
+    let confirm = confirm.map(str::to_owned);
+    match stand.ask(Command::Leftovers { pair: PAIR.parse().unwrap(), remove, unknown, confirm, by: "ana".into() }).await {
         Reply::Leftovers(found) => Ok(found),
         Reply::Refused(trouble) => Err(trouble),
         other => panic!("{other:?}"),
@@ -50,4 +55,18 @@ async fn a_cluster_that_does_not_answer_is_told_and_the_other_is_listed() {
     assert_eq!(points(&found), [orphan]);
     let failed: Vec<&String> = found.failed().collect();
     assert!(failed.len() == 1 && failed[0].contains("west could not be asked"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn unknown_leftovers_go_only_with_the_name_of_the_pair_and_it_is_noted_who_said_so() {
+    let stand = Stand::paired().await;
+    let orphan = PointId(Uuid::new_v7(Timestamp::from_unix(NoContext, 1_000_000, 0)));
+    stand.world.east().captures.insert(orphan);
+    for typed in [None, Some("east"), Some("")] {
+        let trouble = with(&stand, true, true, typed).await.unwrap_err();
+        assert!(trouble.kind == TroubleKind::Refused && trouble.next_step.contains("--unknown --confirm"), "{trouble}");
+        assert!(stand.world.east().captures.contains(&orphan), "nothing is removed");
+    }
+    assert_eq!(with(&stand, true, true, Some(PAIR)).await.unwrap().removed(), 1);
+    stand.until("who said so", |s| s.activity.iter().any(|line| line.text.contains("removed by ana, unknown ones too"))).await;
 }

@@ -75,7 +75,9 @@ async fn leftovers_are_listed_with_owner_and_age_and_removed_and_nothing_else_is
     assert_eq!(mixed.controller.done(&["leftovers", "p", "--remove"])["clusters"][0]["removed"], 2);
     all.retain(|one| !one.4);
     assert_eq!(told(&mixed, &list(&[])), all, "what this agent did not make stays");
-    list(&["--remove", "--unknown"]);
+    let shown = mixed.controller.say(&["leftovers", "p", "--remove", "--unknown"]);
+    assert_eq!((shown.code(), told(&mixed, &list(&[]))), (3, all.clone()), "not without the name of the pair: {}", shown.stderr);
+    list(&["--remove", "--unknown", "--confirm", "p"]);
     assert_eq!(told(&mixed, &list(&[])), []);
 
     let sealed = mixed.points();

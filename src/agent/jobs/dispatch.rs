@@ -1,6 +1,6 @@
 //! From an accepted order to the job that carries it out.
 
-use super::{Job, arm, capture, commit, drill, drop, identity, leftovers, membership, reverse, transfer, users, verify};
+use super::{Job, arm, capture, commit, drill, drop, holdings, identity, leftovers, membership, reverse, transfer, users, verify};
 use crate::domain::Trouble;
 use crate::protocol::{Order, Outcome};
 
@@ -9,6 +9,7 @@ pub async fn carry_out(job: &Job, order: Order, caller: &str) -> Result<Outcome,
     match order {
         Order::Join(order) => membership::join(job, order, caller).await,
         Order::Leave => membership::leave(job).await,
+        Order::Holdings => holdings::run(job).await,
         Order::StorePolicies(order) => membership::store_policies(job, order).await,
         Order::Arm(order) => arm::run(job, order).await,
         Order::Capture(order) => capture::run(job, order).await,

@@ -60,10 +60,7 @@ pub async fn leave(job: &Job) -> Result<Outcome, Trouble> {
 
 /// A data set that nobody backs up any more must not stay fenced by us.
 async fn lift_fence(job: &Job, facts: &PairFacts, report: &mut LeaveReport) {
-    if facts.claim.identity == Identity::Primary && !facts.fence.wanted {
-        return;
-    }
-    let sets = ever_fenced(job, facts).and_then(|sets| fence::with_true_roots(&job.site, &job.pair, sets));
+    let sets = to_unfence(job, facts).and_then(|sets| fence::with_true_roots(&job.site, &job.pair, sets));
     let lifted = match sets {
         Ok(sets) => fence::lift(&job.site, &sets).await,
         Err(trouble) => vec![trouble.to_string()],
@@ -72,7 +69,10 @@ async fn lift_fence(job: &Job, facts: &PairFacts, report: &mut LeaveReport) {
 }
 
 /// Every data set of this cluster that may stand under the pair's fence, also those that no policy names any more.
-fn ever_fenced(job: &Job, facts: &PairFacts) -> Result<Vec<DataSetName>, Trouble> {
+pub(super) fn to_unfence(job: &Job, facts: &PairFacts) -> Result<Vec<DataSetName>, Trouble> {
+    if facts.claim.identity == Identity::Primary && !facts.fence.wanted {
+        return Ok(Vec::new());
+    }
     let mut sets: BTreeSet<DataSetName> = fence::sets_here(&job.site, facts)?.into_iter().collect();
     for row in job.site.ledger.points_of_pair(&job.pair)?.into_iter().filter(|row| row.record.to == job.site.cluster) {
         sets.extend(row.record.data_sets.into_iter().map(|set| set.to));
@@ -81,13 +81,13 @@ fn ever_fenced(job: &Job, facts: &PairFacts) -> Result<Vec<DataSetName>, Trouble
 }
 
 /// What on this cluster belongs to a pair.
-struct Belongings {
+pub(super) struct Belongings {
     points: BTreeSet<PointId>,
     places: BTreeSet<(String, String)>,
 }
 
 impl Belongings {
-    fn of(site: &Arc<Site>, pair: &crate::domain::PairName) -> Result<Belongings, Trouble> {
+    pub(super) fn of(site: &Arc<Site>, pair: &crate::domain::PairName) -> Result<Belongings, Trouble> {
         let rows = site.ledger.points_of_pair(pair)?;
         let points = rows.iter().map(|row| row.record.id).collect();
         let in_points = rows.iter().flat_map(|row| &row.record.data_sets).map(|set| set.to.clone());
@@ -97,7 +97,7 @@ impl Belongings {
         Ok(Belongings { points, places })
     }
 
-    fn hold(&self, snapshot: &OwnSnapshot) -> bool {
+    pub(super) fn hold(&self, snapshot: &OwnSnapshot) -> bool {
         self.points.contains(&snapshot.point) || self.places.contains(&(snapshot.component.to_string(), snapshot.path.clone()))
     }
 }

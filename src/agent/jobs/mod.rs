@@ -9,6 +9,7 @@ pub mod drill;
 pub mod drop;
 pub mod fence;
 mod freeze;
+mod holdings;
 mod hooks;
 pub mod identity;
 mod leftovers;

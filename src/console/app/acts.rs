@@ -13,7 +13,7 @@ use crate::console::screens::policy::data as policy;
 use crate::console::shell::palette::Palette;
 use crate::console::theme;
 use crate::controller::Command;
-use crate::controller::command::Verb;
+use crate::controller::command::{Removal, Verb};
 use crate::domain::{PairName, ServiceName};
 
 /// More commands under way than this means that the engine does not answer: no more are sent.
@@ -26,6 +26,7 @@ impl App {
             Act::Ask(place, command) => self.ask(ctx, place, *command),
             Act::Lab(command) => self.ask_lab(ctx, command),
             Act::ChoosePair(pair) => self.choose_pair(pair),
+            Act::Open(Dialog::Remove(pair, removal)) => self.open_removal(ctx, pair, removal),
             Act::Open(dialog) => self.open(dialog),
             Act::Close => self.dialog = None,
             Act::ReadPlan(path) => self.errands.push(Errand::read_plan(path)),
@@ -48,6 +49,13 @@ impl App {
         self.forms.runbook = None;
         self.open(dialog);
         self.ask(ctx, Place::Runbook, Command::Runbook { pair, verb });
+    }
+
+    /// A dialog that removes for good shows what goes, for which both agents are asked first.
+    pub(super) fn open_removal(&mut self, ctx: &Context, pair: PairName, removal: Removal) {
+        self.forms.going = None;
+        self.open(Dialog::Remove(pair.clone(), removal.clone()));
+        self.ask(ctx, Place::Going, Command::WouldGo { pair, removal });
     }
 
     pub(super) fn ask(&mut self, ctx: &Context, place: Place, command: Command) {

@@ -2,7 +2,7 @@
 
 use egui::{Context, Ui};
 
-use super::App;
+use super::{App, removal};
 use crate::console::command::{Act, Dialog};
 use crate::console::places::Place;
 use crate::console::said::Said;
@@ -13,22 +13,24 @@ use crate::console::theme::{Type, space};
 use crate::console::widgets::{self, Cell, Column, Field, Look, Table};
 use crate::console::words;
 use crate::controller::Command;
-use crate::controller::command::{Runbook, Verb};
+use crate::controller::command::{Removal, Runbook, Verb};
 use crate::domain::PairName;
 
 /// A question with one dangerous answer.
-struct Question {
-    title: String,
-    text: String,
-    button: String,
+pub(super) struct Question {
+    pub title: String,
+    pub text: String,
+    pub button: String,
     /// Must be typed exactly; empty: nothing is typed.
-    confirm: String,
-    place: Place,
-    command: Command,
+    pub confirm: String,
+    pub place: Place,
+    pub command: Command,
     /// The verb whose runbook is shown; it must be ready.
-    verb: Option<Verb>,
+    pub verb: Option<Verb>,
+    /// What is removed for good: it is shown, and must be known.
+    pub removal: Option<Removal>,
     /// The services may be held closed for a look.
-    can_hold: bool,
+    pub can_hold: bool,
 }
 
 impl App {
@@ -41,7 +43,7 @@ impl App {
             Dialog::ExportPlan | Dialog::Debrief => self.write_file(&ctx, &dialog, acts),
             Dialog::Maintenance(pair) => clusters::ui::maintenance(&ctx, scene, pair, &mut self.forms.maintenance, acts),
             _ => match question(scene, &dialog) {
-                Some(question) => self.ask_person(&ctx, question, acts),
+                Some(question) => self.ask_person(&ctx, scene, question, acts),
                 None => true,
             },
         };
@@ -50,16 +52,23 @@ impl App {
         }
     }
 
-    fn ask_person(&mut self, ctx: &Context, question: Question, acts: &mut Vec<Act>) -> bool {
+    fn ask_person(&mut self, ctx: &Context, scene: &Scene<'_>, question: Question, acts: &mut Vec<Act>) -> bool {
         let mut answered = false;
         let runbook = self.forms.runbook.as_ref().filter(|runbook| Some(runbook.verb) == question.verb);
-        let ready = question.verb.is_none() || runbook.is_some_and(|runbook| runbook.ready);
-        let width = if question.verb.is_some() { space::DIALOG_WIDTH + 200.0 } else { space::DIALOG_WIDTH };
+        let going = question.removal.as_ref().map(|removal| removal::shown(scene, removal, self.forms.going.as_ref()));
+        let ready =
+            (question.verb.is_none() || runbook.is_some_and(|runbook| runbook.ready)) && going.as_ref().is_none_or(|(_, known)| *known);
+        let wide = question.verb.is_some() || question.removal.is_some();
+        let width = if wide { space::DIALOG_WIDTH + 200.0 } else { space::DIALOG_WIDTH };
         let left = widgets::dialog(ctx, "question", &question.title, width, |ui| {
             widgets::wrapped(ui, &[Said::muted(&question.text)]);
             if question.verb.is_some() {
                 ui.add_space(space::GAP);
                 runbook_ui(ui, runbook);
+            }
+            if let Some((lines, _)) = &going {
+                ui.add_space(space::GAP);
+                removal::ui(ui, lines);
             }
             if question.can_hold {
                 ui.add_space(space::GAP);
@@ -76,6 +85,9 @@ impl App {
                     let mut command = question.command.clone();
                     if let Command::AdjustIdentity { hold, .. } = &mut command {
                         *hold = std::mem::take(&mut self.forms.fault.hold);
+                    }
+                    if question.place == Place::Leftovers {
+                        self.forms.leftovers.busy = Some(true);
                     }
                     acts.push(Act::Ask(question.place.clone(), Box::new(command)));
                     answered = true;
@@ -225,6 +237,7 @@ fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
             place: Place::Cancel,
             command: Command::CancelRun { run: *run },
             verb: None,
+            removal: None,
             can_hold: false,
         },
         Dialog::RemoveService(service) => Question {
@@ -235,18 +248,10 @@ fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
             place: Place::Remove(service.clone()),
             command: Command::RemoveService { service: service.clone() },
             verb: None,
+            removal: None,
             can_hold: false,
         },
-        Dialog::Unpair(pair) => Question {
-            title: format!("Dissolve the pair {pair}?"),
-            text: "Understudy's snapshots are removed on both clusters, and what could not be removed is listed. Its services are protected no longer.".to_owned(),
-            button: "Dissolve the pair".to_owned(),
-            confirm: pair.to_string(),
-            place: Place::Unpair,
-            command: Command::Unpair { pair: pair.clone() },
-            verb: None,
-            can_hold: false,
-        },
+        Dialog::Remove(pair, removal) => return removal::question(pair, removal),
         Dialog::Switchover(pair) => return switchover(scene, pair),
         Dialog::Reverse(pair) => return reversal(scene, pair),
         Dialog::Commit(pair) => return commit(scene, pair),
@@ -279,6 +284,7 @@ fn switchover(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
             by: person(),
         },
         verb: Some(Verb::Planned),
+        removal: None,
         can_hold: true,
     })
 }
@@ -303,6 +309,7 @@ fn reversal(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
             by: person(),
         },
         verb: Some(Verb::Reverse),
+        removal: None,
         can_hold: false,
     })
 }
@@ -326,6 +333,7 @@ fn commit(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
             by: person(),
         },
         verb: None,
+        removal: None,
         can_hold: false,
     })
 }
@@ -349,6 +357,7 @@ fn take_back(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
             by: person(),
         },
         verb: Some(Verb::TakeBack),
+        removal: None,
         can_hold: false,
     })
 }

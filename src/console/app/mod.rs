@@ -3,6 +3,7 @@
 mod acts;
 mod dialogs;
 mod prepare;
+mod removal;
 mod replies;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use super::screens::{self, Scene};
 use super::shell::palette::Palette;
 use super::theme::{self, space};
 use super::{ConsoleSpec, StartLab, shell, widgets};
-use crate::controller::command::Runbook;
+use crate::controller::command::{Going, Runbook};
 use crate::controller::{EngineHandle, Snapshot};
 use crate::domain::{PairName, Plan, Trouble};
 
@@ -53,6 +54,8 @@ struct Forms {
     dialog: String,
     /// Of the verb that the open dialog is about; `None` until both agents were asked.
     runbook: Option<Runbook>,
+    /// What the removal that the open dialog is about would take away, or why that is not known; `None` until both agents were asked.
+    going: Option<Result<Going, Trouble>>,
     plan: Option<(Plan, Option<Vec<String>>)>,
 }
 

@@ -5,6 +5,7 @@ use egui::Context;
 use super::App;
 use crate::console::command::UiCommand;
 use crate::console::places::Side;
+use crate::controller::command::Removal;
 
 impl App {
     /// Half of the confirmation typed.
@@ -33,6 +34,20 @@ impl App {
     pub(crate) fn open_switchover(&mut self, ctx: &Context) {
         if let Some(pair) = self.link().snapshot().and_then(|snapshot| snapshot.pairs.first().map(|pair| pair.name.clone())) {
             self.command(ctx, UiCommand::PlannedSwitchover(pair));
+        }
+    }
+
+    /// The dialog that dissolves the pair, with what goes.
+    pub(crate) fn open_unpair(&mut self, ctx: &Context) {
+        if let Some(pair) = self.link().snapshot().and_then(|snapshot| snapshot.pairs.first().map(|pair| pair.name.clone())) {
+            self.open_removal(ctx, pair, Removal::Pair);
+        }
+    }
+
+    /// The dialog that removes leftovers, unknown ones too.
+    pub(crate) fn open_leftovers(&mut self, ctx: &Context) {
+        if let Some(pair) = self.link().snapshot().and_then(|snapshot| snapshot.pairs.first().map(|pair| pair.name.clone())) {
+            self.open_removal(ctx, pair, Removal::Leftovers);
         }
     }
 

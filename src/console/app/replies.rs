@@ -39,6 +39,13 @@ impl App {
             (Place::Users(_), reply) => self.forms.users.receive(reply),
             (Place::Leftovers, reply) => self.forms.leftovers.receive(reply),
             (Place::DrillChecks, reply) => self.forms.drills.receive(reply),
+            (Place::Going, reply) => {
+                self.forms.going = Some(match reply {
+                    Reply::WouldGo(going) => Ok(going),
+                    Reply::Refused(trouble) => Err(trouble),
+                    other => Err(unexpected(&other)),
+                });
+            }
             (Place::Runbook, Reply::Runbook(runbook)) => self.forms.runbook = Some(runbook),
             (Place::PlanChanges, Reply::Changes(changes)) => {
                 if let Some((_, seen)) = &mut self.forms.plan {

@@ -59,6 +59,8 @@ fn answer(command: &Command) -> Reply {
                 fix: String::new(),
             }],
         }),
+        Command::WouldGo { removal, .. } => Reply::WouldGo(super::going(removal)),
+        Command::Leftovers { .. } => Reply::Leftovers(super::leftovers()),
         Command::Runbook { verb, .. } => Reply::Runbook(super::runbook(*verb)),
         Command::CheckDrill { .. } => Reply::DrillChecked(super::drill_checks()),
         _ => Reply::Done,

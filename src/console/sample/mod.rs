@@ -12,7 +12,7 @@ pub use drills::{drill_checks, drills};
 pub use engine::spec;
 #[cfg(feature = "lab")]
 pub use lab::lab;
-pub use leftovers::leftovers;
+pub use leftovers::{going, leftovers};
 pub use pair::{agent_found, catalogue, fault, pair_checks, reversal, runbook, users};
 pub use points::{points, runs};
 

@@ -95,6 +95,6 @@ mod tests {
         for text in [&markdown, &html] {
             assert!(text.contains("not executed") && text.contains("undone before the promotion") && !text.contains("<script>"), "{text}");
         }
-        assert!(markdown.contains("| fence east | failed | a \\| b &lt;script> |"), "{markdown}");
+        assert!(markdown.contains("| fence east | failed | a \\| b &lt;script&gt; |"), "{markdown}");
     }
 }

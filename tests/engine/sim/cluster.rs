@@ -146,6 +146,7 @@ impl SimCluster {
                 self.claim = None;
                 Outcome::Left(LeaveReport { removed: 1, leftovers: Vec::new() })
             }
+            Order::Holdings => Outcome::Holdings(self.holdings()),
             Order::StorePolicies(policies) => {
                 self.services = policies.services.clone();
                 self.confirmed = true;
@@ -232,6 +233,18 @@ impl SimCluster {
                 self.fenced = false;
                 Outcome::Done
             }
+        }
+    }
+
+    /// What leaving would remove.
+    fn holdings(&self) -> Holdings {
+        let held = |point: &RecoveryPoint| PointHeld { point: point.id, service: point.service.clone(), moment: point.moment };
+        Holdings {
+            points: self.points.iter().map(held).collect(),
+            snapshots: BTreeMap::from([("files".parse().unwrap(), self.captures.len() as u64)]),
+            staging: self.staging.len() as u64,
+            fenced: u64::from(self.fenced),
+            ..Holdings::default()
         }
     }
 

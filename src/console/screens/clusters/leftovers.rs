@@ -20,13 +20,13 @@ pub struct State {
 }
 
 impl State {
-    /// Looks, or removes what was found.
-    pub fn ask(&mut self, pair: &PairName, remove: bool) -> Option<(Place, Command)> {
+    /// Looks, or removes what was found and the agents know as theirs.
+    pub fn ask(&mut self, pair: &PairName, remove: bool, by: &str) -> Option<(Place, Command)> {
         if self.busy.is_some() {
             return None;
         }
         self.busy = Some(remove);
-        Some((Place::Leftovers, Command::Leftovers { pair: pair.clone(), remove, unknown: remove && self.unknown }))
+        Some((Place::Leftovers, Command::Leftovers { pair: pair.clone(), remove, unknown: false, confirm: None, by: by.to_owned() }))
     }
 
     /// Takes in the reply.
@@ -118,7 +118,7 @@ mod tests {
         let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai));
         let pair = &snapshot.pairs[0];
         let mut state = State::default();
-        assert!(state.ask(&pair.name, false).is_some() && state.ask(&pair.name, true).is_none(), "one at a time");
+        assert!(state.ask(&pair.name, false, "me").is_some() && state.ask(&pair.name, true, "me").is_none(), "one at a time");
         state.receive(Reply::Leftovers(sample::leftovers()));
         let text: Vec<_> = rows(&scene, &state).iter().map(|row| row.clone().map(|said| said.text).join(" | ")).collect();
         assert_eq!(
@@ -131,7 +131,10 @@ mod tests {
         assert_eq!(state.removable(), 1);
         state.unknown = true;
         assert_eq!(state.removable(), 2);
-        assert!(matches!(state.ask(&pair.name, true), Some((_, Command::Leftovers { remove: true, unknown: true, .. }))));
+        assert!(
+            matches!(state.ask(&pair.name, true, "me"), Some((_, Command::Leftovers { remove: true, unknown: false, .. }))),
+            "unknown ones go by the dialog alone"
+        );
         state.receive(Reply::Leftovers(sample::leftovers()));
         assert!(rows(&scene, &state).is_empty() && outcome(&state)[0].text.contains("removed"));
     }

@@ -12,6 +12,7 @@ use crate::console::screens::fault::ui::person;
 use crate::console::theme::space;
 use crate::console::widgets::{self, Cell, Column, Field, Look, Surface, Table};
 use crate::console::words::plural;
+use crate::controller::command::Removal;
 use crate::controller::snapshot::{PairView, WindowView};
 use crate::domain::{Identity, PairName};
 
@@ -35,7 +36,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
                 acts.push(Act::Do(UiCommand::Maintenance(pair.name.clone())));
             }
             if widgets::button(ui, Look::Plain, "Dissolve the pair…", true).clicked() {
-                acts.push(Act::Open(Dialog::Unpair(pair.name.clone())));
+                acts.push(Act::Open(Dialog::Remove(pair.name.clone(), Removal::Pair)));
             }
         },
     );
@@ -149,7 +150,12 @@ fn leftovers(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State,
             widgets::check(ui, &mut state.unknown, &[words], state.busy.is_none());
         }
     }
-    let asked = asked.and_then(|remove| state.ask(&pair.name, remove));
+    // Another installation may count on what no agent here made: what goes is shown first, and the pair's name is typed.
+    if asked == Some(true) && state.unknown {
+        acts.push(Act::Open(Dialog::Remove(pair.name.clone(), Removal::Leftovers)));
+        asked = None;
+    }
+    let asked = asked.and_then(|remove| state.ask(&pair.name, remove, &person()));
     acts.extend(asked.map(|(place, command)| Act::Ask(place, Box::new(command))));
 }
 

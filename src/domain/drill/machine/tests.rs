@@ -156,5 +156,5 @@ fn a_report_tells_every_step_and_keeps_markup_out_of_its_page() {
         }
         assert!(!text.contains("<script>") && !text.contains("<b>"), "{text}");
     }
-    assert!(markdown.contains("script>\\|"), "{markdown}");
+    assert!(markdown.contains("script&gt;\\|"), "{markdown}");
 }
