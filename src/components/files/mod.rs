@@ -11,6 +11,7 @@ mod catalogue;
 mod drift;
 mod fence;
 mod meta;
+mod privileges;
 mod rehearse;
 mod source;
 mod target;
@@ -37,6 +38,7 @@ use crate::domain::{
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
 pub use fence::make_removable;
+pub use privileges::{Allowed, Privilege};
 
 /// Short looks at the tree.
 const LOOK: Duration = Duration::from_secs(30);
@@ -56,6 +58,8 @@ struct Inner {
     name: ComponentName,
     root: PathBuf,
     depot: Depot,
+    /// Privileges that may come from the other cluster.
+    allowed: Allowed,
 }
 
 impl Files {
@@ -71,7 +75,14 @@ impl Files {
             .next("keep the agent's state outside the data"));
         }
         let depot = Depot::new(name.clone(), &store);
-        Ok(Files { inner: Arc::new(Inner { name, root, depot }) })
+        Ok(Files { inner: Arc::new(Inner { name, root, depot, allowed: Allowed::new() }) })
+    }
+
+    /// The same, letting these privileges in from the other cluster. None unless told.
+    #[must_use]
+    pub fn allowing(self, allowed: impl IntoIterator<Item = Privilege>) -> Files {
+        let (name, root, depot) = (self.inner.name.clone(), self.inner.root.clone(), self.inner.depot.clone());
+        Files { inner: Arc::new(Inner { name, root, depot, allowed: allowed.into_iter().collect() }) }
     }
 
     /// Runs work on a data set on a blocking thread, one at a time for each data set.
@@ -167,12 +178,14 @@ impl Component for Files {
         self.on(set, WALK, move |inner, path, set| inner.drift(path, set, expected.as_ref())).await
     }
 
-    async fn admit(&self, set: &str, changes: &ChangeSet) -> Result<(), Trouble> {
+    async fn admit(&self, set: &str, changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
+        let names = meta::Names::load();
+        self.inner.check_privileges(set, after, &names)?;
         let entries = changes.changes.iter().filter_map(|change| match change {
             Change::Put(entry) | Change::Meta(entry) => Some(entry),
             _ => None,
         });
-        let unknown = meta::Names::load().unknown(entries);
+        let unknown = names.unknown(entries);
         if unknown.is_empty() {
             return Ok(());
         }
@@ -276,6 +289,11 @@ impl Component for Files {
     async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {
         let (inner, sets, sealed) = (self.inner.clone(), sets.to_vec(), sealed.clone());
         limited(WALK, self.name().as_str(), blocking(move || users::read(&inner, &sets, &sealed))).await
+    }
+
+    async fn may_adjust(&self, change: &UserDataChange) -> Result<(), Trouble> {
+        let (inner, change) = (self.inner.clone(), change.clone());
+        limited(LOOK, self.name().as_str(), blocking(move || users::may_adjust(&inner, &change))).await
     }
 
     async fn adjust_user(&self, change: &UserDataChange) -> Result<Vec<(String, Entry)>, Trouble> {

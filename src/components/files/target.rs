@@ -7,7 +7,7 @@ use super::fence::{self, Fence};
 use super::meta::Names;
 use super::tree::Tree;
 use super::walk::Look;
-use super::{Inner, drift};
+use super::{Inner, drift, privileges};
 use crate::components::PhaseJournal;
 use crate::components::depot::{Captured, Seen};
 use crate::domain::backup::plan::ApplyPlan;
@@ -36,14 +36,15 @@ impl Inner {
         manifest: &Manifest,
         journal: &dyn PhaseJournal,
     ) -> Result<(), Trouble> {
+        let names = Names::load();
+        self.check_privileges(set, manifest, &names)?;
         // Named first, so that the content stays whatever is collected meanwhile.
         self.depot.keep_sealed(set, point, manifest)?;
         self.depot.take_staged(set, point, &plan.place)?;
         let tree = Tree::make(&self.root, path, 0o700)?;
         let fence = self.must(set, Fence::of_manifest(manifest))?;
-        let names = Names::load();
         fence::lift(&tree, Fence::load(&self.depot, set)?.as_ref())?;
-        let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &names, manifest };
+        let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &names, allowed: &self.allowed, manifest };
         let applied = apply.run(plan, journal);
         // Also after a failure nobody else may write; what is true is the new manifest from the first step on.
         let closed = fence.save(&self.depot, set).and_then(|()| fence::close(&tree));
@@ -62,19 +63,25 @@ impl Inner {
 
     pub(super) fn restore(&self, path: &RelPath, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         self.refuse_missing(set, point, manifest)?;
-        let tree = Tree::make(&self.root, path, 0o700)?;
         let (names, was) = (Names::load(), Fence::load(&self.depot, set)?);
+        self.check_privileges(set, manifest, &names)?;
+        let tree = Tree::make(&self.root, path, 0o700)?;
         let fence = self.must(set, Fence::of_manifest(manifest))?;
         fence::lift(&tree, was.as_ref())?;
         let seen = |entry: Entry| (entry.path.clone(), Seen { entry, inode: 0, changed_ns: 0 });
         let live: Captured = self.live(&tree, set, Look::Content, &names)?.entries.into_values().map(seen).collect();
-        let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &names, manifest };
+        let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &names, allowed: &self.allowed, manifest };
         let restored = apply.run(&plan_restore(&live, manifest), &NoJournal);
         let closed = match was {
             Some(_) => fence.save(&self.depot, set).and_then(|()| fence::close(&tree)),
             None => fence::unset(&tree, &self.depot, set, manifest.entries.get(&RelPath::root()), &names),
         };
         restored.and(closed)
+    }
+
+    /// A manifest gives no privilege that agent.toml does not allow: nothing is changed before that is known.
+    pub(super) fn check_privileges(&self, set: &str, manifest: &Manifest, names: &Names) -> Result<(), Trouble> {
+        privileges::check(manifest.entries.values(), names, &self.allowed, &self.depot.object(set))
     }
 
     /// All content of a point must be held here.

@@ -3,11 +3,13 @@
 //! ```text
 //! capture   one read transaction for all tables of a point: they are cut at the very same instant
 //! changes   each table dumped from that transaction into the store (`dump`), compared with the base
+//! target    a plan's paths, and before the commit its schema, are looked at (`admit`, `schema`)
 //! apply     one write transaction a table, fence included (`load`, `fence`)
 //! ```
 //! The read transaction ends when its last table is dumped or released. After a crash in between it is gone: `changes` says
 //! so, and the run fails cleanly instead of showing another moment.
 
+mod admit;
 mod cut;
 mod db;
 mod dump;
@@ -15,6 +17,7 @@ mod fence;
 mod live;
 mod load;
 mod rehearse;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -213,6 +216,8 @@ impl Component for Tables {
                 return Err(Trouble::new(TroubleKind::NotFound, set, "there is no such table")
                     .next("name a table that exists, or remove it from the service"));
             }
+            // What the other cluster would refuse is told before anything moves.
+            schema::trial(set, &dump::schema(&connection, set)?)?;
             let mode: String =
                 connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(|e| sql(set, "read the journal mode", e))?;
             let holds_writers = format!(
@@ -276,6 +281,14 @@ impl Component for Tables {
             None => this.refuse_foreign(set).map(|()| Vec::new()),
         })
         .await
+    }
+
+    async fn admit(&self, set: &str, changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
+        admit::check_plan(&self.depot.object(set), changes, after)
+    }
+
+    async fn examine(&self, set: &str, point: PointId, changes: &ChangeSet) -> Result<(), Trouble> {
+        limited(LOOK + BUSY, &self.depot.object(set), self.examine_staged(set, point, changes)).await
     }
 
     async fn holds(&self, digest: &Digest) -> Result<bool, Trouble> {
