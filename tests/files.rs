@@ -17,8 +17,8 @@ use chrono::Utc;
 use support::ferry::{Journal, finish, run, stage};
 use understudy::components::Component;
 use understudy::components::files::{Files, make_removable};
-use understudy::domain::user_data::{UserData, compare};
 use understudy::domain::backup::plan::fold;
+use understudy::domain::user_data::{UserData, compare};
 use understudy::domain::{Change, ChangeSet, Manifest, PointId, RelPath, TroubleKind};
 
 const SET: &str = "invoices";

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::scope::brings_users;
 use crate::agent::jobs::Site;
 use crate::domain::user_data::{UserData, UserDataChange, UserDataKey, UserDataKind};
 use crate::domain::{ComponentKind, ComponentName, DataSetName, Manifest, PairName, Service, ServiceName, Trouble, TroubleKind};
-use super::scope::brings_users;
 use crate::store::agent::StoredManifest;
 
 /// Which side of the policies' data sets this cluster is.

@@ -94,7 +94,12 @@ fn remedy(words: &BTreeSet<Privilege>) -> String {
 
 /// An attribute that could not be given: without a name of its own, or with a value that is no bytes.
 fn unfit(entry: &Entry) -> Option<&str> {
-    entry.meta.xattrs.iter().find(|(name, value)| name.is_empty() || *name == USER_ATTRIBUTES || unhex(value).is_none()).map(|(name, _)| name.as_str())
+    entry
+        .meta
+        .xattrs
+        .iter()
+        .find(|(name, value)| name.is_empty() || *name == USER_ATTRIBUTES || unhex(value).is_none())
+        .map(|(name, _)| name.as_str())
 }
 
 fn shown(entry: &Entry) -> String {
@@ -130,7 +135,8 @@ mod tests {
             let of = |node| check([entry(node, mode, "4000000000", &[])].iter(), &Names::default(), &Allowed::new(), "files:x");
             prop_assert_eq!(of(file()).is_err(), mode & 0o6000 != 0);
             prop_assert!(of(Node::Directory).is_ok());
-            prop_assert!(of(Node::Link { target: "x".into() }).is_ok());
+            let link = Node::Link { target: "x".into() };
+            prop_assert!(of(link).is_ok());
         }
 
         #[test]
@@ -162,8 +168,11 @@ mod tests {
         for said in ["\"bin/su\" has mode 4755", "\"security.capability\"", "and 14 more"] {
             assert!(refused.reason.contains(said), "{said}: {refused}");
         }
-        assert!(refused.next_step.contains("\"setid\", \"root-owner\", \"security-attributes\"") && refused.next_step.contains("agent.toml"));
-        let broken = Entry { meta: Metadata { xattrs: BTreeMap::from([("user.a".into(), "0".into())]), ..many[0].meta.clone() }, ..many[0].clone() };
+        assert!(
+            refused.next_step.contains("\"setid\", \"root-owner\", \"security-attributes\"") && refused.next_step.contains("agent.toml")
+        );
+        let broken =
+            Entry { meta: Metadata { xattrs: BTreeMap::from([("user.a".into(), "0".into())]), ..many[0].meta.clone() }, ..many[0].clone() };
         assert!(check([broken].iter(), &Names::default(), &all(), "files:x").expect_err("refused").reason.contains("no capture"));
     }
 }

@@ -10,9 +10,9 @@
 
 use prost::Message;
 
-use super::{Hbase, coprocessors};
 use super::manifest::{data_of, hfile_at, hfiles};
 use super::names::Table;
+use super::{Hbase, coprocessors};
 use crate::components::hdfs::changes::same_bytes;
 use crate::components::hdfs::data::{staged, staging};
 use crate::components::hdfs::error::HdfsError;

@@ -45,8 +45,13 @@ pub fn check(manifest: &Manifest, allowed: &BTreeSet<HbasePrivilege>, object: &s
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use prost::Message;
+
     use super::*;
     use crate::components::hbase::rpc::snapshot::BytesPair;
+    use crate::domain::{Entry, Metadata, Node, RelPath};
 
     fn with(name: &str, value: &str) -> TableSchema {
         let pair = BytesPair { first: name.into(), second: value.into() };
@@ -62,5 +67,21 @@ mod tests {
             assert!(in_jars(&with(name, " |org.apache.Observer|1|")).is_empty());
         }
         assert!(in_jars(&with("READONLY", jar)).is_empty());
+    }
+
+    #[test]
+    fn a_table_that_brings_a_jar_is_refused_unless_agent_toml_allows_it() {
+        let manifest = |schema: &TableSchema| {
+            let hex: String = schema.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect();
+            let meta = Metadata { xattrs: BTreeMap::from([("hbase.schema".to_owned(), hex)]), ..Metadata::default() };
+            Manifest::from_entries([Entry { path: RelPath::root(), node: Node::Directory, meta }])
+        };
+        let evil = manifest(&with("coprocessor$1", "hdfs:///evil.jar|org.evil.Observer|1|"));
+        let refused = check(&evil, &BTreeSet::new(), "hbase:shop:orders").expect_err("refused");
+        assert_eq!((refused.kind, refused.object.as_str()), (TroubleKind::Refused, "hbase:shop:orders"));
+        assert!(refused.reason.contains("evil.jar") && refused.next_step.contains("\"coprocessor-jars\""), "{refused}");
+        check(&evil, &BTreeSet::from([HbasePrivilege::CoprocessorJars]), "hbase:shop:orders").expect("allowed");
+        check(&manifest(&with("coprocessor$1", "|org.apache.Observer|1|")), &BTreeSet::new(), "hbase:shop:orders").expect("no jar");
+        assert!(check(&Manifest::default(), &BTreeSet::new(), "hbase:shop:orders").is_err(), "without a descriptor it is no table");
     }
 }

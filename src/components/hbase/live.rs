@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Hbase, coprocessors};
 use super::client::State;
 use super::fence::{is_fenced, true_schema};
 use super::files::{HFile, meaning};
 use super::manifest::{data_of, hfiles, schema_of, sort_schema};
 use super::names::Table;
 use super::rpc::RpcError;
+use super::{Hbase, coprocessors};
 use crate::components::hdfs::error::HdfsError;
 use crate::components::hdfs::listing::list;
 use crate::domain::{Manifest, PointId, Trouble, TroubleKind};

@@ -2,10 +2,10 @@
 //!
 //! A clone reads the snapshot's HFiles through links and writes files of its own, so that nothing done to it reaches the point.
 
-use super::{Hbase, coprocessors};
 use super::client::State;
 use super::names::Table;
 use super::rpc::RpcError;
+use super::{Hbase, coprocessors};
 use crate::domain::{DrillId, Manifest, PointId, Trouble, TroubleKind};
 
 /// What the namespaces of drills are called before the drill's id.

@@ -61,11 +61,7 @@ impl Hdfs {
     }
 
     /// Nothing is changed before it is known that a manifest's attributes are let in.
-    pub(in crate::components) fn check_privileges<'a>(
-        &self,
-        set: &str,
-        entries: impl Iterator<Item = &'a Entry>,
-    ) -> Result<(), Trouble> {
+    pub(in crate::components) fn check_privileges<'a>(&self, set: &str, entries: impl Iterator<Item = &'a Entry>) -> Result<(), Trouble> {
         check(entries, &self.allowed, &self.object(set))
     }
 }

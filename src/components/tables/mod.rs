@@ -18,6 +18,7 @@ mod live;
 mod load;
 mod rehearse;
 mod schema;
+mod source;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::Utc;
 
-use super::depot::{Captured, Depot, Seen, blocking, limited, read_file};
+use super::depot::{Depot, blocking, limited, read_file};
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::{self, ApplyPlan, Detach};
 use crate::domain::user_data::{UserDataChange, UserDataKey};
@@ -43,6 +44,7 @@ use crate::protocol::{CatalogueItem, OwnSnapshot};
 use cut::Cuts;
 use db::{quoted, sql};
 use dump::Shape;
+use source::manifest_of;
 
 /// Our triggers start with this.
 const FENCE: &str = "understudy_fence_";
@@ -86,45 +88,9 @@ impl Tables {
         done.map_err(|trouble| if trouble.object == set { Trouble { object: named, ..trouble } } else { trouble })
     }
 
-    /// The dump of a captured table, made from the point's read transaction when it is not there yet.
-    fn captured(&self, set: &str, point: PointId) -> Result<Captured, Trouble> {
-        let lock = self.depot.lock(set);
-        let _own = lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(captured) = self.depot.capture(set, point)? {
-            return Ok(captured);
-        }
-        let connection = self.cuts.connection(point, set).ok_or_else(|| {
-            Trouble::new(
-                TroubleKind::Refused,
-                self.depot.object(set),
-                format!("its capture for point {point} is gone: the agent was restarted"),
-            )
-            .next("start a new run")
-        })?;
-        let manifest = {
-            let _all = self.depot.objects.keep_all();
-            let connection = connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let manifest = dump::dump(&connection, set, &mut |content| self.depot.objects.put(&mut &content[..]))?;
-            self.depot.keep_capture(set, point, &seen(&manifest))?;
-            manifest
-        };
-        self.depot.settle(set, point)?;
-        self.cuts.end(point, set);
-        Ok(seen(&manifest))
-    }
-
     fn load(&self, set: &str, work: &load::Work, manifest: &Manifest) -> Result<(), Trouble> {
         self.load_into(&mut self.writer()?, set, work, manifest)
     }
-}
-
-fn seen(manifest: &Manifest) -> Captured {
-    let seen = |entry: &Entry| Seen { entry: entry.clone(), inode: 0, changed_ns: 0 };
-    manifest.entries.iter().map(|(path, entry)| (path.clone(), seen(entry))).collect()
-}
-
-fn manifest_of(captured: Captured) -> Manifest {
-    Manifest { entries: captured.into_iter().map(|(path, seen)| (path, seen.entry)).collect() }
 }
 
 #[async_trait]

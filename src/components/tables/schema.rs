@@ -14,9 +14,9 @@ use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Batch, Connection};
 
+use super::FENCE;
 use super::db::{harden, sql};
 use super::dump::Shape;
-use super::FENCE;
 use crate::domain::{Trouble, TroubleKind};
 
 /// The longest schema taken, in bytes.
@@ -29,7 +29,8 @@ const INNOCUOUS: i64 = 0x0020_0000;
 const CATALOGUE: [&str; 2] = ["sqlite_master", "sqlite_schema"];
 
 /// What is left to do for whoever meets a refused schema.
-const NEXT: &str = "look at the table's schema at the primary; if it is an ordinary table there, the primary's agent sends what it did not capture";
+const NEXT: &str =
+    "look at the table's schema at the primary; if it is an ordinary table there, the primary's agent sends what it did not capture";
 
 /// Stands between a schema's statements and a connection. Outside a schema it refuses only what no work of ours does.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use rusqlite::Connection;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -219,7 +220,8 @@ async fn users_grants_and_tenants_are_read_and_adjusted() {
 async fn hostile(world: &World, schema: &str) -> (PointId, Manifest, ChangeSet) {
     let point = PointId(Uuid::now_v7());
     let digest = Digest::of_bytes(schema.as_bytes());
-    let entry = |path: &str, node| Entry { path: crate::domain::RelPath::new(path).unwrap(), node, meta: crate::domain::Metadata::default() };
+    let entry =
+        |path: &str, node| Entry { path: crate::domain::RelPath::new(path).unwrap(), node, meta: crate::domain::Metadata::default() };
     let put = entry("schema.sql", Node::File { bytes: schema.len() as u64, digest: Some(digest) });
     let entries = [entry("", Node::Directory), entry("rows", Node::Directory), put.clone()];
     let changes = ChangeSet { changes: entries.iter().cloned().map(Change::Put).collect() };
@@ -274,7 +276,10 @@ async fn no_connection_of_ours_reaches_another_file() {
     for connection in [world.source.reader().unwrap(), world.source.writer().unwrap(), world.source.ordinary().unwrap()] {
         assert!(connection.execute_batch(&format!("ATTACH '{}' AS x", other.display())).is_err());
         connection.execute_batch("PRAGMA writable_schema = ON").unwrap();
-        assert!(connection.execute_batch("UPDATE sqlite_schema SET sql = 'x'").is_err(), "the schema is changed by its own statements only");
+        assert!(
+            connection.execute_batch("UPDATE sqlite_schema SET sql = 'x'").is_err(),
+            "the schema is changed by its own statements only"
+        );
     }
     assert!(!other.exists());
 }
@@ -290,12 +295,8 @@ async fn tables_with_everything_that_sqlite_has_arrive_and_what_cannot_be_carrie
     world.run().await;
     world.same("SELECT * FROM t ORDER BY id");
     world.same("SELECT name, sql FROM sqlite_schema WHERE tbl_name = 't' AND name NOT LIKE 'understudy%' ORDER BY name");
-    let log: i64 = world
-        .target
-        .reader()
-        .unwrap()
-        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'log'", [], |row| row.get(0))
-        .unwrap();
+    let log: i64 =
+        world.target.reader().unwrap().query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'log'", [], |row| row.get(0)).unwrap();
     assert_eq!(log, 0, "its trigger was made and never fired");
     for (set, said) in [("v", "view"), ("words", "virtual"), ("words_data", "shadow")] {
         assert!(world.source.arm(set).await.unwrap_err().to_string().contains(said), "{set}");

@@ -97,7 +97,15 @@ fn whatever_else_a_schema_would_do_is_refused_in_words() {
         }
     }
     assert!(!std::path::Path::new("/tmp/understudy-hostile.db").exists(), "a file was made");
-    for text in ["", "-- nothing", "CREATE TABLE other (a)", "CREATE TABLE T (a)", "CREATE TABLE t AS SELECT 1 AS a", "garbage", "CREATE TABLE t (a) \0 x"] {
+    for text in [
+        "",
+        "-- nothing",
+        "CREATE TABLE other (a)",
+        "CREATE TABLE T (a)",
+        "CREATE TABLE t AS SELECT 1 AS a",
+        "garbage",
+        "CREATE TABLE t (a) \0 x",
+    ] {
         assert_eq!(trial("t", text).expect_err(text).kind, TroubleKind::Refused, "{text:?}");
     }
 }
