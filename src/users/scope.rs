@@ -126,7 +126,8 @@ mod tests {
             if may_adjust(&policies(), &key("hdfs", &object), ComponentKind::Hdfs).is_ok() {
                 let mut place: Vec<&str> = Vec::new();
                 // As a server reads it: after decoding, step by step.
-                for step in object.replace("%2e", ".").split('/').collect::<Vec<_>>() {
+                let decoded = object.replace("%2e", ".");
+                for step in decoded.split('/') {
                     match step {
                         "" | "." => {}
                         ".." => drop(place.pop()),

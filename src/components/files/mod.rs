@@ -32,8 +32,8 @@ use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    Change, ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, PointId, ProbeReport,
-    RelPath, Trouble, TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, PointId, ProbeReport, RelPath,
+    Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
@@ -42,8 +42,6 @@ pub use privileges::{Allowed, Privilege};
 
 /// Short looks at the tree.
 const LOOK: Duration = Duration::from_secs(30);
-/// Unknown owners that are told by name.
-const UNKNOWN_TOLD: usize = 8;
 /// What walks a whole tree.
 const WALK: Duration = Duration::from_secs(3600);
 
@@ -179,26 +177,10 @@ impl Component for Files {
     }
 
     async fn admit(&self, set: &str, changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
-        let names = meta::Names::load();
-        self.inner.check_privileges(set, after, &names)?;
-        let entries = changes.changes.iter().filter_map(|change| match change {
-            Change::Put(entry) | Change::Meta(entry) => Some(entry),
-            _ => None,
-        });
-        let unknown = names.unknown(entries);
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let some: Vec<&str> = unknown.iter().take(UNKNOWN_TOLD).map(String::as_str).collect();
-        let more = if unknown.len() > some.len() { format!(" and {} more", unknown.len() - some.len()) } else { String::new() };
-        let whom = format!("{}{more}", some.join(", "));
-        Err(Trouble::new(
-            TroubleKind::Refused,
-            format!("{}:{set}", self.inner.name),
-            format!("files belong to {whom}, unknown on this host"),
-        )
-        .next("create them on the secondary's host, then run again"))
+        // The plan is borrowed and may be long.
+        in_place(|| self.inner.admit(set, changes, after))
     }
+
     async fn holds(&self, digest: &Digest) -> Result<bool, Trouble> {
         let (inner, digest) = (self.inner.clone(), *digest);
         limited(LOOK, self.name().as_str(), blocking(move || inner.depot.objects.pin(&digest))).await

@@ -3,7 +3,7 @@
 //!
 //! A directory's setgid and sticky bits are no privilege: they travel as ever.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 
@@ -44,12 +44,12 @@ impl Privilege {
 pub type Allowed = BTreeSet<Privilege>;
 
 /// The privileges that an entry would give and that are not allowed, each in words.
-pub fn refused(entry: &Entry, names: &Names, allowed: &Allowed) -> Vec<(Privilege, String)> {
+fn refused(entry: &Entry, is_superuser: bool, allowed: &Allowed) -> Vec<(Privilege, String)> {
     let (meta, mut found) = (&entry.meta, Vec::new());
     if entry.is_file() && meta.mode & SETID != 0 {
         found.push((Privilege::Setid, format!("has mode {:04o}", meta.mode)));
     }
-    if names.is_superuser(&meta.owner) {
+    if is_superuser {
         found.push((Privilege::RootOwner, format!("belongs to {:?}, the superuser of this host", meta.owner)));
     }
     if !matches!(entry.node, Node::Link { .. }) {
@@ -63,8 +63,11 @@ pub fn refused(entry: &Entry, names: &Names, allowed: &Allowed) -> Vec<(Privileg
 /// Refuses entries that would give privileges, before anything is changed. The component's data set is `object`.
 pub fn check<'a>(entries: impl Iterator<Item = &'a Entry>, names: &Names, allowed: &Allowed, object: &str) -> Result<(), Trouble> {
     let (mut told, mut count, mut words) = (Vec::new(), 0_u64, BTreeSet::new());
+    // Millions of entries have a few owners.
+    let mut owners: HashMap<&str, bool> = HashMap::new();
     for entry in entries {
-        for (privilege, what) in refused(entry, names, allowed) {
+        let is_superuser = *owners.entry(&entry.meta.owner).or_insert_with_key(|owner| names.is_superuser(owner));
+        for (privilege, what) in refused(entry, is_superuser, allowed) {
             words.insert(privilege);
             count += 1;
             if told.len() < TOLD {

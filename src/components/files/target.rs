@@ -11,7 +11,10 @@ use super::{Inner, drift, privileges};
 use crate::components::PhaseJournal;
 use crate::components::depot::{Captured, Seen};
 use crate::domain::backup::plan::ApplyPlan;
-use crate::domain::{Digest, Entry, Manifest, Node, PointId, RelPath, Trouble, TroubleKind};
+use crate::domain::{Change, ChangeSet, Digest, Entry, Manifest, Node, PointId, RelPath, Trouble, TroubleKind};
+
+/// Unknown owners that are told by name.
+const UNKNOWN_TOLD: usize = 8;
 
 /// For work that is repeated from its beginning.
 pub(super) struct NoJournal;
@@ -82,6 +85,24 @@ impl Inner {
     /// A manifest gives no privilege that agent.toml does not allow: nothing is changed before that is known.
     pub(super) fn check_privileges(&self, set: &str, manifest: &Manifest, names: &Names) -> Result<(), Trouble> {
         privileges::check(manifest.entries.values(), names, &self.allowed, &self.depot.object(set))
+    }
+
+    /// Refuses what could not, or must not, be given here: privileges, and owners whom this host does not know.
+    pub(super) fn admit(&self, set: &str, changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
+        let names = Names::load();
+        self.check_privileges(set, after, &names)?;
+        let entries = changes.changes.iter().filter_map(|change| match change {
+            Change::Put(entry) | Change::Meta(entry) => Some(entry),
+            _ => None,
+        });
+        let unknown = names.unknown(entries);
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let some: Vec<&str> = unknown.iter().take(UNKNOWN_TOLD).map(String::as_str).collect();
+        let more = if unknown.len() > some.len() { format!(" and {} more", unknown.len() - some.len()) } else { String::new() };
+        let reason = format!("files belong to {}{more}, unknown on this host", some.join(", "));
+        Err(Trouble::new(TroubleKind::Refused, self.depot.object(set), reason).next("create them on the secondary's host, then run again"))
     }
 
     /// All content of a point must be held here.
