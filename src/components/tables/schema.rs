@@ -201,6 +201,10 @@ pub fn check_names(connection: &Connection, table: &str, trial: &Trial) -> Resul
 
 /// Runs a schema, each statement prepared and carried out alone, under the watch.
 pub fn make(connection: &Connection, watch: &Watch, table: &str, text: &str) -> Result<(), Trouble> {
+    if text.contains('\0') {
+        // SQLite would read no further.
+        return Err(Trouble::new(TroubleKind::Refused, table, "its schema holds a NUL").next(NEXT));
+    }
     watch.begin(table);
     let made = statements(connection, watch, table, text);
     watch.end();
