@@ -17,7 +17,7 @@ use support::hbase_world::HbaseWorld;
 use support::hdfs_world::HdfsWorld;
 use support::hive_world::HiveWorld;
 use understudy::components::Component;
-use understudy::components::files::{Files, make_removable};
+use understudy::components::files::{Files, Privilege, make_removable};
 use understudy::components::tables::Tables;
 
 component_contract!(files, FilesWorld::new());
@@ -128,7 +128,9 @@ fn tree(root: &Path) -> BTreeMap<String, String> {
 #[async_trait]
 impl World for FilesWorld {
     fn open(&self, side: Side) -> Arc<dyn Component> {
-        Arc::new(Files::new("files".parse().expect("a name"), self.root(side), self.store(side)).expect("opened"))
+        let files = Files::new("files".parse().expect("a name"), self.root(side), self.store(side)).expect("opened");
+        // One of its files is setuid for a while.
+        Arc::new(files.allowing(support::as_root().into_iter().chain([Privilege::Setid])))
     }
 
     fn set(&self) -> String {

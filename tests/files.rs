@@ -17,8 +17,9 @@ use chrono::Utc;
 use support::ferry::{Journal, finish, run, stage};
 use understudy::components::Component;
 use understudy::components::files::{Files, make_removable};
+use understudy::domain::backup::plan::fold;
 use understudy::domain::user_data::{UserData, compare};
-use understudy::domain::{Change, Manifest, PointId, RelPath, TroubleKind};
+use understudy::domain::{Change, ChangeSet, Manifest, PointId, RelPath, TroubleKind};
 
 const SET: &str = "invoices";
 const AWKWARD: &[&str] =
@@ -36,7 +37,7 @@ impl Two {
         let open = |side: &str| {
             fs::create_dir_all(dir.path().join(side)).expect("made");
             let store = dir.path().join(format!("{side} store"));
-            Files::new("files".parse().expect("a name"), dir.path().join(side), store).expect("opened")
+            Files::new("files".parse().expect("a name"), dir.path().join(side), store).expect("opened").allowing(support::as_root())
         };
         let (source, target) = (open("source"), open("target"));
         fs::create_dir(dir.path().join("source").join(SET)).expect("made");
@@ -238,13 +239,14 @@ async fn owners_that_the_secondary_does_not_know_are_refused_by_name() {
     let point = PointId(uuid::Uuid::now_v7());
     two.source.capture(SET, point).await.expect("captured");
     let mut changes = two.source.changes(SET, point, None).await.expect("changes");
-    two.target.admit(SET, &changes).await.expect("owners of this very host");
+    let after = |changes: &ChangeSet| fold(&Manifest::default(), changes).expect("they fit");
+    two.target.admit(SET, &changes, &after(&changes)).await.expect("owners of this very host");
     for change in &mut changes.changes {
         if let Change::Put(entry) = change {
             (entry.meta.owner, entry.meta.group) = ("no-such-ana".into(), "no-such-retail".into());
         }
     }
-    let refused = two.target.admit(SET, &changes).await.expect_err("unknown owners");
+    let refused = two.target.admit(SET, &changes, &after(&changes)).await.expect_err("unknown owners");
     assert_eq!(refused.kind, TroubleKind::Refused);
     assert!(refused.reason.contains("user no-such-ana") && refused.reason.contains("group no-such-retail"), "{refused}");
 }

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::components::files::Privilege;
+use crate::components::hbase::HbasePrivilege;
+use crate::components::hdfs::HdfsPrivilege;
 use crate::domain::{ClusterName, ComponentKind, ComponentName, Trouble, TroubleKind};
 
 /// The route listens this far above the agent's own port unless told otherwise.
@@ -49,6 +52,10 @@ pub enum ComponentConfig {
         name: Option<ComponentName>,
         /// Its directory; data sets are directories in it.
         root: PathBuf,
+        /// Privileges that the other cluster's files may bring to this host: `setid` (files with the setuid or setgid bit), `root-owner`
+        /// (what belongs to root there), `security-attributes` (attributes that do not begin with `user.`). None unless given.
+        #[serde(default)]
+        allow: BTreeSet<Privilege>,
     },
     /// A SQLite database.
     Tables {
@@ -70,6 +77,9 @@ pub enum ComponentConfig {
         webhdfs: OneOrMany,
         /// Whom the agent acts as; an HDFS superuser.
         user: String,
+        /// `security-attributes`: attributes that do not begin with `user.` may come from the other cluster. None unless given.
+        #[serde(default)]
+        allow: BTreeSet<HdfsPrivilege>,
     },
     /// Apache Hive.
     Hive {
@@ -105,6 +115,9 @@ pub enum ComponentConfig {
         webhdfs: OneOrMany,
         /// Whom the agent acts as, a superuser of HBase and of HDFS; likewise.
         user: Option<String>,
+        /// `coprocessor-jars`: tables of the other cluster may bring coprocessors in jars. None unless given.
+        #[serde(default)]
+        allow: BTreeSet<HbasePrivilege>,
     },
 }
 
@@ -281,6 +294,10 @@ root = "hdfs://127.0.0.1:9820/hbase"
         assert_eq!(config.route_listen().expect("a port").port(), 8443);
         let names: Vec<_> = config.components.iter().map(|c| c.name().expect("a name").to_string()).collect();
         assert_eq!(names, ["files", "tables", "hdfs", "hive", "hbase"]);
+        let allowed = parse(&GOOD.replace("root = \"/srv/orders\"", "root = \"/srv/orders\"\nallow = [\"setid\", \"root-owner\"]"));
+        let allowed = allowed.expect("read").components.remove(0);
+        assert!(matches!(allowed, ComponentConfig::Files { allow, .. } if allow == [Privilege::Setid, Privilege::RootOwner].into()));
+        assert!(matches!(&config.components[0], ComponentConfig::Files { allow, .. } if allow.is_empty()));
         assert!(
             matches!(&config.components[1], ComponentConfig::Tables { database, .. } if database == Path::new("/etc/understudy/orders.db"))
         );
@@ -295,6 +312,8 @@ root = "hdfs://127.0.0.1:9820/hbase"
             ("kind = \"tables\"", "kind = \"tables\"\nname = \"files\"", "two components"),
             ("fs = \"hdfs://127.0.0.1:9820\"", "", "neither"),
             ("127.0.0.1:7443", "nowhere", "listen"),
+            ("root = \"/srv/orders\"", "root = \"/srv/orders\"\nallow = [\"setuid\"]", "`setid`, `root-owner`, `security-attributes`"),
+            ("user = \"hdfs\"", "user = \"hdfs\"\nallow = [\"setid\"]", "security-attributes"),
         ] {
             let trouble = parse(&GOOD.replace(from, to)).expect_err(said);
             assert!(trouble.to_string().contains(said), "{trouble}");

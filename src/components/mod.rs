@@ -107,9 +107,14 @@ pub trait Component: Send + Sync {
     /// Where the live data set is not what `expected` says (the last sealed point's manifest), in words, at most 20 lines. `expected`
     /// `None`: the first run; anything there that is not ours is `Refused`, naming it.
     async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble>;
-    /// Refuses by name what could not be brought into place here after the commit, before any byte is staged: an owner whom this
-    /// cluster does not know, for example.
-    async fn admit(&self, _set: &str, _changes: &ChangeSet) -> Result<(), Trouble> {
+    /// Refuses by name what could not, or must not, be brought into place here after the commit, before any byte is staged: an owner whom
+    /// this cluster does not know, for example. `after` is what the changes make of the base.
+    async fn admit(&self, _set: &str, _changes: &ChangeSet, _after: &Manifest) -> Result<(), Trouble> {
+        Ok(())
+    }
+    /// Refuses by name staged content that this cluster would not bring into place, once it was read back and before the commit: a schema
+    /// that does more than make its table, for example. Nothing live is touched.
+    async fn examine(&self, _set: &str, _point: PointId, _changes: &ChangeSet) -> Result<(), Trouble> {
         Ok(())
     }
     /// Whether content with this digest is already held for good, so that it need not be sent.
@@ -190,6 +195,11 @@ pub trait Component: Send + Sync {
     /// Users, groups, permissions and tenants kept here, `sets` being the data sets concerned. At a secondary with a sealed manifest
     /// the true permissions are the manifest's: `sealed` has them by data set.
     async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble>;
+    /// Refuses a change of user data that must not be made here, before the first of its request is carried out. Changes nothing. That its
+    /// place is one of the pair's is known already.
+    async fn may_adjust(&self, _change: &UserDataChange) -> Result<(), Trouble> {
+        Ok(())
+    }
     /// Carries out one change; for permissions of a data set it also returns the entries whose metadata is now another, to be
     /// kept with the sealed manifest.
     async fn adjust_user(&self, change: &UserDataChange) -> Result<Vec<(String, Entry)>, Trouble>;

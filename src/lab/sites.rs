@@ -268,17 +268,23 @@ fn read_fsize_limit(pid: Pid) -> std::io::Result<Rlimit> {
     Ok(Rlimit { current: numbers.next().flatten(), maximum: numbers.next().flatten() })
 }
 
+/// A superuser's training trees belong to root, which a secondary lets in only when it is told to.
+fn allowed_here() -> &'static str {
+    if rustix::process::geteuid().is_root() { "allow = [\"root-owner\"]\n" } else { "" }
+}
+
 /// The agent's configuration, as a person would write it.
 fn agent_toml(name: &ClusterName, dir: &Path, ports: &SitePorts, advertise: SocketAddr) -> String {
     let place = DataPlace::of_site(dir);
     let quoted = |path: &Path| toml::Value::String(path.display().to_string()).to_string();
     format!(
         "name = \"{name}\"\nsite = \"training site {name}\"\nlisten = \"{}\"\nadvertise = \"{advertise}\"\nroute = \"{}\"\nstate = {}\n\n\
-         [[component]]\nkind = \"files\"\nroot = {}\n\n[[component]]\nkind = \"tables\"\ndatabase = {}\n",
+         [[component]]\nkind = \"files\"\nroot = {}\n{}\n[[component]]\nkind = \"tables\"\ndatabase = {}\n",
         ports.agent,
         ports.route,
         quoted(&dir.join("agent-state")),
         quoted(&place.files),
+        allowed_here(),
         quoted(&place.database),
     )
 }

@@ -55,10 +55,16 @@ impl Sink {
         let armed = admit(ledger, run, point, set)?;
         check_base(ledger, &armed, base, set)?;
         let component = plane.component_of(set)?;
-        component.admit(&set.path, &changes).await?;
+        let (store, name) = (ledger.clone(), set.clone());
+        let (changes, after) = blocking(move || {
+            let after = fold(&load_base(&store, base, &name)?, &changes)?;
+            Ok((changes, after))
+        })
+        .await?;
+        component.admit(&set.path, &changes, &after).await?;
+        drop(after);
         let (store, name) = (ledger.clone(), set.clone());
         let (changes, known) = blocking(move || {
-            fold(&load_base(&store, base, &name)?, &changes)?;
             let body = changes::to_text(&changes)?;
             store.open_staging(point, &armed)?;
             let plan = PlanRow { base, body };

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::scope::brings_users;
 use crate::agent::jobs::Site;
 use crate::domain::user_data::{UserData, UserDataChange, UserDataKey, UserDataKind};
-use crate::domain::{ComponentName, DataSetName, Manifest, PairName, Service, ServiceName, Trouble, TroubleKind};
+use crate::domain::{ComponentKind, ComponentName, DataSetName, Manifest, PairName, Service, ServiceName, Trouble, TroubleKind};
 use crate::store::agent::StoredManifest;
 
 /// Which side of the policies' data sets this cluster is.
@@ -32,6 +33,10 @@ pub async fn read(site: &Site, pair: &PairName, side: Side) -> Result<UserData, 
     }
     let mut items = BTreeMap::new();
     for (name, component) in &site.components {
+        // What the other side would refuse is not compared.
+        if component.kind() == ComponentKind::Tables && !brings_users(&services, name) {
+            continue;
+        }
         let empty = BTreeMap::new();
         let own = sets.get(name).map_or(&[][..], Vec::as_slice);
         for (key, value) in component.read_users(own, sealed.get(name).unwrap_or(&empty)).await? {

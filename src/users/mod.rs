@@ -4,11 +4,13 @@
 //! fourth instruction:  primary reads its own → asks the peer for its side → compares (pure, domain) → has the peer adjust
 //! by the controller:   ReadUsers at both → compares → AdjustUsers at the secondary
 //! ```
-//! Both ways end in [`adjust`] at the secondary: removals first, additions last, so that at no time does the secondary
+//! Both ways end in [`adjust`] at the secondary, which first asks of every change whether it may be made here (`scope`, and the component): one
+//! that may not refuses the whole request. Then removals first, additions last, so that at no time does the secondary
 //! allow more than the primary. Permissions of a sealed data set are the manifest's, not the fenced live tree's.
 
 mod collect;
 mod peer;
+mod scope;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +21,7 @@ use crate::store::agent::StoredManifest;
 
 pub use collect::{Side, read, read_manifest};
 pub use peer::{PeerUsers, ask_peer, have_peer_adjust, router};
+pub use scope::may_adjust;
 
 /// What adjusting did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -30,10 +33,23 @@ pub struct Adjusted {
     pub failed: Vec<String>,
 }
 
+/// Refuses a request that would change anything outside the pair's data sets, or give a privilege. Changes nothing.
+async fn check(site: &Site, services: &[Service], changes: &[UserDataChange]) -> Result<(), Trouble> {
+    for change in changes {
+        let here = collect::to_side(change, services, Side::Secondary);
+        // A component that is not here is told as a change that failed.
+        let Some(component) = site.components.get(&here.key.component) else { continue };
+        may_adjust(services, &here.key, component.kind())?;
+        component.may_adjust(&here).await?;
+    }
+    Ok(())
+}
+
 /// Carries the changes out at this (secondary) cluster and remembers what now counts as last applied: the primary's user data,
 /// less what failed, so that the next comparison finds the failed ones again.
 pub async fn adjust(site: &Site, pair: &PairName, changes: &[UserDataChange], primary: &UserData) -> Result<Adjusted, Trouble> {
     let services = site.ledger.policies(pair)?;
+    check(site, &services, changes).await?;
     let mut adjusted = Adjusted::default();
     let mut applied = primary.clone();
     let mut amended: BTreeMap<(ServiceName, DataSetName), Vec<Entry>> = BTreeMap::new();

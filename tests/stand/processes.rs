@@ -63,8 +63,10 @@ impl Agent {
         let dir = root.join(name);
         std::fs::create_dir_all(dir.join("files")).unwrap();
         let components = format!(
-            "[[component]]\nkind = \"files\"\nroot = {:?}\n\n[[component]]\nkind = \"tables\"\ndatabase = {:?}\n",
+            "[[component]]\nkind = \"files\"\nroot = {:?}\n{}\n[[component]]\nkind = \"tables\"\ndatabase = {:?}\n",
             dir.join("files"),
+            // As root, whatever a test writes belongs to root.
+            if rustix::process::geteuid().is_root() { "allow = [\"root-owner\"]\n" } else { "" },
             dir.join("orders.db")
         );
         rusqlite::Connection::open(dir.join("orders.db")).unwrap().pragma_update(None, "journal_mode", "WAL").unwrap();

@@ -166,7 +166,7 @@ impl Component for Memory {
             Some((_, expected)) => Ok(diff(expected, &live).changes.iter().map(|change| format!("{change:?}")).take(20).collect()),
         }
     }
-    async fn admit(&self, set: &str, _: &ChangeSet) -> Result<(), Trouble> {
+    async fn admit(&self, set: &str, _: &ChangeSet, _: &Manifest) -> Result<(), Trouble> {
         let inadmissible = self.disk().inadmissible.clone();
         inadmissible.map_or(Ok(()), |why| Err(Trouble::new(TroubleKind::Refused, set, why)))
     }

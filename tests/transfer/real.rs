@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use understudy::agent::jobs::bring_up;
 use understudy::components::Component;
-use understudy::components::files::{Files, make_removable};
+use understudy::components::files::{Files, Privilege, make_removable};
 use understudy::components::tables::Tables;
 use understudy::domain::*;
 
@@ -41,7 +41,7 @@ impl Sites {
             fs::create_dir_all(at.join("root")).expect("a root");
             let database = at.join("orders.db");
             Connection::open(&database).and_then(|db| db.pragma_update(None, "journal_mode", "wal")).expect("a database");
-            let files = Files::new("files".parse().expect("a name"), at.join("root"), at.join("store")).expect("files");
+            let files = Files::new("files".parse().expect("a name"), at.join("root"), at.join("store")).expect("files").allowing(as_root());
             let tables = Tables::new("tables".parse().expect("a name"), database, at.join("table-store"));
             vec![Arc::new(files), Arc::new(tables)]
         };
@@ -99,6 +99,11 @@ impl Sites {
         assert_eq!(tree(&self.root("b")), tree(&self.root("a")), "{at}");
         assert_eq!(self.rows("b"), self.rows("a"), "{at}");
     }
+}
+
+/// What agents of root let in: their trees belong to root.
+fn as_root() -> Vec<Privilege> {
+    if rustix::process::geteuid().is_root() { vec![Privilege::RootOwner] } else { Vec::new() }
 }
 
 /// Everything below a root: sort, mode, time in nanoseconds (not of links), digest of the content.

@@ -93,8 +93,11 @@ impl Component for Watched {
     async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
         self.inner.drift(set, expected).await
     }
-    async fn admit(&self, set: &str, changes: &ChangeSet) -> Result<(), Trouble> {
-        self.inner.admit(set, changes).await
+    async fn admit(&self, set: &str, changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
+        self.inner.admit(set, changes, after).await
+    }
+    async fn examine(&self, set: &str, point: PointId, changes: &ChangeSet) -> Result<(), Trouble> {
+        self.inner.examine(set, point, changes).await
     }
     async fn holds(&self, digest: &Digest) -> Result<bool, Trouble> {
         self.inner.holds(digest).await
@@ -138,6 +141,9 @@ impl Component for Watched {
     }
     async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {
         self.inner.read_users(sets, sealed).await
+    }
+    async fn may_adjust(&self, change: &UserDataChange) -> Result<(), Trouble> {
+        self.inner.may_adjust(change).await
     }
     async fn adjust_user(&self, change: &UserDataChange) -> Result<Vec<(String, Entry)>, Trouble> {
         self.inner.adjust_user(change).await

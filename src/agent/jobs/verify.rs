@@ -1,4 +1,5 @@
-//! Reading back: every staged byte from the storage itself, hashed again; and the targets once more, that nobody wrote there.
+//! Reading back: every staged byte from the storage itself, hashed again; what the components refuse of it; and the targets once more,
+//! that nobody wrote there.
 
 use std::sync::Arc;
 
@@ -98,6 +99,7 @@ async fn read_back(job: &Job, point: PointId, set: &DataSetName, number: usize) 
         done += bytes?;
         tell(job, number, done, total);
     }
+    component.examine(&set.path, point, &changes).await?;
     let files = plan::files(&changes).filter(|(file, _)| !inventory.held.contains(file)).count() as u64;
     Ok(VerifyReport { files, bytes: done })
 }

@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::meta::{self, Fail, Names};
+use super::privileges::Allowed;
 use super::tree::{self, Tree, WORKPLACE, trouble};
 use crate::components::PhaseJournal;
 use crate::components::depot::Captured;
@@ -28,6 +29,8 @@ pub struct Apply<'a> {
     pub point: PointId,
     /// This host's users and groups.
     pub names: &'a Names,
+    /// Privileges that may be given.
+    pub allowed: &'a Allowed,
     /// The new state.
     pub manifest: &'a Manifest,
 }
@@ -135,7 +138,7 @@ impl<'a> Apply<'a> {
                 _ => return Err(Trouble::new(TroubleKind::Invalid, &entry.path, "it is no file or link with a known digest")),
             }
             let stat = rustix::fs::statat(&work, "new", AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("look at", e))?;
-            meta::give_in(&work, "new", &stat, entry, self.names, false).map_err(|fail| match fail {
+            meta::give_in(&work, "new", &stat, entry, (self.names, self.allowed), false).map_err(|fail| match fail {
                 Fail::Told(trouble) => trouble,
                 Fail::Number(doing, e) => failed(doing, e),
             })?;
@@ -181,7 +184,7 @@ impl<'a> Apply<'a> {
 
     /// Gives one path what the manifest says of it.
     fn give(&self, path: &RelPath) -> Result<(), Trouble> {
-        self.manifest.entries.get(path).map_or(Ok(()), |entry| meta::give(self.tree, path, entry, self.names))
+        self.manifest.entries.get(path).map_or(Ok(()), |entry| meta::give(self.tree, path, entry, self.names, self.allowed))
     }
 
     fn sync(&self, plan: &ApplyPlan) -> Result<(), Trouble> {

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 
+use super::privileges::{self, Allowed};
 use super::tree::{self, Tree};
 use crate::domain::{Entry, Metadata, Node, RelPath, Trouble, TroubleKind};
 
@@ -45,9 +46,15 @@ impl Names {
         unknown
     }
 
+    /// Whether an owner, by name or number, is the user with number 0 here.
+    pub fn is_superuser(&self, owner: &str) -> bool {
+        Names::number(&self.users, "user", owner).is_ok_and(|number| number == 0)
+    }
+
     fn number(known: &[(u32, String)], kind: &str, name: &str) -> Result<u32, Trouble> {
         let found = known.iter().find(|(_, other)| other == name).map(|(id, _)| *id);
-        found.or_else(|| name.parse().ok()).ok_or_else(|| {
+        // The highest number means "leave it as it is" to the kernel.
+        found.or_else(|| name.parse().ok()).filter(|id| *id != u32::MAX).ok_or_else(|| {
             Trouble::new(TroubleKind::Failed, format!("{kind} {name}"), "files belong to it and this host does not know it")
                 .next(format!("create the {kind} {name} on this host; it is tried again by itself"))
         })
@@ -112,10 +119,10 @@ pub fn xattrs(fd: &OwnedFd) -> Result<BTreeMap<String, String>, Errno> {
 }
 
 /// Gives metadata to what is at a path. `fenced_root` leaves mode and owner of the root to the fence.
-pub fn give(at: &Tree, path: &RelPath, entry: &Entry, names: &Names) -> Result<(), Trouble> {
+pub fn give(at: &Tree, path: &RelPath, entry: &Entry, names: &Names, allowed: &Allowed) -> Result<(), Trouble> {
     let (dir, name) = at.holder(path)?;
     let stat = rustix::fs::statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| at.failed(path, "look at", e))?;
-    give_in(&dir, &name, &stat, entry, names, path.is_root()).map_err(|fail| match fail {
+    give_in(&dir, &name, &stat, entry, (names, allowed), path.is_root()).map_err(|fail| match fail {
         Fail::Told(trouble) => trouble,
         Fail::Number(doing, e) => at.failed(path, doing, e),
     })
@@ -135,8 +142,17 @@ impl From<Trouble> for Fail {
     }
 }
 
-/// Gives metadata to `name` in `dir`: owner first (which clears setuid), then attributes, mode, and times last.
-pub fn give_in(dir: &OwnedFd, name: &str, stat: &Stat, entry: &Entry, names: &Names, fenced_root: bool) -> Result<(), Fail> {
+/// Gives metadata to `name` in `dir`: owner first (which clears setuid), then attributes, mode, and times last. Privileges that are not
+/// allowed were refused with the plan; here once more, whatever way led to it.
+pub fn give_in(
+    dir: &OwnedFd,
+    name: &str,
+    stat: &Stat,
+    entry: &Entry,
+    (names, allowed): (&Names, &Allowed),
+    fenced_root: bool,
+) -> Result<(), Fail> {
+    privileges::check(std::iter::once(entry), names, allowed, name)?;
     let (meta, is_link) = (&entry.meta, tree::sort(stat) == FileType::Symlink);
     if !fenced_root {
         own(dir, name, stat, meta, names)?;

@@ -11,6 +11,7 @@ mod catalogue;
 mod drift;
 mod fence;
 mod meta;
+mod privileges;
 mod rehearse;
 mod source;
 mod target;
@@ -31,17 +32,16 @@ use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    Change, ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, PointId, ProbeReport,
-    RelPath, Trouble, TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, PointId, ProbeReport, RelPath,
+    Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
 pub use fence::make_removable;
+pub use privileges::{Allowed, Privilege};
 
 /// Short looks at the tree.
 const LOOK: Duration = Duration::from_secs(30);
-/// Unknown owners that are told by name.
-const UNKNOWN_TOLD: usize = 8;
 /// What walks a whole tree.
 const WALK: Duration = Duration::from_secs(3600);
 
@@ -56,6 +56,8 @@ struct Inner {
     name: ComponentName,
     root: PathBuf,
     depot: Depot,
+    /// Privileges that may come from the other cluster.
+    allowed: Allowed,
 }
 
 impl Files {
@@ -71,7 +73,14 @@ impl Files {
             .next("keep the agent's state outside the data"));
         }
         let depot = Depot::new(name.clone(), &store);
-        Ok(Files { inner: Arc::new(Inner { name, root, depot }) })
+        Ok(Files { inner: Arc::new(Inner { name, root, depot, allowed: Allowed::new() }) })
+    }
+
+    /// The same, letting these privileges in from the other cluster. None unless told.
+    #[must_use]
+    pub fn allowing(self, allowed: impl IntoIterator<Item = Privilege>) -> Files {
+        let (name, root, depot) = (self.inner.name.clone(), self.inner.root.clone(), self.inner.depot.clone());
+        Files { inner: Arc::new(Inner { name, root, depot, allowed: allowed.into_iter().collect() }) }
     }
 
     /// Runs work on a data set on a blocking thread, one at a time for each data set.
@@ -167,25 +176,11 @@ impl Component for Files {
         self.on(set, WALK, move |inner, path, set| inner.drift(path, set, expected.as_ref())).await
     }
 
-    async fn admit(&self, set: &str, changes: &ChangeSet) -> Result<(), Trouble> {
-        let entries = changes.changes.iter().filter_map(|change| match change {
-            Change::Put(entry) | Change::Meta(entry) => Some(entry),
-            _ => None,
-        });
-        let unknown = meta::Names::load().unknown(entries);
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let some: Vec<&str> = unknown.iter().take(UNKNOWN_TOLD).map(String::as_str).collect();
-        let more = if unknown.len() > some.len() { format!(" and {} more", unknown.len() - some.len()) } else { String::new() };
-        let whom = format!("{}{more}", some.join(", "));
-        Err(Trouble::new(
-            TroubleKind::Refused,
-            format!("{}:{set}", self.inner.name),
-            format!("files belong to {whom}, unknown on this host"),
-        )
-        .next("create them on the secondary's host, then run again"))
+    async fn admit(&self, set: &str, changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
+        // The plan is borrowed and may be long.
+        in_place(|| self.inner.admit(set, changes, after))
     }
+
     async fn holds(&self, digest: &Digest) -> Result<bool, Trouble> {
         let (inner, digest) = (self.inner.clone(), *digest);
         limited(LOOK, self.name().as_str(), blocking(move || inner.depot.objects.pin(&digest))).await
@@ -276,6 +271,11 @@ impl Component for Files {
     async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {
         let (inner, sets, sealed) = (self.inner.clone(), sets.to_vec(), sealed.clone());
         limited(WALK, self.name().as_str(), blocking(move || users::read(&inner, &sets, &sealed))).await
+    }
+
+    async fn may_adjust(&self, change: &UserDataChange) -> Result<(), Trouble> {
+        let (inner, change) = (self.inner.clone(), change.clone());
+        limited(LOOK, self.name().as_str(), blocking(move || users::may_adjust(&inner, &change))).await
     }
 
     async fn adjust_user(&self, change: &UserDataChange) -> Result<Vec<(String, Entry)>, Trouble> {

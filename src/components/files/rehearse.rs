@@ -21,6 +21,8 @@ impl Inner {
         drill: DrillId,
     ) -> Result<String, Trouble> {
         self.refuse_missing(set, point, manifest)?;
+        let names = Names::load();
+        self.check_privileges(set, manifest, &names)?;
         let space = self.depot.rehearsal_dir(drill);
         make_dir(&space)?;
         let place = space.join(path.as_str());
@@ -30,7 +32,7 @@ impl Inner {
             _ => {}
         }
         let tree = Tree::make(&space, path, 0o700)?;
-        let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &Names::load(), manifest };
+        let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &names, allowed: &self.allowed, manifest };
         apply.run(&plan_restore(&Captured::new(), manifest), &NoJournal)?;
         Ok(place.display().to_string())
     }

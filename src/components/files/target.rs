@@ -7,11 +7,14 @@ use super::fence::{self, Fence};
 use super::meta::Names;
 use super::tree::Tree;
 use super::walk::Look;
-use super::{Inner, drift};
+use super::{Inner, drift, privileges};
 use crate::components::PhaseJournal;
 use crate::components::depot::{Captured, Seen};
 use crate::domain::backup::plan::ApplyPlan;
-use crate::domain::{Digest, Entry, Manifest, Node, PointId, RelPath, Trouble, TroubleKind};
+use crate::domain::{Change, ChangeSet, Digest, Entry, Manifest, Node, PointId, RelPath, Trouble, TroubleKind};
+
+/// Unknown owners that are told by name.
+const UNKNOWN_TOLD: usize = 8;
 
 /// For work that is repeated from its beginning.
 pub(super) struct NoJournal;
@@ -36,14 +39,15 @@ impl Inner {
         manifest: &Manifest,
         journal: &dyn PhaseJournal,
     ) -> Result<(), Trouble> {
+        let names = Names::load();
+        self.check_privileges(set, manifest, &names)?;
         // Named first, so that the content stays whatever is collected meanwhile.
         self.depot.keep_sealed(set, point, manifest)?;
         self.depot.take_staged(set, point, &plan.place)?;
         let tree = Tree::make(&self.root, path, 0o700)?;
         let fence = self.must(set, Fence::of_manifest(manifest))?;
-        let names = Names::load();
         fence::lift(&tree, Fence::load(&self.depot, set)?.as_ref())?;
-        let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &names, manifest };
+        let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &names, allowed: &self.allowed, manifest };
         let applied = apply.run(plan, journal);
         // Also after a failure nobody else may write; what is true is the new manifest from the first step on.
         let closed = fence.save(&self.depot, set).and_then(|()| fence::close(&tree));
@@ -62,19 +66,43 @@ impl Inner {
 
     pub(super) fn restore(&self, path: &RelPath, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         self.refuse_missing(set, point, manifest)?;
-        let tree = Tree::make(&self.root, path, 0o700)?;
         let (names, was) = (Names::load(), Fence::load(&self.depot, set)?);
+        self.check_privileges(set, manifest, &names)?;
+        let tree = Tree::make(&self.root, path, 0o700)?;
         let fence = self.must(set, Fence::of_manifest(manifest))?;
         fence::lift(&tree, was.as_ref())?;
         let seen = |entry: Entry| (entry.path.clone(), Seen { entry, inode: 0, changed_ns: 0 });
         let live: Captured = self.live(&tree, set, Look::Content, &names)?.entries.into_values().map(seen).collect();
-        let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &names, manifest };
+        let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &names, allowed: &self.allowed, manifest };
         let restored = apply.run(&plan_restore(&live, manifest), &NoJournal);
         let closed = match was {
             Some(_) => fence.save(&self.depot, set).and_then(|()| fence::close(&tree)),
             None => fence::unset(&tree, &self.depot, set, manifest.entries.get(&RelPath::root()), &names),
         };
         restored.and(closed)
+    }
+
+    /// A manifest gives no privilege that agent.toml does not allow: nothing is changed before that is known.
+    pub(super) fn check_privileges(&self, set: &str, manifest: &Manifest, names: &Names) -> Result<(), Trouble> {
+        privileges::check(manifest.entries.values(), names, &self.allowed, &self.depot.object(set))
+    }
+
+    /// Refuses what could not, or must not, be given here: privileges, and owners whom this host does not know.
+    pub(super) fn admit(&self, set: &str, changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
+        let names = Names::load();
+        self.check_privileges(set, after, &names)?;
+        let entries = changes.changes.iter().filter_map(|change| match change {
+            Change::Put(entry) | Change::Meta(entry) => Some(entry),
+            _ => None,
+        });
+        let unknown = names.unknown(entries);
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let some: Vec<&str> = unknown.iter().take(UNKNOWN_TOLD).map(String::as_str).collect();
+        let more = if unknown.len() > some.len() { format!(" and {} more", unknown.len() - some.len()) } else { String::new() };
+        let reason = format!("files belong to {}{more}, unknown on this host", some.join(", "));
+        Err(Trouble::new(TroubleKind::Refused, self.depot.object(set), reason).next("create them on the secondary's host, then run again"))
     }
 
     /// All content of a point must be held here.

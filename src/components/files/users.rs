@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::fence::Fence;
 use super::meta::{self, Names};
+use super::privileges::{self, Privilege, SETID};
 use super::tree::Tree;
 use super::walk::Look;
 use super::{Inner, fence};
@@ -50,6 +51,35 @@ fn key(inner: &Inner, object: &str, principal: &str) -> UserDataKey {
     }
 }
 
+/// Refuses a change that is none of a directory's permissions, or that would give a privilege. Changes nothing.
+pub(super) fn may_adjust(inner: &Inner, change: &UserDataChange) -> Result<(), Trouble> {
+    let object = format!("{} of {}", change.key.principal, inner.depot.object(&change.key.object));
+    let refused = |reason: String| Trouble::new(TroubleKind::Refused, &object, reason);
+    let value = if change.action == UserDataAction::Remove { None } else { change.primary.as_deref() };
+    match (change.key.principal.as_str(), value) {
+        ("owner", Some(owner)) if !inner.allowed.contains(&Privilege::RootOwner) && Names::load().is_superuser(owner) => {
+            Err(refused(format!("{owner:?} is the superuser of this host"))
+                .next("add \"root-owner\" to `allow` of this component in agent.toml on this host, and start the agent again"))
+        }
+        ("mode", Some(text)) => {
+            let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+            let mode = mode.ok_or_else(|| refused(format!("{text:?} is no mode")))?;
+            // Only a directory's: what is no directory, or not known yet, gets no such bits by this way.
+            if mode & SETID != 0
+                && let Ok((set, path)) = locate(inner, &change.key.object)
+                && let Some((_, manifest)) = inner.depot.newest_sealed(&set)?
+                && manifest.entries.get(&path).is_some_and(|entry| entry.node != Node::Directory)
+            {
+                return Err(refused(format!("mode {mode:04o} would make a program run as its owner or group"))
+                    .next("user data are the rights of directories; look at the primary's agent"));
+            }
+            Ok(())
+        }
+        ("owner" | "group", _) | ("mode", None) => Ok(()),
+        _ => Err(refused("there is no such permission of a file".into())),
+    }
+}
+
 /// Changes one permission of a directory of a sealed data set. Returns the entry as it is from now on.
 pub(super) fn adjust(inner: &Inner, change: &UserDataChange) -> Result<Vec<(String, Entry)>, Trouble> {
     let object = format!("{} of {}", change.key.principal, inner.depot.object(&change.key.object));
@@ -62,6 +92,9 @@ pub(super) fn adjust(inner: &Inner, change: &UserDataChange) -> Result<Vec<(Stri
     let Some((point, mut manifest)) = inner.depot.newest_sealed(&set)? else { return Ok(Vec::new()) };
     // A directory that is new on the primary comes, with its rights, with the next recovery point.
     let Some(entry) = manifest.entries.get_mut(&path) else { return Ok(Vec::new()) };
+    if entry.node != Node::Directory {
+        return Err(Trouble::new(TroubleKind::Refused, object, "it is no directory: user data are the rights of directories"));
+    }
     let wanted = if change.action == UserDataAction::Remove { None } else { change.primary.as_deref() };
     match (change.key.principal.as_str(), wanted) {
         ("mode", Some(text)) => {
@@ -76,6 +109,7 @@ pub(super) fn adjust(inner: &Inner, change: &UserDataChange) -> Result<Vec<(Stri
         _ => return Err(Trouble::new(TroubleKind::Invalid, &object, "there is no such permission of a file")),
     }
     let entry = entry.clone();
+    privileges::check(std::iter::once(&entry), &Names::load(), &inner.allowed, &object)?;
     give_live(inner, &set, &entry)?;
     inner.depot.keep_sealed(&set, point, &manifest)?;
     Ok(vec![(set, entry)])
@@ -87,7 +121,7 @@ fn give_live(inner: &Inner, set: &str, entry: &Entry) -> Result<(), Trouble> {
     let (names, fence) = (Names::load(), Fence::load(&inner.depot, set)?);
     match fence {
         None if entry.path.is_root() => fence::unset(&tree, &inner.depot, set, Some(entry), &names),
-        None => meta::give(&tree, &entry.path, entry, &names),
+        None => meta::give(&tree, &entry.path, entry, &names, &inner.allowed),
         Some(mut fence) => {
             // Remembered first: a crash in between leaves a fence that is lifted to the new rights.
             if entry.path.is_root() {

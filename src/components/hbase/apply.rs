@@ -10,9 +10,9 @@
 
 use prost::Message;
 
-use super::Hbase;
 use super::manifest::{data_of, hfile_at, hfiles};
 use super::names::Table;
+use super::{Hbase, coprocessors};
 use crate::components::hdfs::changes::same_bytes;
 use crate::components::hdfs::data::{staged, staging};
 use crate::components::hdfs::error::HdfsError;
@@ -38,6 +38,7 @@ impl Hbase {
     ) -> Result<(), Trouble> {
         let table = self.table(set)?;
         self.check_names(set, &table, manifest)?;
+        coprocessors::check(manifest, &self.allowed, &self.object(set))?;
         let done = journal.done()?;
         if done < 1 {
             self.client.make_namespace(&table.namespace).await.map_err(|error| error.about(self.object(set)))?;
@@ -60,7 +61,7 @@ impl Hbase {
     }
 
     /// A snapshot can only be restored under its own table's name.
-    fn check_names(&self, set: &str, table: &Table, manifest: &Manifest) -> Result<(), Trouble> {
+    pub(super) fn check_names(&self, set: &str, table: &Table, manifest: &Manifest) -> Result<(), Trouble> {
         let schema = super::manifest::schema_of(manifest).map_err(|reason| self.corrupt(set, &reason))?;
         match schema.table_name.as_ref().and_then(Table::of_wire) {
             Some(own) if own == *table => Ok(()),

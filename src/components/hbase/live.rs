@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Hbase;
 use super::client::State;
 use super::fence::{is_fenced, true_schema};
 use super::files::{HFile, meaning};
 use super::manifest::{data_of, hfiles, schema_of, sort_schema};
 use super::names::Table;
 use super::rpc::RpcError;
+use super::{Hbase, coprocessors};
 use crate::components::hdfs::error::HdfsError;
 use crate::components::hdfs::listing::list;
 use crate::domain::{Manifest, PointId, Trouble, TroubleKind};
@@ -129,6 +129,7 @@ impl Hbase {
         if !self.is_shown(set, point, manifest).await? {
             return Err(Trouble::new(TroubleKind::NotFound, self.object(set), format!("its sealed snapshot of point {point} is not here")));
         }
+        coprocessors::check(manifest, &self.allowed, &self.object(set))?;
         self.check_complete(set, manifest).await?;
         let snapshot = self.description(set, table, point);
         match self.client.schema(table).await.map_err(about)? {

@@ -10,6 +10,7 @@ mod apply;
 mod capture;
 mod catalogue;
 mod client;
+mod coprocessors;
 mod fence;
 mod files;
 mod live;
@@ -21,7 +22,7 @@ mod rows;
 mod rpc;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ use crate::domain::{
     TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
+pub use coprocessors::HbasePrivilege;
+
 use client::Client;
 use names::Table;
 pub(super) use rehearse::drill_table;
@@ -86,6 +89,8 @@ pub struct Hbase {
     /// HBase's directory there, without a '/' at the end.
     root: String,
     user: String,
+    /// Privileges that may come from the other cluster.
+    allowed: BTreeSet<HbasePrivilege>,
 }
 
 impl Hbase {
@@ -109,7 +114,13 @@ impl Hbase {
         let web_of = |master: &String| format!("http://{}:{WEB_PORT}", master.rsplit_once(':').map_or(master.as_str(), |(host, _)| host));
         let web = if config.web.is_empty() { config.masters.iter().map(web_of).collect() } else { config.web.clone() };
         let client = Client::new(config.masters.clone(), &config.user, config.limits);
-        Ok(Hbase { name: config.name.clone(), client, web, hdfs, fs, root, user: config.user.clone() })
+        Ok(Hbase { name: config.name.clone(), client, web, hdfs, fs, root, user: config.user.clone(), allowed: BTreeSet::new() })
+    }
+
+    /// The same, letting these privileges in from the other cluster. None unless told.
+    #[must_use]
+    pub fn allowing(self, allowed: BTreeSet<HbasePrivilege>) -> Hbase {
+        Hbase { allowed, ..self }
     }
 
     /// How a place of ours is called to a person.
@@ -176,6 +187,11 @@ impl Component for Hbase {
 
     async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
         self.drift_of(set, &self.table(set)?, expected).await
+    }
+
+    async fn admit(&self, set: &str, _changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
+        self.check_names(set, &self.table(set)?, after)?;
+        coprocessors::check(after, &self.allowed, &self.object(set))
     }
 
     /// Never: HFiles are known by name, and one that is there is not told as a change.

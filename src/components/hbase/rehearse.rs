@@ -2,10 +2,10 @@
 //!
 //! A clone reads the snapshot's HFiles through links and writes files of its own, so that nothing done to it reaches the point.
 
-use super::Hbase;
 use super::client::State;
 use super::names::Table;
 use super::rpc::RpcError;
+use super::{Hbase, coprocessors};
 use crate::domain::{DrillId, Manifest, PointId, Trouble, TroubleKind};
 
 /// What the namespaces of drills are called before the drill's id.
@@ -45,6 +45,7 @@ impl Hbase {
             let reason = format!("its sealed snapshot of point {point} is not here");
             return Err(Trouble::new(TroubleKind::NotFound, self.object(set), reason).next("choose another recovery point"));
         }
+        coprocessors::check(manifest, &self.allowed, &self.object(set))?;
         self.check_complete(set, manifest).await?;
         let clone = table_of(drill, table);
         self.client.make_namespace(&clone.namespace).await.map_err(about)?;

@@ -38,6 +38,7 @@ impl Hdfs {
         manifest: &Manifest,
         journal: &dyn PhaseJournal,
     ) -> Result<(), Trouble> {
+        self.check_privileges(set, manifest.entries.values())?;
         let apply = Apply { hdfs: self, set, point };
         let done = journal.done()?;
         if done < 1 {

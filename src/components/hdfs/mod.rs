@@ -17,6 +17,7 @@ mod fence;
 pub(super) mod listing;
 mod metadata;
 mod open_files;
+mod privileges;
 pub mod probe;
 mod quota;
 mod rehearse;
@@ -28,13 +29,14 @@ mod tree;
 mod users;
 pub(super) mod webhdfs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use config::{Addresses, HdfsConfig};
 pub use error::HdfsError;
+pub use privileges::HdfsPrivilege;
 
 pub(super) use tree::Cut;
 pub use webhdfs::{Limits, WebHdfs};
@@ -66,6 +68,8 @@ pub struct Hdfs {
     rpc: hdfs_native::Client,
     /// Tells a data set's snapshots and staging apart where they cannot be by their path; empty for this component's own.
     tag: String,
+    /// Privileges that may come from the other cluster.
+    allowed: BTreeSet<HdfsPrivilege>,
 }
 
 impl Hdfs {
@@ -79,7 +83,8 @@ impl Hdfs {
             rpc = rpc.with_config_dir(directory.to_string_lossy());
         }
         let rpc = rpc.build().map_err(|e| Trouble::new(TroubleKind::Invalid, &object, e).next("see `fs` and `conf` in agent.toml"))?;
-        Ok(Hdfs { name: config.name.clone(), fs: addresses.fs, kerberos: addresses.kerberos, web, rpc, tag: String::new() })
+        let (name, fs, kerberos) = (config.name.clone(), addresses.fs, addresses.kerberos);
+        Ok(Hdfs { name, fs, kerberos, web, rpc, tag: String::new(), allowed: BTreeSet::new() })
     }
 
     /// The same HDFS for a data set of another component, whose snapshots, staging and marks carry its `tag`.
@@ -190,6 +195,11 @@ impl Component for Hdfs {
         self.drift_of(set, expected).await
     }
 
+    async fn admit(&self, set: &str, _changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
+        self.check_set(set)?;
+        self.check_privileges(set, after.entries.values())
+    }
+
     /// Never: HDFS keeps files by name, not by content.
     async fn holds(&self, _digest: &Digest) -> Result<bool, Trouble> {
         Ok(false)
@@ -274,6 +284,10 @@ impl Component for Hdfs {
 
     async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {
         self.rights_of(sets, sealed).await
+    }
+
+    async fn may_adjust(&self, change: &UserDataChange) -> Result<(), Trouble> {
+        users::may_adjust(change).map_err(|reason| Trouble::new(TroubleKind::Refused, self.object(&change.key.object), reason))
     }
 
     async fn adjust_user(&self, change: &UserDataChange) -> Result<Vec<(String, Entry)>, Trouble> {

@@ -48,6 +48,7 @@ impl Hdfs {
     /// Copies what a snapshot holds of a manifest; what is in the place already goes.
     async fn copy_out(&self, from: &str, place: &str, manifest: &Manifest) -> Result<(), Trouble> {
         let about = |error: HdfsError| error.about(self.object(place));
+        self.check_privileges(place, manifest.entries.values())?;
         self.remove(place).await.map_err(about)?;
         // Parents come before what is in them, and every directory is ours alone until all of it is there.
         for entry in manifest.entries.values().filter(|entry| entry.node == Node::Directory) {

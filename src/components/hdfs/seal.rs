@@ -76,6 +76,7 @@ impl Hdfs {
         if !self.has_snapshot(set, point).await? {
             return Err(Trouble::new(TroubleKind::NotFound, self.object(set), format!("its sealed snapshot of point {point} is not here")));
         }
+        self.check_privileges(set, manifest.entries.values())?;
         let drift = self.compare(set, point, manifest).await?;
         if drift.is_none() {
             return Ok(());

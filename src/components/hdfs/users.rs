@@ -128,6 +128,20 @@ impl Hdfs {
     }
 }
 
+/// Refuses what no directory's rights are, before the first change of a request.
+pub(super) fn may_adjust(change: &UserDataChange) -> Result<(), String> {
+    if change.key.kind != UserDataKind::Permission {
+        return Err("HDFS keeps permissions only, no users, groups or tenants".into());
+    }
+    let value = if change.action == UserDataAction::Remove { None } else { change.primary.as_deref() };
+    match (change.key.principal.as_str(), value) {
+        // The sticky bit is the only one above the permissions that HDFS knows.
+        ("mode", Some(text)) if u32::from_str_radix(text, 8).is_ok_and(|mode| mode <= 0o1777) => Ok(()),
+        ("mode", Some(text)) => Err(format!("{text:?} is no mode of a directory")),
+        _ => Ok(()),
+    }
+}
+
 /// Puts one item's value into metadata; `None` takes it away. Owner, group and mode are never taken away, only replaced.
 fn adjusted(meta: &mut Metadata, principal: &str, value: Option<&str>) -> Result<(), String> {
     match (principal, value) {
@@ -186,5 +200,25 @@ mod tests {
         adjusted(&mut meta, "mode", Some("1777")).expect("adjusted");
         assert_eq!(meta.mode, 0o1777);
         assert!(adjusted(&mut meta, "mode", Some("9")).is_err());
+    }
+
+    #[test]
+    fn only_modes_that_hdfs_knows_are_taken() {
+        let ask = |mode: &str| {
+            let key = UserDataKey {
+                component: "hdfs".parse().expect("a name"),
+                kind: UserDataKind::Permission,
+                object: "/data".into(),
+                principal: "mode".into(),
+            };
+            let (primary, action) = (Some(mode.to_owned()), UserDataAction::Change);
+            may_adjust(&UserDataChange { key, action, primary, secondary: None, last_applied: None, drifted: false })
+        };
+        for good in ["0755", "1777", "0"] {
+            ask(good).expect(good);
+        }
+        for bad in ["4755", "2770", "6777", "9", "", "-1"] {
+            ask(bad).expect_err(bad);
+        }
     }
 }

@@ -28,7 +28,7 @@ mod target;
 mod thrift;
 mod views;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -37,7 +37,7 @@ use async_trait::async_trait;
 pub use metastore::Limits as MetastoreLimits;
 
 use super::depot::{Depot, blocking};
-use super::hdfs::{Hdfs, HdfsConfig};
+use super::hdfs::{Hdfs, HdfsConfig, HdfsPrivilege};
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
@@ -112,6 +112,12 @@ impl Hive {
             armed: Mutex::default(),
             cuts: Mutex::default(),
         })
+    }
+
+    /// The same, letting these privileges in with the data's files. None unless told.
+    #[must_use]
+    pub fn allowing(self, allowed: BTreeSet<HdfsPrivilege>) -> Hive {
+        Hive { hdfs: self.hdfs.allowing(allowed), ..self }
     }
 
     fn set(&self, path: &str) -> Result<SetName, Trouble> {
@@ -192,6 +198,10 @@ impl Component for Hive {
 
     async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
         self.drift_of(&self.set(set)?, expected).await
+    }
+
+    async fn admit(&self, set: &str, _changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
+        self.hdfs.check_privileges(&self.set(set)?.to_string(), after.entries.values())
     }
 
     /// Of metadata; HDFS keeps files by name, not by content.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{BUSY, Tables};
@@ -45,8 +46,24 @@ pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Trouble>
         return Err(Trouble::new(TroubleKind::NotFound, object, "there is no such database").next("check `database` in agent.toml"));
     }
     let connection = Connection::open_with_flags(path, flags).map_err(|e| sql(&object, "open it", e))?;
-    connection.busy_timeout(BUSY).map_err(|e| sql(&object, "open it", e))?;
+    connection.busy_timeout(BUSY).and_then(|()| harden(&connection)).map_err(|e| sql(&object, "open it", e))?;
     Ok(connection)
+}
+
+/// What every connection of ours goes without: other files beside its own, and a schema's power over more than its data. The database's
+/// schema came from applications and from the other cluster.
+pub(super) fn harden(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    for (setting, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
+    ] {
+        connection.set_db_config(setting, on)?;
+    }
+    Ok(())
 }
 
 /// An error of SQLite in words.

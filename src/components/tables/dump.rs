@@ -105,12 +105,12 @@ pub fn chunk_range(path: &RelPath) -> Option<(i64, i64)> {
 }
 
 /// Names sort as their rowids do, negative ones first.
-fn chunk_name(rowid: i64) -> String {
+pub fn chunk_name(rowid: i64) -> String {
     format!("{:016x}", rowid.div_euclid(CHUNK_ROWS).cast_unsigned() ^ (1 << 63))
 }
 
 /// Every statement that makes the table, without our fence.
-fn schema(connection: &Connection, table: &str) -> Result<String, Trouble> {
+pub fn schema(connection: &Connection, table: &str) -> Result<String, Trouble> {
     let failed = |e| sql(table, "read its schema", e);
     let mut query = connection
         .prepare(

@@ -1,4 +1,5 @@
-//! Bringing a table to a manifest's state in one transaction: all of it or nothing, as often as it is repeated.
+//! Bringing a table to a manifest's state in one transaction: all of it or nothing, as often as it is repeated. The schema, which came
+//! from the other cluster, is tried in memory before the transaction begins (`schema`).
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -7,7 +8,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::Value as Json;
 
 use super::dump::{Shape, chunk_range};
-use super::{fence, quoted, sql};
+use super::schema::{self, SCHEMA_BYTES, Watch};
+use super::{admit, fence, quoted, sql};
 use crate::domain::{Digest, Entry, Manifest, Node, RelPath, Trouble, TroubleKind};
 
 /// Opens the content of a file of the tree.
@@ -38,28 +40,52 @@ pub fn work(changed: impl IntoIterator<Item = RelPath>, exists: bool) -> Work {
 /// Carries it out and leaves the table fenced. `connection` has triggers and foreign keys switched off.
 pub fn load(connection: &mut Connection, table: &str, work: &Work, manifest: &Manifest, open: Open<'_>) -> Result<(), Trouble> {
     let failed = |e| sql(table, "bring in its new state", e);
+    let schema = match work {
+        Work::Whole => Some(schema_of(table, manifest, open)?),
+        Work::Chunks(_) => None,
+    };
+    if let Some(schema) = &schema {
+        schema::trial(table, schema)?;
+    }
+    let watch = Watch::over(connection).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    match work {
-        Work::Whole => whole(&transaction, table, manifest, open)?,
-        Work::Chunks(chunks) => {
+    match (work, schema) {
+        (Work::Chunks(chunks), _) => {
             for path in chunks {
                 chunk(&transaction, table, path, manifest, open)?;
             }
         }
+        (Work::Whole, schema) => whole(&transaction, &watch, table, &schema.unwrap_or_default(), manifest, open)?,
     }
     set_sequence(&transaction, table, manifest, open)?;
     fence::raise(&transaction, table)?;
     transaction.commit().map_err(failed)
 }
 
-fn whole(transaction: &Transaction<'_>, table: &str, manifest: &Manifest, open: Open<'_>) -> Result<(), Trouble> {
-    let failed = |e| sql(table, "make it anew", e);
-    let schema = manifest.entries.values().find(|entry| entry.path.as_str() == "schema.sql");
-    let schema = schema.ok_or_else(|| corrupt(table, "its recovery point has no schema"))?;
+/// The schema of a manifest, as text that nobody has looked at yet.
+fn schema_of(table: &str, manifest: &Manifest, open: Open<'_>) -> Result<String, Trouble> {
+    let entry = manifest.entries.values().find(|entry| entry.path.as_str() == "schema.sql");
+    let entry = entry.ok_or_else(|| corrupt(table, "its recovery point has no schema"))?;
     let mut text = String::new();
-    content(table, schema, open)?.read_to_string(&mut text).map_err(|e| corrupt(table, format!("its schema cannot be read: {e}")))?;
-    transaction.execute_batch(&format!("DROP TABLE IF EXISTS main.{};", quoted(table))).map_err(failed)?;
-    transaction.execute_batch(&text).map_err(failed)?;
+    let read = content(table, entry, open)?.take(SCHEMA_BYTES + 1).read_to_string(&mut text);
+    read.map_err(|e| corrupt(table, format!("its schema cannot be read: {e}")))?;
+    if text.len() as u64 > SCHEMA_BYTES {
+        return Err(corrupt(table, format!("its schema has more than {SCHEMA_BYTES} bytes")));
+    }
+    Ok(text)
+}
+
+fn whole(
+    transaction: &Transaction<'_>,
+    watch: &Watch,
+    table: &str,
+    schema: &str,
+    manifest: &Manifest,
+    open: Open<'_>,
+) -> Result<(), Trouble> {
+    let failed = |e| sql(table, "make it anew", e);
+    transaction.execute(&format!("DROP TABLE IF EXISTS main.{}", quoted(table)), []).map_err(failed)?;
+    schema::make(transaction, watch, table, schema)?;
     for entry in manifest.entries.values().filter(|entry| entry.path.as_str().ends_with(".jsonl")) {
         insert(transaction, table, entry, open)?;
     }
@@ -101,7 +127,8 @@ fn insert(transaction: &Transaction<'_>, table: &str, entry: &Entry, open: Open<
 fn set_sequence(transaction: &Transaction<'_>, table: &str, manifest: &Manifest, open: Open<'_>) -> Result<(), Trouble> {
     let Some(entry) = manifest.entries.values().find(|entry| entry.path.as_str() == "sequence") else { return Ok(()) };
     let mut text = String::new();
-    content(table, entry, open)?.read_to_string(&mut text).map_err(|e| corrupt(table, format!("its sequence cannot be read: {e}")))?;
+    let read = content(table, entry, open)?.take(admit::SEQUENCE_BYTES).read_to_string(&mut text);
+    read.map_err(|e| corrupt(table, format!("its sequence cannot be read: {e}")))?;
     let last: i64 = text.parse().map_err(|e| corrupt(table, format!("its sequence is {text:?}: {e}")))?;
     let failed = |e| sql(table, "set its AUTOINCREMENT number", e);
     transaction.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [table]).map_err(failed)?;

@@ -3,11 +3,13 @@
 //! ```text
 //! capture   one read transaction for all tables of a point: they are cut at the very same instant
 //! changes   each table dumped from that transaction into the store (`dump`), compared with the base
+//! target    a plan's paths, and before the commit its schema, are looked at (`admit`, `schema`)
 //! apply     one write transaction a table, fence included (`load`, `fence`)
 //! ```
 //! The read transaction ends when its last table is dumped or released. After a crash in between it is gone: `changes` says
 //! so, and the run fails cleanly instead of showing another moment.
 
+mod admit;
 mod cut;
 mod db;
 mod dump;
@@ -15,6 +17,8 @@ mod fence;
 mod live;
 mod load;
 mod rehearse;
+mod schema;
+mod source;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -27,7 +31,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::Utc;
 
-use super::depot::{Captured, Depot, Seen, blocking, limited, read_file};
+use super::depot::{Depot, blocking, limited, read_file};
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::{self, ApplyPlan, Detach};
 use crate::domain::user_data::{UserDataChange, UserDataKey};
@@ -40,6 +44,7 @@ use crate::protocol::{CatalogueItem, OwnSnapshot};
 use cut::Cuts;
 use db::{quoted, sql};
 use dump::Shape;
+use source::manifest_of;
 
 /// Our triggers start with this.
 const FENCE: &str = "understudy_fence_";
@@ -83,45 +88,9 @@ impl Tables {
         done.map_err(|trouble| if trouble.object == set { Trouble { object: named, ..trouble } } else { trouble })
     }
 
-    /// The dump of a captured table, made from the point's read transaction when it is not there yet.
-    fn captured(&self, set: &str, point: PointId) -> Result<Captured, Trouble> {
-        let lock = self.depot.lock(set);
-        let _own = lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(captured) = self.depot.capture(set, point)? {
-            return Ok(captured);
-        }
-        let connection = self.cuts.connection(point, set).ok_or_else(|| {
-            Trouble::new(
-                TroubleKind::Refused,
-                self.depot.object(set),
-                format!("its capture for point {point} is gone: the agent was restarted"),
-            )
-            .next("start a new run")
-        })?;
-        let manifest = {
-            let _all = self.depot.objects.keep_all();
-            let connection = connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let manifest = dump::dump(&connection, set, &mut |content| self.depot.objects.put(&mut &content[..]))?;
-            self.depot.keep_capture(set, point, &seen(&manifest))?;
-            manifest
-        };
-        self.depot.settle(set, point)?;
-        self.cuts.end(point, set);
-        Ok(seen(&manifest))
-    }
-
     fn load(&self, set: &str, work: &load::Work, manifest: &Manifest) -> Result<(), Trouble> {
         self.load_into(&mut self.writer()?, set, work, manifest)
     }
-}
-
-fn seen(manifest: &Manifest) -> Captured {
-    let seen = |entry: &Entry| Seen { entry: entry.clone(), inode: 0, changed_ns: 0 };
-    manifest.entries.iter().map(|(path, entry)| (path.clone(), seen(entry))).collect()
-}
-
-fn manifest_of(captured: Captured) -> Manifest {
-    Manifest { entries: captured.into_iter().map(|(path, seen)| (path, seen.entry)).collect() }
 }
 
 #[async_trait]
@@ -213,6 +182,8 @@ impl Component for Tables {
                 return Err(Trouble::new(TroubleKind::NotFound, set, "there is no such table")
                     .next("name a table that exists, or remove it from the service"));
             }
+            // What the other cluster would refuse is told before anything moves.
+            schema::trial(set, &dump::schema(&connection, set)?)?;
             let mode: String =
                 connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(|e| sql(set, "read the journal mode", e))?;
             let holds_writers = format!(
@@ -276,6 +247,14 @@ impl Component for Tables {
             None => this.refuse_foreign(set).map(|()| Vec::new()),
         })
         .await
+    }
+
+    async fn admit(&self, set: &str, changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
+        admit::check_plan(&self.depot.object(set), changes, after)
+    }
+
+    async fn examine(&self, set: &str, point: PointId, changes: &ChangeSet) -> Result<(), Trouble> {
+        limited(LOOK + BUSY, &self.depot.object(set), self.examine_staged(set, point, changes)).await
     }
 
     async fn holds(&self, digest: &Digest) -> Result<bool, Trouble> {

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use rusqlite::Connection;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -212,5 +213,92 @@ async fn users_grants_and_tenants_are_read_and_adjusted() {
         }
         assert_eq!(read(&world.target).await.items, primary.items);
         last = Some(primary);
+    }
+}
+
+/// A point of table `t` whose schema the peer wrote itself: its manifest, and the one change that brings the schema.
+async fn hostile(world: &World, schema: &str) -> (PointId, Manifest, ChangeSet) {
+    let point = PointId(Uuid::now_v7());
+    let digest = Digest::of_bytes(schema.as_bytes());
+    let entry =
+        |path: &str, node| Entry { path: crate::domain::RelPath::new(path).unwrap(), node, meta: crate::domain::Metadata::default() };
+    let put = entry("schema.sql", Node::File { bytes: schema.len() as u64, digest: Some(digest) });
+    let entries = [entry("", Node::Directory), entry("rows", Node::Directory), put.clone()];
+    let changes = ChangeSet { changes: entries.iter().cloned().map(Change::Put).collect() };
+    let bytes = bytes::Bytes::copy_from_slice(schema.as_bytes());
+    let content = Box::pin(futures_util::stream::iter([Ok(bytes)]));
+    world.target.stage("t", point, Slot { file: 2, piece: 0 }, &put, content).await.unwrap();
+    (point, Manifest::from_entries(entries), changes)
+}
+
+#[tokio::test]
+async fn a_schema_that_does_more_than_make_its_table_is_never_executed() {
+    let mut world = World::new("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, 'kept');");
+    world.run().await;
+    let made = world._dir.path().join("owned");
+    let ledger = world._dir.path().join("ledger.db");
+    Connection::open(&ledger).unwrap().execute_batch("CREATE TABLE controllers (key)").unwrap();
+    for attack in [
+        format!("CREATE TABLE t (a); COMMIT; ATTACH '{}' AS x; CREATE TABLE x.k (k); BEGIN IMMEDIATE;", made.display()),
+        format!("CREATE TABLE t (a); ATTACH '{}' AS l; INSERT INTO l.controllers VALUES ('mine');", ledger.display()),
+        format!("CREATE TABLE t (a); VACUUM INTO '{}';", made.display()),
+        "CREATE TABLE t (a); CREATE TRIGGER understudy_fence_delete_t BEFORE DELETE ON t WHEN 0 BEGIN SELECT 1; END;".into(),
+        "CREATE TABLE t (a); CREATE TABLE other (a);".into(),
+        "DROP TABLE t;".into(),
+    ] {
+        let (point, manifest, changes) = hostile(&world, &attack).await;
+        world.target.admit("t", &changes, &manifest).await.unwrap();
+        let early = world.target.examine("t", point, &changes).await.expect_err("before the commit");
+        assert_eq!((early.kind, early.object.as_str()), (TroubleKind::Refused, "tables:t"), "{early}");
+        // And where it were committed all the same, by an earlier version.
+        let steps = plan::plan_apply(&Manifest::default(), &changes).unwrap();
+        let late = world.target.apply("t", point, &steps, &manifest, &Phases::default()).await.expect_err("at the apply");
+        assert_eq!((late.kind, late.object.as_str()), (TroubleKind::Refused, "tables:t"), "{late}");
+        assert_eq!(world.target.restore("t", point, &manifest).await.expect_err("by a restore").kind, TroubleKind::Refused);
+        let drill = DrillId(Uuid::now_v7());
+        assert_eq!(world.target.rehearse("t", point, &manifest, drill).await.expect_err("in a drill").kind, TroubleKind::Refused);
+        assert!(!made.exists(), "{attack}");
+        let keys: i64 = Connection::open(&ledger).unwrap().query_row("SELECT count(*) FROM controllers", [], |r| r.get(0)).unwrap();
+        assert_eq!(keys, 0, "{attack}");
+        world.same("SELECT * FROM t");
+        assert!(world.target.fenced("t").await.unwrap().0);
+        world.target.discard("t", point).await.unwrap();
+    }
+    world.sql("INSERT INTO t VALUES (2, 'later')");
+    world.run().await;
+    world.same("SELECT * FROM t");
+}
+
+#[tokio::test]
+async fn no_connection_of_ours_reaches_another_file() {
+    let world = World::new("CREATE TABLE t (id INTEGER PRIMARY KEY)");
+    let other = world._dir.path().join("other.db");
+    for connection in [world.source.reader().unwrap(), world.source.writer().unwrap(), world.source.ordinary().unwrap()] {
+        assert!(connection.execute_batch(&format!("ATTACH '{}' AS x", other.display())).is_err());
+        connection.execute_batch("PRAGMA writable_schema = ON").unwrap();
+        assert!(
+            connection.execute_batch("UPDATE sqlite_schema SET sql = 'x'").is_err(),
+            "the schema is changed by its own statements only"
+        );
+    }
+    assert!(!other.exists());
+}
+
+#[tokio::test]
+async fn tables_with_everything_that_sqlite_has_arrive_and_what_cannot_be_carried_is_refused_by_name() {
+    let mut world = World::new(
+        "CREATE TABLE log (what); CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT CHECK (length(a) < 9) UNIQUE, b AS (upper(a)) STORED);
+         CREATE INDEX t_part ON t (lower(a)) WHERE a IS NOT NULL;
+         CREATE TRIGGER t_log AFTER INSERT ON t BEGIN INSERT INTO log VALUES (new.a || ';'); END; INSERT INTO t (a) VALUES ('x'), ('y');
+         CREATE VIEW v AS SELECT * FROM t; CREATE VIRTUAL TABLE words USING fts5(text);",
+    );
+    world.run().await;
+    world.same("SELECT * FROM t ORDER BY id");
+    world.same("SELECT name, sql FROM sqlite_schema WHERE tbl_name = 't' AND name NOT LIKE 'understudy%' ORDER BY name");
+    let log: i64 =
+        world.target.reader().unwrap().query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'log'", [], |row| row.get(0)).unwrap();
+    assert_eq!(log, 0, "its trigger was made and never fired");
+    for (set, said) in [("v", "view"), ("words", "virtual"), ("words_data", "shadow")] {
+        assert!(world.source.arm(set).await.unwrap_err().to_string().contains(said), "{set}");
     }
 }
