@@ -29,6 +29,8 @@ use understudy::store::agent::Ledger;
 const SILENT: usize = SECURE_PLACES.all() + 100;
 /// Half-sent requests on the route.
 const HALF_SENT: usize = 2_000;
+/// A stranger whose connection is closed opens the next one so much later.
+const RENEWED_AFTER: Duration = Duration::from_millis(250);
 /// How long all of it lasts.
 const FLOOD: Duration = Duration::from_secs(6);
 /// How long anybody with a key, or an application, may be kept waiting.
@@ -67,7 +69,7 @@ impl Flood {
                     drop(tokio::time::timeout(FLOOD, stream.read(&mut [0; 64])).await);
                 }
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(RENEWED_AFTER).await;
         }
     }
 
@@ -81,7 +83,7 @@ impl Flood {
             {
                 drop(tokio::time::timeout(FLOOD, stream.read(&mut [0; 64])).await);
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(RENEWED_AFTER).await;
         }
     }
 
@@ -94,7 +96,7 @@ impl Flood {
             if asked.await.is_ok_and(|answer| answer.status() == 403) {
                 self.proofs.fetch_add(1, Ordering::Relaxed);
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }

@@ -40,6 +40,7 @@ pub fn main() -> ExitCode {
     });
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     crate::protocol::tls::install_provider();
+    crate::protocol::serve::descriptors::raise();
     match carry_out(args) {
         Ok(code) => code,
         Err(trouble) => ExitCode::from(fail(&trouble)),

@@ -172,8 +172,7 @@ impl Places {
 
     /// It ended. Well when it gave way before.
     pub fn leave(&mut self, id: Id) {
-        // An error says that it has no place any more, which is what is wanted.
-        drop(self.move_on(id));
+        self.take_off(id);
     }
 
     /// The stranger that gives way when the system itself has no room.
@@ -189,7 +188,13 @@ impl Places {
 
     /// Takes it off its stage; its source, and a ticket for the next one.
     fn move_on(&mut self, id: Id) -> Result<(Source, u64), NoPlace> {
-        let Seat { source, standing } = self.seats.remove(&id).ok_or(NoPlace::GaveWay)?;
+        let source = self.take_off(id).ok_or(NoPlace::GaveWay)?;
+        Ok((source, self.next()))
+    }
+
+    /// Takes it off its stage; its source, if it has a place.
+    fn take_off(&mut self, id: Id) -> Option<Source> {
+        let Seat { source, standing } = self.seats.remove(&id)?;
         match standing {
             Standing::Silent(ticket) => self.silent.remove(source, ticket, id),
             Standing::Greeted(ticket) => self.greeted.remove(source, ticket, id),
@@ -203,7 +208,7 @@ impl Places {
                 }
             }
         }
-        Ok((source, self.next()))
+        Some(source)
     }
 
     fn give_way(&mut self, out: Option<Id>) -> Option<Id> {
