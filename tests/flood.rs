@@ -229,7 +229,7 @@ fn an_agent_with_too_few_descriptors_says_so_and_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let agent = Agent::local(dir.path(), "east");
     let serve = format!(
-        "ulimit -n 1000; exec {} serve --config {}",
+        "ulimit -n 3000; exec {} serve --config {}",
         env!("CARGO_BIN_EXE_understudy-agent"),
         agent.dir.join("agent.toml").display()
     );
@@ -245,5 +245,5 @@ fn an_agent_with_too_few_descriptors_says_so_and_what_to_do() {
     let told = process.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&told.stderr);
     assert_eq!(told.status.code(), Some(3), "{text}");
-    assert!(text.contains("1000 open files") && text.contains("LimitNOFILE="), "{text}");
+    assert!(text.contains("3000 open files") && text.contains("LimitNOFILE="), "{text}");
 }

@@ -35,10 +35,10 @@ use self::hall::{Hall, Place};
 use self::places::{Limits, NoPlace};
 use super::tls;
 
-/// Places at the HTTPS listener.
-pub const SECURE_PLACES: Limits = Limits { silent: 128, greeted: 128, guests: 4, known: 512, per_key: 64 };
+/// Places at the HTTPS listener. The silent have many: a place lasts until so many others came, and a greeting must come meanwhile.
+pub const SECURE_PLACES: Limits = Limits { silent: 1_024, greeted: 128, guests: 4, known: 512, per_key: 64 };
 /// Places at a listener of plain HTTP, where nobody proves a key.
-pub const PLAIN_PLACES: Limits = Limits { silent: 256, greeted: 0, guests: 0, known: 0, per_key: 0 };
+pub const PLAIN_PLACES: Limits = Limits { silent: 1_024, greeted: 0, guests: 0, known: 0, per_key: 0 };
 /// How long a TLS handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 /// Connections that the system completes while the loop is busy.
@@ -166,6 +166,8 @@ where
                     continue;
                 }
                 hall.admit(address.ip(), &mut tasks, |place| serve(stream, address, place));
+                // It is looked at before the next one comes: what it has sent already saves it from giving way.
+                tokio::task::yield_now().await;
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
