@@ -36,7 +36,7 @@ use self::places::{Limits, NoPlace};
 use super::tls;
 
 /// Places at the HTTPS listener. The silent have many: a place lasts until so many others came, and a greeting must come meanwhile.
-pub const SECURE_PLACES: Limits = Limits { silent: 1_024, greeted: 128, guests: 4, known: 512, per_key: 64 };
+pub const SECURE_PLACES: Limits = Limits { silent: 1_024, greeted: 128, guests: 64, known: 512, per_key: 64 };
 /// Places at a listener of plain HTTP, where nobody proves a key.
 pub const PLAIN_PLACES: Limits = Limits { silent: 1_024, greeted: 0, guests: 0, known: 0, per_key: 0 };
 /// How long a TLS handshake may take.
