@@ -12,12 +12,12 @@ use agents::{Console, StoppedAgent, TestAgent, decision, eventually, pair_up, po
 use chrono::TimeDelta;
 use understudy::domain::switchover::machine::Decision;
 use understudy::domain::{Epoch, Identity, InstructionId, Term, TroubleKind};
-use understudy::protocol::enrol::EnrolCode;
+use understudy::protocol::enrol::{EnrolCode, EnrolRequest};
 use understudy::protocol::{
     AgentApi, AnswerState, DemoteOrder, Instruction, MAX_BODY_BYTES, Order, Outcome, PromoteOrder, StorePoliciesOrder, enrol,
 };
 use understudy::route::Choice;
-use understudy::store::agent::{CodePurpose, MAX_CODE_ATTEMPTS};
+use understudy::store::agent::CodePurpose;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_enrols_once_and_pins_both_keys() {
@@ -39,14 +39,63 @@ async fn a_wrong_or_expired_code_enrols_nobody() {
     agent.clock.step(TimeDelta::minutes(15));
     assert_eq!(enrol(&agent.address(), &code, console.key.clone()).await.unwrap_err().kind, TroubleKind::Refused);
 
-    let code = agent.code(CodePurpose::Enrol);
-    for _ in 0..MAX_CODE_ATTEMPTS {
-        let wrong = EnrolCode::draw().unwrap();
-        assert_eq!(enrol(&agent.address(), &wrong, console.key.clone()).await.unwrap_err().kind, TroubleKind::Refused);
-    }
-    let void = enrol(&agent.address(), &code, console.key.clone()).await.unwrap_err();
-    assert_eq!(void.kind, TroubleKind::Refused, "the right code is void after too many wrong ones");
+    agent.code(CodePurpose::Enrol);
+    let wrong = EnrolCode::draw().unwrap();
+    assert_eq!(enrol(&agent.address(), &wrong, console.key.clone()).await.unwrap_err().kind, TroubleKind::Refused);
     assert_eq!(console.client(&agent).status().await.unwrap_err().kind, TroubleKind::Refused, "nobody was enrolled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_wrong_proofs_take_the_code_from_nobody() {
+    let agent = TestAgent::start("east").await;
+    let code = agent.code(CodePurpose::Adopt);
+    let strangers = [Console::new(), Console::new()];
+    for n in 0..100 {
+        let stranger = &strangers[n % 2];
+        let request = EnrolRequest { controller_key: stranger.key.fingerprint().to_owned(), proof: "00".repeat(32) };
+        let client = stranger.client(&agent);
+        let answer = client.http().post(format!("{}/v1/enrol", client.base())).json(&request).send().await.unwrap();
+        assert_eq!(answer.status(), 403);
+    }
+    let console = Console::new();
+    enrol(&agent.address(), &code, console.key.clone()).await.expect("the right code is still good");
+    assert!(console.client(&agent).status().await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_whether_a_code_is_out() {
+    let agent = TestAgent::start("east").await;
+    let wrong = async || enrol(&agent.address(), &EnrolCode::draw().unwrap(), Console::new().key).await.unwrap_err();
+    let none = wrong().await;
+    agent.code(CodePurpose::Enrol);
+    assert_eq!(wrong().await, none);
+    agent.clock.step(TimeDelta::minutes(15));
+    assert_eq!(wrong().await, none);
+}
+
+/// Another process writes the ledger of an agent that serves: `understudy-agent` with a word of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_another_process_takes_away_is_refused_from_the_next_request_on() {
+    let agent = TestAgent::start("east").await;
+    let console = Console::enrolled(&agent).await;
+    // One client, whose connection stays open.
+    let client = console.client(&agent);
+    client.status().await.unwrap();
+    let beside = rusqlite::Connection::open(understudy::agent::ledger_path(&agent.state())).unwrap();
+    assert_eq!(beside.execute("DELETE FROM controllers WHERE key = ?1", [console.key.fingerprint()]).unwrap(), 1);
+    assert_eq!(client.status().await.unwrap_err().kind, TroubleKind::Refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_is_heard_for_a_few_bytes_only() {
+    let agent = TestAgent::start("east").await;
+    let client = Console::new().client(&agent);
+    let send = async |bytes: usize| {
+        let body = format!("\"{}\"", "x".repeat(bytes));
+        client.http().post(format!("{}/v1/enrol", client.base())).body(body).send().await.unwrap().text().await.unwrap()
+    };
+    assert!(send(4_000).await.contains("not understood"));
+    assert!(send(5_000).await.contains("larger"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

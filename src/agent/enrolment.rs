@@ -8,7 +8,7 @@ use super::jobs::Site;
 use crate::domain::{Trouble, TroubleKind};
 use crate::protocol::enrol::{EnrolCode, ProofOf, is_proof, proof};
 use crate::protocol::{EnrolReply, EnrolRequest};
-use crate::store::agent::{CodeCheck, CodePurpose, Ledger};
+use crate::store::agent::{CodeCheck, CodeKey, CodePurpose, Ledger};
 
 /// How long a code may be used.
 pub const CODE_MINUTES: i64 = 15;
@@ -27,31 +27,54 @@ pub fn issue_code(state: &Path, purpose: CodePurpose, now: DateTime<Utc>) -> Res
     Ok((code, expires_at))
 }
 
-/// Judges a controller's proof. `shown` is the key that its certificate proved, `own` ours.
-pub fn enrol(site: &Site, place: &str, own: &str, shown: &str, request: &EnrolRequest) -> Result<EnrolReply, Trouble> {
-    let object = format!("agent {}", site.cluster);
-    if request.controller_key != shown {
-        return Err(Trouble::new(TroubleKind::Refused, object, "the certificate shows another key than the request names")
-            .next("somebody may stand between; check the address"));
+/// What the agent judges a proof by: `shown` is the key that the controller's certificate proved, `own` ours.
+pub struct Judged<'a> {
+    /// The agent.
+    pub object: &'a str,
+    /// Our key.
+    pub own: &'a str,
+    /// The controller's key.
+    pub shown: &'a str,
+}
+
+impl Judged<'_> {
+    /// Whether the proof is right by the code in memory, without a word to the ledger. The request must be that of the key that is shown.
+    pub fn is_right(&self, code: Option<&CodeKey>, now: DateTime<Utc>, request: &EnrolRequest) -> Result<bool, Trouble> {
+        if request.controller_key != self.shown {
+            return Err(Trouble::new(TroubleKind::Refused, self.object, "the certificate shows another key than the request names")
+                .next("somebody may stand between; check the address"));
+        }
+        let good = code.filter(|code| now < code.expires_at);
+        // Without a code the work is the same, so that the time it takes says nothing.
+        let key = good.map_or([0; 32], |code| code.key);
+        let fits = is_proof(&request.proof, &key, ProofOf::Controller, self.shown, self.own);
+        Ok(fits && good.is_some())
     }
+
+    /// The one answer to a proof that is not right. It does not tell whether a code is out.
+    pub fn refusal(&self, too_many: bool) -> Trouble {
+        if too_many {
+            return Trouble::new(TroubleKind::Refused, self.object, "too many wrong codes were tried here within a second")
+                .next("check the code and try again; the right one is taken at any time");
+        }
+        Trouble::new(TroubleKind::Refused, self.object, "the code is wrong, used or expired, or none was issued")
+            .next("type it as it was printed, or run `understudy-agent enrol` on the agent's host for a new one")
+    }
+}
+
+/// Uses the code up and makes the controller known, if its proof is still right.
+pub fn enrol(site: &Site, place: &str, judged: &Judged<'_>, request: &EnrolRequest) -> Result<EnrolReply, Trouble> {
     let mut answer = String::new();
-    let check = site.ledger.redeem_code(site.clock.now(), shown, |code| {
-        answer = proof(code, ProofOf::Agent, own, shown);
-        is_proof(&request.proof, code, ProofOf::Controller, shown, own)
+    let check = site.ledger.redeem_code(site.clock.now(), judged.shown, |code| {
+        answer = proof(code, ProofOf::Agent, judged.own, judged.shown);
+        is_proof(&request.proof, code, ProofOf::Controller, judged.shown, judged.own)
     })?;
-    let next = "run `understudy-agent enrol` on the agent's host for a new code";
     match check {
         CodeCheck::Accepted(purpose) => {
-            tracing::warn!(controller = shown, ?purpose, "controller enrolled");
+            tracing::warn!(controller = judged.shown, ?purpose, "controller enrolled");
             Ok(EnrolReply { cluster: site.cluster.clone(), site: place.to_owned(), proof: answer, term: site.ledger.term()? })
         }
-        CodeCheck::NoCode => {
-            Err(Trouble::new(TroubleKind::Refused, object, "no code is valid: none was issued, or it is used or expired").next(next))
-        }
-        CodeCheck::Wrong(0) => {
-            Err(Trouble::new(TroubleKind::Refused, object, "the code is wrong, and void after too many attempts").next(next))
-        }
-        CodeCheck::Wrong(left) => Err(Trouble::new(TroubleKind::Refused, object, format!("the code is wrong; {left} attempts are left"))
-            .next("type it as it was printed; if it was, somebody may stand between")),
+        // It was used up, replaced or expired in this instant.
+        CodeCheck::NoCode | CodeCheck::Wrong => Err(judged.refusal(false)),
     }
 }

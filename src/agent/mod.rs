@@ -2,7 +2,7 @@
 //!
 //! HTTPS server → instruction ledger (epoch, term, id checked; durable) → jobs → components.
 
-mod accept;
+mod attempts;
 mod check;
 pub mod clearance;
 pub mod clock;
@@ -10,6 +10,7 @@ pub mod config;
 mod enrolment;
 pub mod guard;
 pub mod jobs;
+mod known;
 mod links;
 mod local;
 mod manager;

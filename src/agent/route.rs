@@ -1,4 +1,5 @@
-//! The agent's route: plain HTTP, read-only, for applications and load balancers (see [`crate::protocol::route`]).
+//! The agent's route: plain HTTP, read-only, for applications and load balancers (see [`crate::protocol::route`]). It answers from memory
+//! ([`super::known`]), a request a connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use tokio::task::spawn_blocking;
 
 use super::server::App;
 use super::status;
@@ -54,13 +54,12 @@ async fn active(State(app): State<Arc<App>>, Path((pair, service)): Path<(PairNa
 }
 
 async fn ask(app: Arc<App>, pair: PairName, service: ServiceName) -> Result<RouteReply, Response> {
-    let object = format!("pair {pair}");
-    let asked = spawn_blocking(move || status::route(&app.site, &app.views, &pair, &service)).await;
-    let trouble = match asked {
-        Ok(Ok(Some(reply))) => return Ok(reply),
-        Ok(Ok(None)) => Trouble::new(TroubleKind::NotFound, object, "this agent is no member of the pair"),
-        Ok(Err(trouble)) => trouble,
-        Err(e) => Trouble::new(TroubleKind::Failed, object, e),
+    let trouble = match app.memory.now().await {
+        Ok(known) => match known.pair(&pair) {
+            Some(of_pair) => return Ok(status::route(&app.site, &app.views, of_pair, &service)),
+            None => Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "this agent is no member of the pair"),
+        },
+        Err(trouble) => trouble,
     };
     let status = StatusCode::from_u16(http_status(trouble.kind)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Err((status, Json(trouble)).into_response())

@@ -7,19 +7,17 @@
 use std::fs::{File, TryLockError};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum_server::Handle;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use hyper_util::rt::TokioTimer;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::accept::PinAcceptor;
+use super::attempts::Attempts;
 use super::clock::Clock;
 use super::config::AgentConfig;
 use super::jobs::{Site, ThawGuard, commit, drill, gate};
+use super::known::Memory;
 use super::links::Links;
 use super::manager::Manager;
 use super::server::{self, App};
@@ -28,17 +26,14 @@ use super::views::Views;
 use super::{enrolment, local, open, peer, route};
 use crate::domain::{Trouble, TroubleKind};
 use crate::protocol::host;
+use crate::protocol::serve::{self, PLAIN_PLACES, SECURE_PLACES, STOP_LIMIT, descriptors};
 use crate::protocol::tls::{self, OwnKey};
 use crate::store::agent::Ledger;
 
-/// How long a peer may take for the head of a request.
-const HEADER_LIMIT: Duration = Duration::from_secs(10);
-/// A silent HTTP/2 connection is asked this often whether it is still there.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How long committed points are waited for before the agent serves.
 const FINISH_LIMIT: Duration = Duration::from_secs(20);
-/// How long requests under way may take when the agent stops.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// Open files beside connections: the ledger, components and their connections, pieces on their way.
+const FILES: usize = 512;
 
 /// An agent that serves. Dropped, it goes on serving; [`RunningAgent::stop`] ends it.
 pub struct RunningAgent {
@@ -46,7 +41,6 @@ pub struct RunningAgent {
     route_address: SocketAddr,
     own: Arc<OwnKey>,
     manager: Arc<Manager>,
-    handle: Handle<SocketAddr>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     /// One agent a state folder.
@@ -72,7 +66,6 @@ impl RunningAgent {
     /// Ends it: jobs are interrupted, requests under way get a few seconds.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.handle.graceful_shutdown(Some(STOP_LIMIT));
         self.manager.stopped().await;
         for task in self.tasks {
             // A task that ended early has said why in the log.
@@ -93,12 +86,15 @@ pub async fn serve(config: AgentConfig, clock: Arc<dyn Clock>) -> Result<Running
 /// The same with a guard that thaws should this process die.
 pub async fn serve_guarded(config: AgentConfig, clock: Arc<dyn Clock>, thaw_guard: Option<ThawGuard>) -> Result<RunningAgent, Trouble> {
     tls::install_provider();
+    descriptors::ensure((SECURE_PLACES.all() + PLAIN_PLACES.all() + FILES) as u64)?;
     config.prepare_state()?;
     let lock = lock_state(&config.state)?;
     let (listener, route_listener) = (listen(config.listen)?, listen(config.route_listen()?)?);
     let (address, route_address) = (bound(&listener)?, bound(&route_listener)?);
     let own = OwnKey::load_or_create(&config.state, config.name.as_str(), clock.now())?;
-    let ledger = Ledger::open(&enrolment::ledger_path(&config.state))?;
+    let ledger_path = enrolment::ledger_path(&config.state);
+    let ledger = Ledger::open(&ledger_path)?;
+    let memory = Arc::new(Memory::open(&ledger_path)?);
     ledger.begin_start()?;
     let interrupted = ledger.interrupt_running(clock.now())?;
     let components = open::components(&config)?;
@@ -119,16 +115,18 @@ pub async fn serve_guarded(config: AgentConfig, clock: Arc<dyn Clock>, thaw_guar
         peer_address: config.advertise.clone().unwrap_or_default(),
         route_address: config.advertise_route.clone().unwrap_or_else(|| route_address.to_string()),
     };
-    let app = Arc::new(App { site: site.clone(), manager: manager.clone(), views: views.clone(), own: own.clone(), facts });
-    let handle = Handle::new();
+    let (site_too, manager_too, views_too, own_too) = (site.clone(), manager.clone(), views.clone(), own.clone());
+    let attempts = Mutex::new(Attempts::default());
+    let app = App { site: site_too, manager: manager_too, views: views_too, own: own_too, facts, memory, attempts };
+    let app = Arc::new(app);
     let tasks = vec![
-        tokio::spawn(https(listener, app.clone(), handle.clone())?),
+        tokio::spawn(https(listener, app.clone(), stop.clone())?),
         tokio::spawn(plain(route_listener, app, stop.clone())?),
         tokio::spawn(local::watch(site.clone(), own.clone(), views.clone(), stop.clone())),
         tokio::spawn(peer::watch(site, links, views, stop.clone())),
     ];
     tracing::info!(%address, %route_address, "serving");
-    Ok(RunningAgent { address, route_address, own, manager, handle, stop, tasks, lock })
+    Ok(RunningAgent { address, route_address, own, manager, stop, tasks, lock })
 }
 
 /// Finishes committed points before serving; one whose component hangs is finished beside serving.
@@ -171,29 +169,28 @@ fn bound(listener: &TcpListener) -> Result<SocketAddr, Trouble> {
     listener.local_addr().map_err(|e| Trouble::new(TroubleKind::Failed, "listener", e))
 }
 
-fn https(listener: TcpListener, app: Arc<App>, handle: Handle<SocketAddr>) -> Result<impl Future<Output = ()>, Trouble> {
-    let config = RustlsConfig::from_config(Arc::new(tls::server_config(app.own.clone())?));
-    let acceptor = PinAcceptor::new(RustlsAcceptor::new(config).handshake_timeout(HEADER_LIMIT));
-    let mut server =
-        axum_server::from_tcp(listener).map_err(|e| Trouble::new(TroubleKind::Failed, "listener", e))?.acceptor(acceptor).handle(handle);
-    let http = server.http_builder();
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
-    http.http2().timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(HEADER_LIMIT);
-    let service = server::router(app).into_make_service();
-    Ok(async move {
-        if let Err(e) = server.serve(service).await {
-            tracing::error!(error = %e, "the agent's server ended");
+fn https(listener: TcpListener, app: Arc<App>, stop: CancellationToken) -> Result<impl Future<Output = ()>, Trouble> {
+    let (listener, config) = (for_tokio(listener)?, tls::server_config(app.own.clone())?);
+    let memory = app.memory.clone();
+    let known = move |key: Arc<str>| {
+        let memory = memory.clone();
+        async move {
+            match memory.now().await {
+                Ok(known) => Some(known.holds(&key)),
+                Err(trouble) => {
+                    tracing::warn!(%trouble, "who calls cannot be looked up");
+                    None
+                }
+            }
         }
-    })
+    };
+    Ok(serve::secure(listener, config, server::router(app), known, stop))
 }
 
 fn plain(listener: TcpListener, app: Arc<App>, stop: CancellationToken) -> Result<impl Future<Output = ()>, Trouble> {
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(|e| Trouble::new(TroubleKind::Failed, "route listener", e))?;
-    let service = route::router(app);
-    Ok(async move {
-        let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(e) = served {
-            tracing::error!(error = %e, "the route's server ended");
-        }
-    })
+    Ok(serve::plain(for_tokio(listener)?, route::router(app), stop))
+}
+
+fn for_tokio(listener: TcpListener) -> Result<tokio::net::TcpListener, Trouble> {
+    tokio::net::TcpListener::from_std(listener).map_err(|e| Trouble::new(TroubleKind::Failed, "listener", e))
 }

@@ -1,12 +1,12 @@
 //! The agent's HTTPS server: who asks, what they may ask, how much and how long.
 //!
 //! ```text
-//! TLS (key proven) ─ connection limit ─ role (controller, peer) ─ body limit ─ handler ─ ledger, views, manager
+//! TLS (key proven), a place ([`serve`](crate::protocol::serve)) ─ role, from memory ─ body limit ─ handler ─ ledger, views, manager
 //! ```
 //! Every refusal is a `Trouble` with the status of its kind, and changes nothing.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -21,15 +21,17 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::spawn_blocking;
 
-use super::accept::Caller;
-use super::enrolment;
+use super::attempts::Attempts;
+use super::enrolment::{self, Judged};
 use super::jobs::Site;
+use super::known::{Memory, Who};
 use super::manager::Manager;
 use super::status::{self, Facts};
 use super::views::Views;
 use crate::components::Component;
 use crate::domain::{ComponentName, DataSetName, InstructionId, Trouble, TroubleKind};
 use crate::protocol::http::Refusal;
+use crate::protocol::serve::Caller;
 use crate::protocol::tls::OwnKey;
 use crate::protocol::{AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records};
 use crate::transfer::{self, PeerOf};
@@ -41,6 +43,8 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 const USERS_LIMIT: Duration = Duration::from_secs(60);
 /// The largest list of user data that a peer may send.
 const MAX_USERS_BYTES: usize = 32 << 20;
+/// The largest request to enrol: it comes from somebody whom nobody knows.
+const MAX_ENROL_BYTES: usize = 4 << 10;
 /// The longest long poll.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
@@ -56,6 +60,10 @@ pub struct App {
     pub own: Arc<OwnKey>,
     /// What never changes.
     pub facts: Facts,
+    /// Whom we know, and what applications are told.
+    pub memory: Arc<Memory>,
+    /// Wrong proofs of a code.
+    pub attempts: Mutex<Attempts>,
 }
 
 type Shared = State<Arc<App>>;
@@ -73,7 +81,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(role(Allowed::Controller));
     let both = Router::new().route("/v1/status", get(tell_status)).route("/v1/clock", get(clock)).layer(role(Allowed::Both));
     let small = Router::new()
-        .route("/v1/enrol", post(enrol))
+        .route("/v1/enrol", post(enrol).layer(DefaultBodyLimit::max(MAX_ENROL_BYTES)))
         .merge(controller)
         .merge(both)
         .layer(middleware::from_fn_with_state(REQUEST_LIMIT, limit_time))
@@ -110,21 +118,7 @@ async fn check_role(
     let key = caller
         .key()
         .ok_or_else(|| Trouble::new(TroubleKind::Refused, &object, "the caller shows no certificate").next("enrol with a code first"))?;
-    let key = key.to_owned();
-    let (controller, peer) = off_thread({
-        let (site, key) = (app.site.clone(), key.clone());
-        move || {
-            let controller = site.ledger.controllers()?.iter().any(|known| known.key == key);
-            let pairs = site.ledger.pairs()?.into_iter().filter(|pair| pair.peer.key == key).collect::<Vec<_>>();
-            let peer = pairs.first().map(|first| first.peer.cluster.clone());
-            let peer = peer.map(|cluster| PeerOf {
-                pairs: pairs.into_iter().filter(|pair| pair.peer.cluster == cluster).map(|pair| pair.pair).collect(),
-                cluster,
-            });
-            Ok((controller, peer))
-        }
-    })
-    .await?;
+    let Who { controller, peer, .. } = app.memory.now().await?.who(key);
     let may = match allowed {
         Allowed::Controller => controller,
         Allowed::Peer => peer.is_some(),
@@ -140,7 +134,7 @@ async fn check_role(
             .into());
     }
     if controller {
-        request.extensions_mut().insert(ControllerKey(key));
+        request.extensions_mut().insert(ControllerKey(key.to_owned()));
     }
     if let Some(peer) = peer {
         request.extensions_mut().insert(peer);
@@ -180,7 +174,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let body = Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
             let reason = match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => format!("the body is larger than {MAX_BODY_BYTES} bytes"),
+                StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than this endpoint takes".to_owned(),
                 _ => "the body could not be read".to_owned(),
             };
             Trouble::new(TroubleKind::Invalid, "request", reason)
@@ -195,8 +189,29 @@ async fn enrol(State(app): Shared, Extension(caller): Extension<Caller>, Body(re
     let shown = caller.key().map(str::to_owned).ok_or_else(|| {
         Trouble::new(TroubleKind::Refused, format!("agent {}", app.site.cluster), "the caller shows no certificate to enrol")
     })?;
-    let reply = off_thread(move || enrolment::enrol(&app.site, &app.facts.site, app.own.fingerprint(), &shown, &request)).await?;
-    Ok(Json(reply))
+    let object = format!("agent {}", app.site.cluster);
+    let known = app.memory.now().await?;
+    let judged = Judged { object: &object, own: app.own.fingerprint(), shown: &shown };
+    if !judged.is_right(known.code.as_ref(), app.site.clock.now(), &request)? {
+        let now = Duration::from_nanos(u64::try_from(app.views.monotonic_ns()).unwrap_or_default());
+        let verdict = app.attempts.lock().unwrap_or_else(PoisonError::into_inner).wrong(now, caller.address().ip());
+        if let Some(line) = verdict.line {
+            tracing::warn!("wrong enrolment codes were tried: {line}");
+        }
+        return Err(judged.refusal(verdict.too_many).into());
+    }
+    // Whoever has the code is no stranger any more, and is not made to give way while the ledger is written.
+    caller
+        .rise()
+        .map_err(|_| Trouble::new(TroubleKind::Unreachable, &object, "other connections took the place of this one").next("try again"))?;
+    let reply = off_thread({
+        let (app, object) = (app.clone(), object.clone());
+        move || {
+            let judged = Judged { object: &object, own: app.own.fingerprint(), shown: &shown };
+            enrolment::enrol(&app.site, &app.facts.site, &judged, &request)
+        }
+    });
+    Ok(Json(reply.await?))
 }
 
 async fn instruct(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::jobs::Site;
 use super::serving;
 use super::views::Views;
-use crate::domain::{PairName, ServiceName, Trouble};
+use crate::domain::{Service, ServiceName, Trouble};
 use crate::protocol::route::RouteReply;
 use crate::protocol::tls::OwnKey;
 use crate::protocol::{AgentStatus, PROTOCOL_VERSION, PairRecord, PairStatus, Records, ServiceStatus};
@@ -84,12 +84,11 @@ pub fn records(site: &Site, controller: &str) -> Result<Records, Trouble> {
     Ok(Records { cluster: site.cluster.clone(), pairs: pairs.map(record).collect::<Result<_, Trouble>>()? })
 }
 
-/// The route as this agent knows it; `None` when it is no member of the pair.
-pub fn route(site: &Site, views: &Views, pair: &PairName, service: &ServiceName) -> Result<Option<RouteReply>, Trouble> {
-    let Some(facts) = site.ledger.pair(pair)? else { return Ok(None) };
-    let policy = site.ledger.policies(pair)?.into_iter().find(|policy| policy.name == *service);
+/// The route as this agent knows it, from a pair's facts and policies in memory.
+pub fn route(site: &Site, views: &Views, (facts, policies): &(PairFacts, Vec<Service>), service: &ServiceName) -> RouteReply {
+    let policy = policies.iter().find(|policy| policy.name == *service);
     let mut reply = RouteReply {
-        pair: pair.clone(),
+        pair: facts.pair.clone(),
         service: service.clone(),
         says: site.cluster.clone(),
         claim: facts.claim,
@@ -99,9 +98,9 @@ pub fn route(site: &Site, views: &Views, pair: &PairName, service: &ServiceName)
     };
     let Some(policy) = policy else {
         reply.reason = format!("the pair has no service {service}");
-        return Ok(Some(reply));
+        return reply;
     };
-    match serving::active(&facts, &policy, &site.cluster) {
+    match serving::active(facts, policy, &site.cluster) {
         Ok(active) => {
             if active == site.cluster {
                 reply.components = views.own().0.into_iter().map(|c| (c.name.to_string(), c.address)).collect();
@@ -110,5 +109,5 @@ pub fn route(site: &Site, views: &Views, pair: &PairName, service: &ServiceName)
         }
         Err(reason) => reply.reason = reason,
     }
-    Ok(Some(reply))
+    reply
 }

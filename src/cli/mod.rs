@@ -39,6 +39,7 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     terminal::log::init(if matches!(args.command, Some(Command::Engine { .. })) { "info" } else { "error" });
     crate::protocol::tls::install_provider();
+    crate::protocol::serve::descriptors::raise();
     match carry_out(args) {
         Ok(code) => code,
         Err(trouble) => ExitCode::from(fail(&trouble)),

@@ -1,6 +1,6 @@
 //! The engine's own route over plain HTTP: what it knows of the agents' claims, for applications that can reach it.
 //!
-//! It repeats what agents told, says nothing while no agent that counts was heard lately, and is never a health check for one cluster.
+//! It goes by the same accept loop as the agents' routes. It repeats what agents told, says nothing while no agent that counts was heard lately, and is never a health check for one cluster.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,9 +11,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::{PairName, ServiceName, Trouble, TroubleKind};
 use crate::protocol::route::RouteReply;
+use crate::protocol::serve;
 
 use super::engine::Engine;
 use super::model::PairModel;
@@ -31,9 +33,8 @@ pub(super) async fn bind(address: &str) -> Result<TcpListener, Trouble> {
 pub(super) async fn serve(engine: Arc<Engine>, listener: TcpListener) {
     let router =
         Router::new().route("/v1/route/{pair}/{service}", get(answer)).route("/v1/active/{pair}/{service}", get(answer)).with_state(engine);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::warn!(%error, "the route ended");
-    }
+    // The engine ends its tasks itself.
+    serve::plain(listener, router, CancellationToken::new()).await;
 }
 
 async fn answer(State(engine): State<Arc<Engine>>, Path((pair, service)): Path<(String, String)>) -> Response {

@@ -27,6 +27,7 @@ mod instruction;
 mod leftovers;
 mod reversal;
 pub mod route;
+pub mod serve;
 mod status;
 pub mod tls;
 

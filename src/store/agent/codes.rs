@@ -15,9 +15,6 @@ CREATE TABLE codes(one INTEGER PRIMARY KEY CHECK(one = 1), purpose TEXT NOT NULL
     expires_at INTEGER NOT NULL, attempts INTEGER NOT NULL) STRICT;
 ";
 
-/// Wrong proofs after which an enrolment code is void.
-pub const MAX_CODE_ATTEMPTS: u32 = 5;
-
 /// What a code allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,10 +30,19 @@ pub enum CodePurpose {
 pub enum CodeCheck {
     /// Right: the code is used up and the controller is known.
     Accepted(CodePurpose),
-    /// There is no code, or it is used, expired, or void after too many wrong proofs.
+    /// There is no code, or it is used or expired.
     NoCode,
-    /// Wrong; so many attempts are left.
-    Wrong(u32),
+    /// Wrong. The code stays good: a stranger's guesses must not take it from the person who has it.
+    Wrong,
+}
+
+/// The present code as the agent keeps it. A secret: it has no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CodeKey {
+    /// What both ends hash with.
+    pub key: [u8; 32],
+    /// From when on it is good for nothing.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// A controller's pinned key.
@@ -69,6 +75,15 @@ impl Ledger {
         })
     }
 
+    /// The present code, also an expired one.
+    pub fn code(&self) -> Result<Option<CodeKey>, Trouble> {
+        self.read(|c| {
+            let code = c
+                .query_row("SELECT key, expires_at FROM codes", [], |r| Ok(CodeKey { key: r.get(0)?, expires_at: from_micros(r.get(1)?) }));
+            Ok(code.optional()?)
+        })
+    }
+
     /// Judges the proof of the present code and, when `is_right` says so, uses the code up and makes the controller known, all in one.
     pub fn redeem_code(
         &self,
@@ -78,19 +93,17 @@ impl Ledger {
     ) -> Result<CodeCheck, Trouble> {
         self.write(|t| {
             let code = t
-                .query_row("SELECT purpose, key, expires_at, attempts FROM codes", [], |r| {
-                    Ok((r.get::<_, String>(0)?, r.get::<_, [u8; 32]>(1)?, from_micros(r.get(2)?), r.get::<_, u32>(3)?))
+                .query_row("SELECT purpose, key, expires_at FROM codes", [], |r| {
+                    Ok((r.get::<_, String>(0)?, r.get::<_, [u8; 32]>(1)?, from_micros(r.get(2)?)))
                 })
                 .optional()?;
-            let Some((purpose, key, expires_at, attempts)) = code else { return Ok(CodeCheck::NoCode) };
+            let Some((purpose, key, expires_at)) = code else { return Ok(CodeCheck::NoCode) };
             if now >= expires_at {
                 t.execute("DELETE FROM codes", [])?;
                 return Ok(CodeCheck::NoCode);
             }
             if !is_right(&key) {
-                let left = MAX_CODE_ATTEMPTS.saturating_sub(attempts + 1);
-                t.execute(if left == 0 { "DELETE FROM codes" } else { "UPDATE codes SET attempts = attempts + 1" }, [])?;
-                return Ok(CodeCheck::Wrong(left));
+                return Ok(CodeCheck::Wrong);
             }
             let purpose = from_json(&purpose)?;
             t.execute("DELETE FROM codes", [])?;

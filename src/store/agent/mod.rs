@@ -4,6 +4,7 @@
 //! [`Ledger`] through its private `read` and `write`; its schema is one line in `MIGRATIONS`.
 
 mod captures;
+mod changes;
 mod codes;
 mod drills;
 mod identity;
@@ -26,7 +27,8 @@ use serde::de::DeserializeOwned;
 use crate::domain::{Trouble, TroubleKind};
 
 pub use captures::{CaptureRow, CaptureState};
-pub use codes::{CodeCheck, CodePurpose, ControllerRecord, MAX_CODE_ATTEMPTS};
+pub use changes::ChangeWatch;
+pub use codes::{CodeCheck, CodeKey, CodePurpose, ControllerRecord};
 pub use drills::DrillRow;
 pub use identity::{FenceState, PairFacts};
 pub use instructions::{Admission, AdmissionFacts, InstructionRecord, InstructionState};
