@@ -1,6 +1,7 @@
 //! New connections: at most so many, each with the key that its certificate proved.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ const MAX_CONNECTIONS: usize = 512;
 #[derive(Clone)]
 pub struct Caller {
     key: Option<Arc<str>>,
+    name: Arc<str>,
+    address: SocketAddr,
     /// Given back when the connection ends.
     _place: Arc<OwnedSemaphorePermit>,
 }
@@ -30,6 +33,16 @@ impl Caller {
     /// The proven key, SHA-256 of its SubjectPublicKeyInfo in hex.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
+    }
+
+    /// What its certificate calls it: a label for people that proves nothing.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it calls from.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 
@@ -58,10 +71,12 @@ impl<S: Send + 'static> Accept<TcpStream, S> for PinAcceptor {
         Box::pin(async move {
             let place = place.map_err(|_| io::Error::other("too many connections"))?;
             stream.set_nodelay(true)?;
+            let address = stream.peer_addr()?;
             let (stream, service) = tls.accept(stream, service).await?;
             let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
             let key = shown.map(|certificate| tls::fingerprint(certificate)).transpose().map_err(io::Error::other)?;
-            let caller = Caller { key: key.map(Arc::from), _place: Arc::new(place) };
+            let name = shown.and_then(|certificate| tls::common_name(certificate)).unwrap_or_default();
+            let caller = Caller { key: key.map(Arc::from), name: name.into(), address, _place: Arc::new(place) };
             Ok((stream, Extension(caller).layer(service)))
         })
     }

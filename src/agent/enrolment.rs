@@ -8,7 +8,7 @@ use super::jobs::Site;
 use crate::domain::{Trouble, TroubleKind};
 use crate::protocol::enrol::{EnrolCode, ProofOf, is_proof, proof};
 use crate::protocol::{EnrolReply, EnrolRequest};
-use crate::store::agent::{CodeCheck, CodePurpose, Ledger};
+use crate::store::agent::{CodeCheck, CodePurpose, Ledger, NewController};
 
 /// How long a code may be used.
 pub const CODE_MINUTES: i64 = 15;
@@ -27,23 +27,24 @@ pub fn issue_code(state: &Path, purpose: CodePurpose, now: DateTime<Utc>) -> Res
     Ok((code, expires_at))
 }
 
-/// Judges a controller's proof. `shown` is the key that its certificate proved, `own` ours.
-pub fn enrol(site: &Site, place: &str, own: &str, shown: &str, request: &EnrolRequest) -> Result<EnrolReply, Trouble> {
+/// Judges a controller's proof. `caller` has the key that its certificate proved, `own` is ours.
+pub fn enrol(site: &Site, place: &str, own: &str, caller: NewController<'_>, request: &EnrolRequest) -> Result<EnrolReply, Trouble> {
+    let shown = caller.key;
     let object = format!("agent {}", site.cluster);
     if request.controller_key != shown {
         return Err(Trouble::new(TroubleKind::Refused, object, "the certificate shows another key than the request names")
             .next("somebody may stand between; check the address"));
     }
     let mut answer = String::new();
-    let check = site.ledger.redeem_code(site.clock.now(), shown, |code| {
+    let check = site.ledger.redeem_code(site.clock.now(), caller, |code| {
         answer = proof(code, ProofOf::Agent, own, shown);
         is_proof(&request.proof, code, ProofOf::Controller, shown, own)
     })?;
     let next = "run `understudy-agent enrol` on the agent's host for a new code";
     match check {
         CodeCheck::Accepted(purpose) => {
-            tracing::warn!(controller = shown, ?purpose, "controller enrolled");
-            Ok(EnrolReply { cluster: site.cluster.clone(), site: place.to_owned(), proof: answer, term: site.ledger.term()? })
+            tracing::warn!(controller = shown, from = caller.address, ?purpose, "controller enrolled");
+            Ok(EnrolReply { cluster: site.cluster.clone(), site: place.to_owned(), proof: answer, term: site.ledger.term(Some(shown))? })
         }
         CodeCheck::NoCode => {
             Err(Trouble::new(TroubleKind::Refused, object, "no code is valid: none was issued, or it is used or expired").next(next))

@@ -16,6 +16,7 @@ mod manager;
 mod open;
 pub mod peer;
 mod route;
+mod seen;
 mod serve;
 mod server;
 pub mod serving;

@@ -22,10 +22,11 @@ use super::config::AgentConfig;
 use super::jobs::{Site, ThawGuard, commit, drill, gate};
 use super::links::Links;
 use super::manager::Manager;
+use super::seen::Seen;
 use super::server::{self, App};
 use super::status::Facts;
 use super::views::Views;
-use super::{enrolment, local, open, peer, route};
+use super::{enrolment, local, open, peer, route, seen};
 use crate::domain::{Trouble, TroubleKind};
 use crate::protocol::host;
 use crate::protocol::tls::{self, OwnKey};
@@ -119,12 +120,15 @@ pub async fn serve_guarded(config: AgentConfig, clock: Arc<dyn Clock>, thaw_guar
         peer_address: config.advertise.clone().unwrap_or_default(),
         route_address: config.advertise_route.clone().unwrap_or_else(|| route_address.to_string()),
     };
-    let app = Arc::new(App { site: site.clone(), manager: manager.clone(), views: views.clone(), own: own.clone(), facts });
+    let seen = Arc::new(Seen::default());
+    let app =
+        Arc::new(App { site: site.clone(), manager: manager.clone(), views: views.clone(), own: own.clone(), facts, seen: seen.clone() });
     let handle = Handle::new();
     let tasks = vec![
         tokio::spawn(https(listener, app.clone(), handle.clone())?),
         tokio::spawn(plain(route_listener, app, stop.clone())?),
         tokio::spawn(local::watch(site.clone(), own.clone(), views.clone(), stop.clone())),
+        tokio::spawn(seen::keep(site.clone(), seen, stop.clone())),
         tokio::spawn(peer::watch(site, links, views, stop.clone())),
     ];
     tracing::info!(%address, %route_address, "serving");

@@ -25,6 +25,7 @@ use super::accept::Caller;
 use super::enrolment;
 use super::jobs::Site;
 use super::manager::Manager;
+use super::seen::Seen;
 use super::status::{self, Facts};
 use super::views::Views;
 use crate::components::Component;
@@ -32,6 +33,7 @@ use crate::domain::{ComponentName, DataSetName, InstructionId, Trouble, TroubleK
 use crate::protocol::http::Refusal;
 use crate::protocol::tls::OwnKey;
 use crate::protocol::{AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records};
+use crate::store::agent::{FormerKey, NewController, Standing, is_cut_off, not_enrolled};
 use crate::transfer::{self, PeerOf};
 use crate::users;
 
@@ -56,6 +58,8 @@ pub struct App {
     pub own: Arc<OwnKey>,
     /// What never changes.
     pub facts: Facts,
+    /// When controllers last asked for anything.
+    pub seen: Arc<Seen>,
 }
 
 type Shared = State<Arc<App>>;
@@ -64,9 +68,10 @@ type Told<T> = Result<Json<T>, Refusal>;
 /// All endpoints.
 pub fn router(app: Arc<App>) -> Router {
     let role = |allowed| middleware::from_fn_with_state((app.clone(), allowed), check_role);
+    // What an enrolled key that commands nothing sends, the guard judges: it may ask how its leaving ended, and no more.
+    let enrolled =
+        Router::new().route("/v1/instructions", post(instruct)).route("/v1/instructions/{id}", get(answer)).layer(role(Allowed::Enrolled));
     let controller = Router::new()
-        .route("/v1/instructions", post(instruct))
-        .route("/v1/instructions/{id}", get(answer))
         .route("/v1/catalogue", get(catalogue))
         .route("/v1/check", get(check))
         .route("/v1/records", get(records))
@@ -74,6 +79,7 @@ pub fn router(app: Arc<App>) -> Router {
     let both = Router::new().route("/v1/status", get(tell_status)).route("/v1/clock", get(clock)).layer(role(Allowed::Both));
     let small = Router::new()
         .route("/v1/enrol", post(enrol))
+        .merge(enrolled)
         .merge(controller)
         .merge(both)
         .layer(middleware::from_fn_with_state(REQUEST_LIMIT, limit_time))
@@ -91,6 +97,9 @@ pub fn router(app: Arc<App>) -> Router {
 /// Who may use an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Allowed {
+    /// Every enrolled key.
+    Enrolled,
+    /// A key that commands a pair, or may join one.
     Controller,
     Peer,
     Both,
@@ -111,41 +120,64 @@ async fn check_role(
         .key()
         .ok_or_else(|| Trouble::new(TroubleKind::Refused, &object, "the caller shows no certificate").next("enrol with a code first"))?;
     let key = key.to_owned();
-    let (controller, peer) = off_thread({
+    let role = off_thread({
         let (site, key) = (app.site.clone(), key.clone());
-        move || {
-            let controller = site.ledger.controllers()?.iter().any(|known| known.key == key);
-            let pairs = site.ledger.pairs()?.into_iter().filter(|pair| pair.peer.key == key).collect::<Vec<_>>();
-            let peer = pairs.first().map(|first| first.peer.cluster.clone());
-            let peer = peer.map(|cluster| PeerOf {
-                pairs: pairs.into_iter().filter(|pair| pair.peer.cluster == cluster).map(|pair| pair.pair).collect(),
-                cluster,
-            });
-            Ok((controller, peer))
-        }
+        move || Role::of(&site, &key)
     })
     .await?;
-    let may = match allowed {
-        Allowed::Controller => controller,
-        Allowed::Peer => peer.is_some(),
-        Allowed::Both => controller || peer.is_some(),
-    };
-    if !may {
-        let reason = match allowed {
-            Allowed::Peer => "the caller's key is not that of a pair's other agent",
-            Allowed::Controller | Allowed::Both => "the caller's key is not enrolled here",
-        };
-        return Err(Trouble::new(TroubleKind::Refused, object, reason)
-            .next("pair with a code from `understudy-agent enrol`, or take over with one from `understudy-agent adopt`")
-            .into());
-    }
-    if controller {
+    role.check(allowed, &object)?;
+    if role.standing.enrolled {
+        app.seen.note(&key, app.site.clock.now());
         request.extensions_mut().insert(ControllerKey(key));
     }
-    if let Some(peer) = peer {
+    if let Some(peer) = role.peer {
         request.extensions_mut().insert(peer);
     }
     Ok(next.run(request).await)
+}
+
+/// Who a key is to this agent.
+struct Role {
+    standing: Standing,
+    /// It was a controller's, and was cut off.
+    former: Option<FormerKey>,
+    peer: Option<PeerOf>,
+}
+
+impl Role {
+    fn of(site: &Site, key: &str) -> Result<Role, Trouble> {
+        let standing = site.ledger.standing(key, site.clock.now())?;
+        let pairs = site.ledger.pairs()?.into_iter().filter(|pair| pair.peer.key == key).collect::<Vec<_>>();
+        let peer = pairs.first().map(|first| first.peer.cluster.clone());
+        let peer = peer.map(|cluster| PeerOf {
+            pairs: pairs.into_iter().filter(|pair| pair.peer.cluster == cluster).map(|pair| pair.pair).collect(),
+            cluster,
+        });
+        let former = site.ledger.former_controllers()?.into_iter().find(|former| former.key == key && !standing.enrolled);
+        Ok(Role { standing, former, peer })
+    }
+
+    /// Whether it may use an endpoint; if not, why.
+    fn check(&self, allowed: Allowed, object: &str) -> Result<(), Trouble> {
+        let may = match allowed {
+            Allowed::Enrolled => self.standing.enrolled,
+            Allowed::Controller => self.standing.may_look(),
+            Allowed::Peer => self.peer.is_some(),
+            Allowed::Both => self.standing.may_look() || self.peer.is_some(),
+        };
+        if may {
+            return Ok(());
+        }
+        Err(match (&self.former, allowed) {
+            (_, Allowed::Peer) => Trouble::new(TroubleKind::Refused, object, "the caller's key is not that of a pair's other agent"),
+            (Some(former), _) => is_cut_off(object, former),
+            (None, _) if self.standing.enrolled => {
+                Trouble::new(TroubleKind::Refused, object, "the caller's key commands no pair here, and it has no fresh code")
+                    .next("run `understudy-agent enrol` on the agent's host and enter the code that it prints")
+            }
+            (None, _) => not_enrolled(object),
+        })
+    }
 }
 
 /// A peer may speak of the pairs it is the peer in, and of no other.
@@ -195,7 +227,12 @@ async fn enrol(State(app): Shared, Extension(caller): Extension<Caller>, Body(re
     let shown = caller.key().map(str::to_owned).ok_or_else(|| {
         Trouble::new(TroubleKind::Refused, format!("agent {}", app.site.cluster), "the caller shows no certificate to enrol")
     })?;
-    let reply = off_thread(move || enrolment::enrol(&app.site, &app.facts.site, app.own.fingerprint(), &shown, &request)).await?;
+    let (name, address) = (caller.name().to_owned(), caller.address().ip().to_string());
+    let reply = off_thread(move || {
+        let new = NewController { key: &shown, name: &name, address: &address };
+        enrolment::enrol(&app.site, &app.facts.site, app.own.fingerprint(), new, &request)
+    })
+    .await?;
     Ok(Json(reply))
 }
 
@@ -218,8 +255,9 @@ async fn answer(State(app): Shared, Path(id): Path<InstructionId>, Query(query):
     Ok(Json(app.manager.answer(id, Duration::from_millis(query.wait_ms).min(MAX_WAIT)).await?))
 }
 
-async fn tell_status(State(app): Shared) -> Told<AgentStatus> {
-    Ok(Json(off_thread(move || status::status(&app.site, &app.views, &app.own, &app.facts)).await?))
+async fn tell_status(State(app): Shared, controller: Option<Extension<ControllerKey>>) -> Told<AgentStatus> {
+    let key = controller.map(|Extension(ControllerKey(key))| key);
+    Ok(Json(off_thread(move || status::status(&app.site, &app.views, &app.own, &app.facts, key.as_deref())).await?))
 }
 
 async fn clock(State(app): Shared) -> Told<ClockReply> {

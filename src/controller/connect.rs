@@ -8,6 +8,7 @@ use chrono::Utc;
 
 use crate::domain::Trouble;
 use crate::protocol::enrol::EnrolCode;
+use crate::protocol::host;
 use crate::protocol::tls::OwnKey;
 use crate::protocol::{AgentApi, AgentClient, ConnectSpec, enrol};
 use crate::store::controller::Enrolled;
@@ -31,7 +32,7 @@ pub(super) struct HttpsConnector {
 impl HttpsConnector {
     /// Loads our key from the state directory, or makes it.
     pub fn open(state: &Path) -> Result<HttpsConnector, Trouble> {
-        Ok(HttpsConnector { own: OwnKey::load_or_create(state, "understudy", Utc::now())? })
+        Ok(HttpsConnector { own: OwnKey::load_or_create(state, &host::label(), Utc::now())? })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod captures;
 mod codes;
+mod controllers;
 mod drills;
 mod identity;
 mod instructions;
@@ -26,10 +27,11 @@ use serde::de::DeserializeOwned;
 use crate::domain::{Trouble, TroubleKind};
 
 pub use captures::{CaptureRow, CaptureState};
-pub use codes::{CodeCheck, CodePurpose, ControllerRecord, MAX_CODE_ATTEMPTS};
+pub use codes::{CodeCheck, CodePurpose, MAX_CODE_ATTEMPTS};
+pub use controllers::{ControllerRecord, CutOff, FormerKey, JOIN_MINUTES, NewController, Revoked, Standing, is_cut_off, not_enrolled};
 pub use drills::DrillRow;
 pub use identity::{FenceState, PairFacts};
-pub use instructions::{Admission, AdmissionFacts, InstructionRecord, InstructionState};
+pub use instructions::{Admission, AdmissionFacts, Elsewhere, InstructionRecord, InstructionState};
 pub use points::{PointRow, StoredManifest};
 pub use staging::{ArmedRow, PieceRow, PlanRow, StagingRow, TOMBSTONE_DAYS};
 
@@ -43,6 +45,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("staging", staging::SCHEMA),
     ("users", users::SCHEMA),
     ("drills", drills::SCHEMA),
+    ("terms", identity::TERMS),
+    ("keys", controllers::KEYS),
 ];
 
 /// How long a write waits for another process (`understudy-agent enrol` beside a serving agent).
