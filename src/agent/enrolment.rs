@@ -8,7 +8,7 @@ use super::jobs::Site;
 use crate::domain::{Trouble, TroubleKind};
 use crate::protocol::enrol::{EnrolCode, ProofOf, is_proof, proof};
 use crate::protocol::{EnrolReply, EnrolRequest};
-use crate::store::agent::{CodeCheck, CodeKey, CodePurpose, Ledger};
+use crate::store::agent::{CodeCheck, CodeKey, CodePurpose, Ledger, NewController};
 
 /// How long a code may be used.
 pub const CODE_MINUTES: i64 = 15;
@@ -27,27 +27,27 @@ pub fn issue_code(state: &Path, purpose: CodePurpose, now: DateTime<Utc>) -> Res
     Ok((code, expires_at))
 }
 
-/// What the agent judges a proof by: `shown` is the key that the controller's certificate proved, `own` ours.
+/// What the agent judges a proof by.
 pub struct Judged<'a> {
     /// The agent.
     pub object: &'a str,
     /// Our key.
     pub own: &'a str,
-    /// The controller's key.
-    pub shown: &'a str,
+    /// The controller, with the key that its certificate proved.
+    pub caller: NewController<'a>,
 }
 
 impl Judged<'_> {
     /// Whether the proof is right by the code in memory, without a word to the ledger. The request must be that of the key that is shown.
     pub fn is_right(&self, code: Option<&CodeKey>, now: DateTime<Utc>, request: &EnrolRequest) -> Result<bool, Trouble> {
-        if request.controller_key != self.shown {
+        if request.controller_key != self.caller.key {
             return Err(Trouble::new(TroubleKind::Refused, self.object, "the certificate shows another key than the request names")
                 .next("somebody may stand between; check the address"));
         }
         let good = code.filter(|code| now < code.expires_at);
         // Without a code the work is the same, so that the time it takes says nothing.
         let key = good.map_or([0; 32], |code| code.key);
-        let fits = is_proof(&request.proof, &key, ProofOf::Controller, self.shown, self.own);
+        let fits = is_proof(&request.proof, &key, ProofOf::Controller, self.caller.key, self.own);
         Ok(fits && good.is_some())
     }
 
@@ -65,14 +65,19 @@ impl Judged<'_> {
 /// Uses the code up and makes the controller known, if its proof is still right.
 pub fn enrol(site: &Site, place: &str, judged: &Judged<'_>, request: &EnrolRequest) -> Result<EnrolReply, Trouble> {
     let mut answer = String::new();
-    let check = site.ledger.redeem_code(site.clock.now(), judged.shown, |code| {
-        answer = proof(code, ProofOf::Agent, judged.own, judged.shown);
-        is_proof(&request.proof, code, ProofOf::Controller, judged.shown, judged.own)
+    let check = site.ledger.redeem_code(site.clock.now(), judged.caller, |code| {
+        answer = proof(code, ProofOf::Agent, judged.own, judged.caller.key);
+        is_proof(&request.proof, code, ProofOf::Controller, judged.caller.key, judged.own)
     })?;
     match check {
         CodeCheck::Accepted(purpose) => {
-            tracing::warn!(controller = judged.shown, ?purpose, "controller enrolled");
-            Ok(EnrolReply { cluster: site.cluster.clone(), site: place.to_owned(), proof: answer, term: site.ledger.term()? })
+            tracing::warn!(controller = judged.caller.key, from = judged.caller.address, ?purpose, "controller enrolled");
+            Ok(EnrolReply {
+                cluster: site.cluster.clone(),
+                site: place.to_owned(),
+                proof: answer,
+                term: site.ledger.term(Some(judged.caller.key))?,
+            })
         }
         // It was used up, replaced or expired in this instant.
         CodeCheck::NoCode | CodeCheck::Wrong => Err(judged.refusal(false)),

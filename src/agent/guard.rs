@@ -1,24 +1,30 @@
 //! The guard: may this instruction, from this controller, change anything here now? Pure; the ledger asks it inside one transaction.
 //!
 //! ```text
-//! caller → term → repeat? → member? → epoch → conflict → confirmed? → identity
+//! key → commands the pair? → term → repeat? → member? → places → epoch → conflict → confirmed? → identity
 //! ```
-//! A refusal changes nothing. Invariants 1, 2, 3 and 8 live here.
+//! A refusal changes nothing. Invariants 1, 2, 3, 8 and 15 live here.
+
+use std::collections::BTreeSet;
 
 use crate::domain::switchover::machine::Decision;
-use crate::domain::{Claim, ClusterName, DecisionId, Digest, Epoch, Identity, PairName, Trouble, TroubleKind};
+use crate::domain::{
+    Claim, ClusterName, ComponentName, DataSet, DecisionId, Digest, Epoch, Identity, PairName, Term, Trouble, TroubleKind,
+};
 use crate::protocol::{Instruction, JoinOrder, Order};
-use crate::store::agent::{Admission, AdmissionFacts, PairFacts};
+use crate::store::agent::{Admission, AdmissionFacts, PairFacts, Standing, not_enrolled};
 
 /// Who judges, and who asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// Our cluster.
     pub here: &'a ClusterName,
-    /// The key that the caller's certificate proved; it belongs to an enrolled controller.
+    /// The key that the caller's certificate proved.
     pub caller: &'a str,
     /// Digest of the instruction's body, from [`body_digest`].
     pub digest: Digest,
+    /// Our components whose paths are parted by dots instead of slashes.
+    pub dotted: &'a BTreeSet<ComponentName>,
 }
 
 /// What an id stands for: the instruction without its term, so that a controller that started again may send it again.
@@ -37,6 +43,9 @@ pub fn founding_claim(pair: &PairName, epoch: Epoch, here: &ClusterName, join: &
 /// Judges one instruction on the ledger's facts.
 pub fn judge(instruction: &Instruction, asked: Asked<'_>, facts: &AdmissionFacts) -> Result<Admission, Trouble> {
     let pair = &instruction.pair;
+    if !facts.caller.enrolled {
+        return Err(not_enrolled(format!("pair {pair}")));
+    }
     if let Some(member) = &facts.pair
         && !member.controllers.contains(asked.caller)
     {
@@ -51,6 +60,9 @@ pub fn judge(instruction: &Instruction, asked: Asked<'_>, facts: &AdmissionFacts
         )
         .next("close this controller, or start it again to take over"));
     }
+    if facts.pair.is_some() && instruction.term > facts.term.reach() {
+        return Ok(Admission::Rise(facts.term.reach()));
+    }
     if let Some(seen) = &facts.seen {
         if seen.digest != asked.digest {
             return Err(Trouble::new(
@@ -64,13 +76,19 @@ pub fn judge(instruction: &Instruction, asked: Asked<'_>, facts: &AdmissionFacts
         }
     }
     match (&instruction.order, &facts.pair) {
-        (Order::Join(join), member) => may_join(instruction, join, asked.here, member.as_ref()),
-        (order, Some(member)) => may_do(instruction, order, asked.here, member),
+        (Order::Join(join), member) => may_join(instruction, join, asked.here, facts.caller, member.as_ref()),
+        (order, Some(member)) => leaves_others_alone(order, asked, facts).and(may_do(instruction, order, asked.here, member)),
         (_, None) => Err(Trouble::new(TroubleKind::NotFound, pair, "this agent is no member of the pair").next("pair the clusters first")),
     }
 }
 
-fn may_join(instruction: &Instruction, join: &JoinOrder, here: &ClusterName, member: Option<&PairFacts>) -> Result<Admission, Trouble> {
+fn may_join(
+    instruction: &Instruction,
+    join: &JoinOrder,
+    here: &ClusterName,
+    caller: Standing,
+    member: Option<&PairFacts>,
+) -> Result<Admission, Trouble> {
     let pair = &instruction.pair;
     if join.identity == Identity::Unknown {
         return Err(Trouble::new(TroubleKind::Invalid, pair, "a member is primary or secondary"));
@@ -79,7 +97,17 @@ fn may_join(instruction: &Instruction, join: &JoinOrder, here: &ClusterName, mem
         return Err(Trouble::new(TroubleKind::Invalid, pair, format!("both clusters are called {here}"))
             .next("give each agent its own `name` in agent.toml"));
     }
-    let Some(member) = member else { return Ok(Admission::Start { confirm: false }) };
+    let Some(member) = member else {
+        if !caller.may_look() {
+            return Err(refused(pair, "the caller's key commands no pair here, and it has no fresh code")
+                .next("run `understudy-agent enrol` on the agent's host and enter the code that it prints"));
+        }
+        if instruction.term > Term::FIRST {
+            let reason = format!("its term {} is above {}, the highest with which a pair begins", instruction.term, Term::FIRST);
+            return Err(refused(pair, reason).next("pair from a console with a state directory of its own"));
+        }
+        return Ok(Admission::Start { confirm: false });
+    };
     let claim = founding_claim(pair, instruction.epoch, here, join);
     let same = claim == member.claim || (claim.identity == member.claim.identity && claim.epoch > member.claim.epoch);
     if instruction.epoch < member.claim.epoch {
@@ -96,6 +124,32 @@ fn may_join(instruction: &Instruction, join: &JoinOrder, here: &ClusterName, mem
         .next("leave the pair first"));
     }
     Ok(Admission::Start { confirm: true })
+}
+
+/// No pair touches what another one holds. What this pair's policies name already was admitted before.
+fn leaves_others_alone(order: &Order, asked: Asked<'_>, facts: &AdmissionFacts) -> Result<(), Trouble> {
+    let sets: Vec<&DataSet> = match order {
+        Order::StorePolicies(order) => order.services.iter().flat_map(|service| &service.data_sets).collect(),
+        Order::Arm(order) => order.data_sets.iter().collect(),
+        Order::Capture(order) => order.service.data_sets.iter().collect(),
+        Order::Push(order) | Order::Pull(order) => order.data_sets.iter().collect(),
+        Order::Abort(order) => order.data_sets.iter().collect(),
+        Order::Prune(order) => order.data_sets.iter().collect(),
+        _ => Vec::new(),
+    };
+    let new = sets.into_iter().flat_map(|set| [&set.from, &set.to]).filter(|set| !facts.own.contains(set));
+    for set in new {
+        let separator = if asked.dotted.contains(&set.component) { '.' } else { '/' };
+        let held = facts
+            .elsewhere
+            .iter()
+            .find_map(|other| Some((&other.pair, other.sets.iter().find(|theirs| set.shares_place(theirs, separator))?)));
+        if let Some((other, theirs)) = held {
+            return Err(Trouble::new(TroubleKind::Refused, set, format!("pair {other} holds {theirs} on {}", asked.here))
+                .next("a place belongs to one pair only: name another place, or remove that one from the other pair first"));
+        }
+    }
+    Ok(())
 }
 
 fn may_do(instruction: &Instruction, order: &Order, here: &ClusterName, member: &PairFacts) -> Result<Admission, Trouble> {

@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::user_data::UserData;
-use crate::domain::{CopyMode, InstructionId, PointId, RunId, ServiceName, Term};
+use crate::domain::{CopyMode, InstructionId, PointId, RunId, Service, ServiceName, Term};
 use crate::protocol::{
     AbortOrder, AdjustUsersOrder, ArmOrder, DemoteOrder, LeftoversOrder, Outcome, PeerSpec, PromoteOrder, PruneOrder, StorePoliciesOrder,
     SyncUsersOrder, TransferOrder, VerifyOrder,
 };
-use crate::store::agent::{FenceState, InstructionRecord, InstructionState};
+use crate::store::agent::{Elsewhere, FenceState, InstructionRecord, InstructionState};
 
 const CALLER: &str = "controller";
 
@@ -86,12 +86,12 @@ fn facts(term: u64, epoch: u64, identity: Identity, confirmed: bool) -> Admissio
         active: BTreeMap::new(),
         controllers: BTreeSet::from([CALLER.to_owned()]),
     };
-    AdmissionFacts { term: Term(term), pair: Some(pair), seen: None }
+    AdmissionFacts { caller: Standing::IN_COMMAND, term: Term(term), pair: Some(pair), seen: None, elsewhere: Vec::new(), own: Vec::new() }
 }
 
 fn ask(instruction: &Instruction, facts: &AdmissionFacts) -> Result<Admission, Trouble> {
     let digest = body_digest(instruction).expect("a digest");
-    judge(instruction, Asked { here: &cluster("east"), caller: CALLER, digest }, facts)
+    judge(instruction, Asked { here: &cluster("east"), caller: CALLER, digest, dotted: &BTreeSet::new() }, facts)
 }
 
 fn kind(result: Result<Admission, Trouble>) -> Option<TroubleKind> {
@@ -202,6 +202,81 @@ proptest! {
         }
         prop_assert_eq!(kind(ask(&instruction(9, 3, order), &facts)), Some(TroubleKind::Refused));
     }
+
+    /// Invariant 15: a key that was cut off starts nothing, whatever the pair still says of it.
+    #[test]
+    fn a_key_that_is_not_enrolled_starts_nothing(order in any_order(), identity in any_identity(), member in any::<bool>()) {
+        let mut facts = facts(1, 3, identity, true);
+        facts.caller = Standing::default();
+        if !member {
+            facts.pair = None;
+        }
+        prop_assert_eq!(kind(ask(&instruction(9, 3, order), &facts)), Some(TroubleKind::Refused));
+    }
+
+    /// No instruction raises the known term by more than one step, and what starts is within it.
+    #[test]
+    fn terms_rise_step_by_step(order in any_order(), known in 0..=Term::MAX.0, told in 0..=Term::MAX.0) {
+        let facts = facts(known, 3, Identity::Primary, true);
+        let sent = instruction(told, 3, order);
+        if let Ok(admission) = ask(&sent, &facts) {
+            let after = facts.admitted(&sent, Digest::of_bytes(b""), &admission).term;
+            prop_assert!(after >= facts.term && after.0 - known <= Term::RISE && after <= Term::MAX);
+            prop_assert!(matches!(admission, Admission::Rise(_)) || told <= facts.term.reach().0);
+        }
+    }
+}
+
+/// Invariant 15: a code, and nothing else, lets a key that commands nothing join a pair.
+#[test]
+fn a_key_that_commands_no_pair_joins_one_with_a_fresh_code_only() {
+    let join = instruction(1 << 40, 1, Order::Join(JoinOrder { identity: Identity::Primary, peer: peer() }));
+    for (standing, joins) in [
+        (Standing { enrolled: true, commands: false, may_join: false }, false),
+        (Standing { enrolled: true, commands: false, may_join: true }, true),
+        (Standing::IN_COMMAND, true),
+    ] {
+        let facts = AdmissionFacts { caller: standing, pair: None, ..facts(0, 1, Identity::Primary, true) };
+        assert_eq!(ask(&join, &facts).is_ok(), joins, "{standing:?}");
+    }
+}
+
+#[test]
+fn a_pair_touches_nothing_that_another_pair_holds() {
+    let policy = |sets: &str| -> Order {
+        let service = toml::from_str(&format!("name = 'orders'\npair = 'p'\ndata_sets = [{sets}]")).expect("a policy");
+        Order::StorePolicies(StorePoliciesOrder { services: vec![service] })
+    };
+    let mut facts = facts(1, 3, Identity::Primary, true);
+    let set = |text: &str| text.parse().expect("a data set");
+    facts.elsewhere =
+        vec![Elsewhere { pair: "q".parse().expect("a name"), sets: vec![set("files:shop/orders"), set("hive:sales.orders")] }];
+    let refused = |sets: &str, facts: &AdmissionFacts| kind(ask(&instruction(1, 3, policy(sets)), facts)) == Some(TroubleKind::Refused);
+    for sets in
+        ["'files:shop'", "'files:shop/orders'", "'files:shop/orders/2026'", "{ from = 'files:a', to = 'files:shop' }", "'hive:sales'"]
+    {
+        let dotted = BTreeSet::from(["hive".parse().expect("a name")]);
+        let sent = instruction(1, 3, policy(sets));
+        let asked = Asked { here: &cluster("east"), caller: CALLER, digest: body_digest(&sent).expect("a digest"), dotted: &dotted };
+        let refused = judge(&sent, asked, &facts).expect_err(sets);
+        assert!(refused.kind == TroubleKind::Refused && refused.reason.contains("pair q holds"), "{refused}");
+    }
+    for sets in ["'files:shopping'", "'files:shop/orders2'", "'tables:orders'"] {
+        assert!(!refused(sets, &facts), "{sets}");
+    }
+    // What an earlier version let in goes on.
+    facts.own = vec![set("files:shop")];
+    assert!(!refused("'files:shop'", &facts));
+    let run = RunId(id(1));
+    let service: ServiceName = "orders".parse().expect("a name");
+    let arm = Order::Arm(ArmOrder {
+        run,
+        service,
+        data_sets: vec![
+            toml::from_str::<Service>("name = 'o'\npair = 'p'\ndata_sets = ['files:shop/orders']").expect("a policy").data_sets[0].clone(),
+        ],
+    });
+    assert_eq!(kind(ask(&instruction(1, 3, arm), &facts)), Some(TroubleKind::Refused), "also by an order alone");
 }
 
 #[test]

@@ -7,20 +7,23 @@
 //! ```
 //! So strangers cost no read of the file, and a revoked key is refused from the next request on, whoever revoked it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use tokio::task::spawn_blocking;
 
 use crate::domain::{PairName, Service, Trouble, TroubleKind};
-use crate::store::agent::{ChangeWatch, CodeKey, Ledger, PairFacts};
+use crate::store::agent::{ChangeWatch, CodeKey, ControllerRecord, FormerKey, Ledger, PairFacts, Standing};
 use crate::transfer::PeerOf;
 
 /// The ledger's facts at one moment.
 pub struct Known {
-    /// Keys of the enrolled controllers.
-    controllers: BTreeSet<String>,
+    /// The enrolled controllers, by their keys.
+    controllers: BTreeMap<String, ControllerRecord>,
+    /// The keys that were cut off.
+    former: BTreeMap<String, FormerKey>,
     /// The pairs and their policies.
     pairs: BTreeMap<PairName, (PairFacts, Vec<Service>)>,
     /// The present code.
@@ -30,19 +33,22 @@ pub struct Known {
 /// Who a key is.
 #[derive(Debug, Clone, Default)]
 pub struct Who {
-    /// It is an enrolled controller's.
-    pub controller: bool,
+    /// What it may do as a controller's.
+    pub standing: Standing,
+    /// It was a controller's, and was cut off.
+    pub former: Option<FormerKey>,
     /// It is the other agent's in these pairs.
     pub peer: Option<PeerOf>,
 }
 
 impl Known {
-    /// Who this key is.
-    pub fn who(&self, key: &str) -> Who {
+    /// Who this key is at this time.
+    pub fn who(&self, key: &str, now: DateTime<Utc>) -> Who {
         let as_peer = || self.pairs.values().map(|(facts, _)| facts).filter(|pair| pair.peer.key == key);
         let peer = as_peer().next().map(|first| first.peer.cluster.clone());
         Who {
-            controller: self.controllers.contains(key),
+            standing: self.standing(key, now),
+            former: self.former.get(key).cloned(),
             peer: peer.map(|cluster| PeerOf {
                 pairs: as_peer().filter(|pair| pair.peer.cluster == cluster).map(|pair| pair.pair.clone()).collect(),
                 cluster,
@@ -50,9 +56,13 @@ impl Known {
         }
     }
 
+    fn standing(&self, key: &str, now: DateTime<Utc>) -> Standing {
+        self.controllers.get(key).map_or(Standing::default(), |known| known.standing(now))
+    }
+
     /// Whether a connection with this key is more than a stranger's.
-    pub fn holds(&self, key: &str) -> bool {
-        self.controllers.contains(key) || self.pairs.values().any(|(facts, _)| facts.peer.key == key)
+    pub fn holds(&self, key: &str, now: DateTime<Utc>) -> bool {
+        self.standing(key, now).may_look() || self.pairs.values().any(|(facts, _)| facts.peer.key == key)
     }
 
     /// A pair and its policies, if we are a member.
@@ -67,7 +77,8 @@ impl Known {
         });
         Ok(Known {
             pairs: pairs.collect::<Result<_, Trouble>>()?,
-            controllers: ledger.controllers()?.into_iter().map(|known| known.key).collect(),
+            controllers: ledger.controllers()?.into_iter().map(|known| (known.key.clone(), known)).collect(),
+            former: ledger.former_controllers()?.into_iter().map(|former| (former.key.clone(), former)).collect(),
             code: ledger.code()?,
         })
     }

@@ -83,7 +83,8 @@ impl Manager {
         };
         let (site, told, key) = (self.site.clone(), instruction.clone(), caller.clone());
         let admission = spawn_blocking(move || {
-            site.ledger.admit(&told, digest, site.clock.now(), |facts| {
+            site.ledger.admit(&told, &key, digest, site.clock.now(), |facts| {
+                let asked = Asked { here: &site.cluster, caller: &key, digest, dotted: &site.dotted() };
                 let mut facts = facts.clone();
                 if let Some(seen) = &mut facts.seen
                     && seen.state == InstructionState::Running
@@ -92,7 +93,7 @@ impl Manager {
                     // Its result could not be stored: it is no longer being done.
                     seen.state = InstructionState::Interrupted;
                 }
-                let admission = guard::judge(&told, Asked { here: &site.cluster, caller: &key, digest }, &facts)?;
+                let admission = guard::judge(&told, asked, &facts)?;
                 if crowded && matches!(admission, Admission::Start { .. }) {
                     return Err(Trouble::new(TroubleKind::Failed, format!("agent {}", site.cluster), "too many instructions are waiting"));
                 }
@@ -101,6 +102,12 @@ impl Manager {
         })
         .await
         .map_err(|e| broken(id, &e))??;
+        if let Admission::Rise(term) = admission {
+            let reason = format!("it knows term {term} now and follows term {} step by step", instruction.term);
+            return Err(
+                Trouble::new(TroubleKind::Failed, format!("agent {}", self.site.cluster), reason).next("send the same instruction again")
+            );
+        }
         if matches!(admission, Admission::Start { .. }) {
             tracing::info!(%id, pair = %instruction.pair, order = instruction.order.name(), term = %instruction.term, epoch = %instruction.epoch, "accepted");
             self.start(instruction, caller)?;
@@ -168,6 +175,7 @@ impl Manager {
             site: self.site.clone(),
             pair: instruction.pair.clone(),
             epoch: instruction.epoch,
+            term: instruction.term,
             peer,
             progress,
             cancel: under_way.cancel.clone(),

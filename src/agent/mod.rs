@@ -17,6 +17,7 @@ mod manager;
 mod open;
 pub mod peer;
 mod route;
+mod seen;
 mod serve;
 mod server;
 pub mod serving;

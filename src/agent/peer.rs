@@ -13,7 +13,7 @@ use super::links::Links;
 use super::views::Views;
 use crate::components::{hbase, hdfs, hive};
 use crate::domain::clock::Sample;
-use crate::domain::{Claim, ComponentInfo, ComponentKind, Identity, ProbeReport, Trouble, TroubleKind};
+use crate::domain::{Claim, ComponentInfo, ComponentKind, Epoch, Identity, ProbeReport, Trouble, TroubleKind};
 use crate::protocol::{AgentApi, AgentClient, AgentStatus, PeerSpec, PeerView};
 use crate::store::agent::PairFacts;
 
@@ -35,12 +35,17 @@ pub enum Lesson {
     GiveWay(Claim),
     /// Two decisions made one epoch: nothing is done until a person decides.
     Conflict(String),
+    /// Its epoch is further above ours than persons can have decided. It changes nothing.
+    Incredible(Epoch),
 }
 
 /// Only evidence of a primary of a higher epoch changes us; a lower one says to a primary that it is the newer (there are but two of us).
 /// To a secondary it does not: the other side may still have to be told that it is primary again, once a promotion was taken back.
 pub fn learn(ours: &Claim, theirs: &Claim) -> Lesson {
     use std::cmp::Ordering;
+    if !ours.epoch.can_become(theirs.epoch) {
+        return Lesson::Incredible(theirs.epoch);
+    }
     match theirs.epoch.cmp(&ours.epoch) {
         Ordering::Less if ours.identity == Identity::Primary => Lesson::Confirms,
         Ordering::Less => Lesson::Nothing,
@@ -173,6 +178,10 @@ fn apply_lesson(site: &Arc<Site>, facts: &PairFacts, theirs: Claim) -> Result<()
             site.ledger.confirm_compared(&facts.pair, facts.claim)
         }
         Lesson::GiveWay(claim) => identity::give_way(site, &facts.pair, claim),
+        Lesson::Incredible(epoch) => {
+            tracing::error!(pair = %facts.pair, told = %epoch, known = %facts.claim.epoch, "the other agent tells an epoch that cannot be; it is not followed");
+            Ok(())
+        }
         Lesson::Conflict(_) if facts.conflict.is_some() => Ok(()),
         Lesson::Conflict(why) => {
             tracing::error!(pair = %facts.pair, why, "conflict: refusing until a person decides");
@@ -197,7 +206,7 @@ pub fn unseen(facts: &PairFacts) -> PeerView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{DecisionId, Epoch};
+    use crate::domain::DecisionId;
     use uuid::Uuid;
 
     fn claim(identity: Identity, epoch: u64, decision: u64) -> Claim {
@@ -220,5 +229,13 @@ mod tests {
             assert!(matches!(learn(&mine, &mine), Lesson::Conflict(_)));
         }
         assert_eq!(learn(&claim(Primary, 5, 5), &claim(Secondary, 5, 5)), Lesson::Confirms);
+    }
+
+    #[test]
+    fn an_epoch_that_persons_cannot_have_decided_changes_nothing() {
+        for identity in [Identity::Primary, Identity::Secondary] {
+            let told = claim(Identity::Primary, 6 + Epoch::LEAP, 6);
+            assert_eq!(learn(&claim(identity, 5, 5), &told), Lesson::Incredible(told.epoch));
+        }
     }
 }

@@ -20,10 +20,11 @@ use super::jobs::{Site, ThawGuard, commit, drill, gate};
 use super::known::Memory;
 use super::links::Links;
 use super::manager::Manager;
+use super::seen::Seen;
 use super::server::{self, App};
 use super::status::Facts;
 use super::views::Views;
-use super::{enrolment, local, open, peer, route};
+use super::{enrolment, local, open, peer, route, seen};
 use crate::domain::{Trouble, TroubleKind};
 use crate::protocol::host;
 use crate::protocol::serve::{self, PLAIN_PLACES, SECURE_PLACES, STOP_LIMIT, descriptors};
@@ -116,13 +117,15 @@ pub async fn serve_guarded(config: AgentConfig, clock: Arc<dyn Clock>, thaw_guar
         route_address: config.advertise_route.clone().unwrap_or_else(|| route_address.to_string()),
     };
     let (site_too, manager_too, views_too, own_too) = (site.clone(), manager.clone(), views.clone(), own.clone());
-    let attempts = Mutex::new(Attempts::default());
-    let app = App { site: site_too, manager: manager_too, views: views_too, own: own_too, facts, memory, attempts };
+    let (attempts, seen) = (Mutex::new(Attempts::default()), Arc::new(Seen::default()));
+    let seen_too = seen.clone();
+    let app = App { site: site_too, manager: manager_too, views: views_too, own: own_too, facts, memory, attempts, seen: seen_too };
     let app = Arc::new(app);
     let tasks = vec![
         tokio::spawn(https(listener, app.clone(), stop.clone())?),
         tokio::spawn(plain(route_listener, app, stop.clone())?),
         tokio::spawn(local::watch(site.clone(), own.clone(), views.clone(), stop.clone())),
+        tokio::spawn(seen::keep(site.clone(), seen, stop.clone())),
         tokio::spawn(peer::watch(site, links, views, stop.clone())),
     ];
     tracing::info!(%address, %route_address, "serving");
@@ -171,12 +174,12 @@ fn bound(listener: &TcpListener) -> Result<SocketAddr, Trouble> {
 
 fn https(listener: TcpListener, app: Arc<App>, stop: CancellationToken) -> Result<impl Future<Output = ()>, Trouble> {
     let (listener, config) = (for_tokio(listener)?, tls::server_config(app.own.clone())?);
-    let memory = app.memory.clone();
+    let own_app = app.clone();
     let known = move |key: Arc<str>| {
-        let memory = memory.clone();
+        let app = own_app.clone();
         async move {
-            match memory.now().await {
-                Ok(known) => Some(known.holds(&key)),
+            match app.memory.now().await {
+                Ok(known) => Some(known.holds(&key, app.site.clock.now())),
                 Err(trouble) => {
                     tracing::warn!(%trouble, "who calls cannot be looked up");
                     None

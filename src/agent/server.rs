@@ -26,6 +26,7 @@ use super::enrolment::{self, Judged};
 use super::jobs::Site;
 use super::known::{Memory, Who};
 use super::manager::Manager;
+use super::seen::Seen;
 use super::status::{self, Facts};
 use super::views::Views;
 use crate::components::Component;
@@ -34,6 +35,7 @@ use crate::protocol::http::Refusal;
 use crate::protocol::serve::Caller;
 use crate::protocol::tls::OwnKey;
 use crate::protocol::{AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records};
+use crate::store::agent::{NewController, is_cut_off, not_enrolled};
 use crate::transfer::{self, PeerOf};
 use crate::users;
 
@@ -64,6 +66,8 @@ pub struct App {
     pub memory: Arc<Memory>,
     /// Wrong proofs of a code.
     pub attempts: Mutex<Attempts>,
+    /// When controllers last asked for anything.
+    pub seen: Arc<Seen>,
 }
 
 type Shared = State<Arc<App>>;
@@ -72,9 +76,10 @@ type Told<T> = Result<Json<T>, Refusal>;
 /// All endpoints.
 pub fn router(app: Arc<App>) -> Router {
     let role = |allowed| middleware::from_fn_with_state((app.clone(), allowed), check_role);
+    // What an enrolled key that commands nothing sends, the guard judges: it may ask how its leaving ended, and no more.
+    let enrolled =
+        Router::new().route("/v1/instructions", post(instruct)).route("/v1/instructions/{id}", get(answer)).layer(role(Allowed::Enrolled));
     let controller = Router::new()
-        .route("/v1/instructions", post(instruct))
-        .route("/v1/instructions/{id}", get(answer))
         .route("/v1/catalogue", get(catalogue))
         .route("/v1/check", get(check))
         .route("/v1/records", get(records))
@@ -82,6 +87,7 @@ pub fn router(app: Arc<App>) -> Router {
     let both = Router::new().route("/v1/status", get(tell_status)).route("/v1/clock", get(clock)).layer(role(Allowed::Both));
     let small = Router::new()
         .route("/v1/enrol", post(enrol).layer(DefaultBodyLimit::max(MAX_ENROL_BYTES)))
+        .merge(enrolled)
         .merge(controller)
         .merge(both)
         .layer(middleware::from_fn_with_state(REQUEST_LIMIT, limit_time))
@@ -99,6 +105,9 @@ pub fn router(app: Arc<App>) -> Router {
 /// Who may use an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Allowed {
+    /// Every enrolled key.
+    Enrolled,
+    /// A key that commands a pair, or may join one.
     Controller,
     Peer,
     Both,
@@ -118,28 +127,40 @@ async fn check_role(
     let key = caller
         .key()
         .ok_or_else(|| Trouble::new(TroubleKind::Refused, &object, "the caller shows no certificate").next("enrol with a code first"))?;
-    let Who { controller, peer, .. } = app.memory.now().await?.who(key);
-    let may = match allowed {
-        Allowed::Controller => controller,
-        Allowed::Peer => peer.is_some(),
-        Allowed::Both => controller || peer.is_some(),
-    };
-    if !may {
-        let reason = match allowed {
-            Allowed::Peer => "the caller's key is not that of a pair's other agent",
-            Allowed::Controller | Allowed::Both => "the caller's key is not enrolled here",
-        };
-        return Err(Trouble::new(TroubleKind::Refused, object, reason)
-            .next("pair with a code from `understudy-agent enrol`, or take over with one from `understudy-agent adopt`")
-            .into());
-    }
-    if controller {
+    let role = app.memory.now().await?.who(key, app.site.clock.now());
+    role.check(allowed, &object)?;
+    if role.standing.enrolled {
+        app.seen.note(key, app.site.clock.now());
         request.extensions_mut().insert(ControllerKey(key.to_owned()));
     }
-    if let Some(peer) = peer {
+    if let Some(peer) = role.peer {
         request.extensions_mut().insert(peer);
     }
     Ok(next.run(request).await)
+}
+
+impl Who {
+    /// Whether it may use an endpoint; if not, why.
+    fn check(&self, allowed: Allowed, object: &str) -> Result<(), Trouble> {
+        let may = match allowed {
+            Allowed::Enrolled => self.standing.enrolled,
+            Allowed::Controller => self.standing.may_look(),
+            Allowed::Peer => self.peer.is_some(),
+            Allowed::Both => self.standing.may_look() || self.peer.is_some(),
+        };
+        if may {
+            return Ok(());
+        }
+        Err(match (&self.former, allowed) {
+            (_, Allowed::Peer) => Trouble::new(TroubleKind::Refused, object, "the caller's key is not that of a pair's other agent"),
+            (Some(former), _) => is_cut_off(object, former),
+            (None, _) if self.standing.enrolled => {
+                Trouble::new(TroubleKind::Refused, object, "the caller's key commands no pair here, and it has no fresh code")
+                    .next("run `understudy-agent enrol` on the agent's host and enter the code that it prints")
+            }
+            (None, _) => not_enrolled(object),
+        })
+    }
 }
 
 /// A peer may speak of the pairs it is the peer in, and of no other.
@@ -191,10 +212,13 @@ async fn enrol(State(app): Shared, Extension(caller): Extension<Caller>, Body(re
     })?;
     let object = format!("agent {}", app.site.cluster);
     let known = app.memory.now().await?;
-    let judged = Judged { object: &object, own: app.own.fingerprint(), shown: &shown };
+    let (name, address) = (caller.name().to_owned(), caller.address().ip());
+    let from = address.to_string();
+    let new = NewController { key: &shown, name: &name, address: &from };
+    let judged = Judged { object: &object, own: app.own.fingerprint(), caller: new };
     if !judged.is_right(known.code.as_ref(), app.site.clock.now(), &request)? {
         let now = Duration::from_nanos(u64::try_from(app.views.monotonic_ns()).unwrap_or_default());
-        let verdict = app.attempts.lock().unwrap_or_else(PoisonError::into_inner).wrong(now, caller.address().ip());
+        let verdict = app.attempts.lock().unwrap_or_else(PoisonError::into_inner).wrong(now, address);
         if let Some(line) = verdict.line {
             tracing::warn!("wrong enrolment codes were tried: {line}");
         }
@@ -205,9 +229,10 @@ async fn enrol(State(app): Shared, Extension(caller): Extension<Caller>, Body(re
         .rise()
         .map_err(|_| Trouble::new(TroubleKind::Unreachable, &object, "other connections took the place of this one").next("try again"))?;
     let reply = off_thread({
-        let (app, object) = (app.clone(), object.clone());
+        let (app, object, shown, name, from) = (app.clone(), object.clone(), shown.clone(), name.clone(), from.clone());
         move || {
-            let judged = Judged { object: &object, own: app.own.fingerprint(), shown: &shown };
+            let new = NewController { key: &shown, name: &name, address: &from };
+            let judged = Judged { object: &object, own: app.own.fingerprint(), caller: new };
             enrolment::enrol(&app.site, &app.facts.site, &judged, &request)
         }
     });
@@ -240,8 +265,13 @@ struct StatusQuery {
     certificate: bool,
 }
 
-async fn tell_status(State(app): Shared, Query(query): Query<StatusQuery>) -> Told<AgentStatus> {
-    let mut status = off_thread(move || status::status(&app.site, &app.views, &app.own, &app.facts)).await?;
+async fn tell_status(
+    State(app): Shared,
+    controller: Option<Extension<ControllerKey>>,
+    Query(query): Query<StatusQuery>,
+) -> Told<AgentStatus> {
+    let key = controller.map(|Extension(ControllerKey(key))| key);
+    let mut status = off_thread(move || status::status(&app.site, &app.views, &app.own, &app.facts, key.as_deref())).await?;
     status.certificate = status.certificate.filter(|_| query.certificate);
     Ok(Json(status))
 }

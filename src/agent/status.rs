@@ -26,8 +26,8 @@ pub struct Facts {
     pub route_address: String,
 }
 
-/// The status now.
-pub fn status(site: &Arc<Site>, views: &Views, own: &OwnKey, facts: &Facts) -> Result<AgentStatus, Trouble> {
+/// The status now, for the controller with this key or for a peer.
+pub fn status(site: &Arc<Site>, views: &Views, own: &OwnKey, facts: &Facts, controller: Option<&str>) -> Result<AgentStatus, Trouble> {
     let (components, probes, clock_source) = views.own();
     let pairs = site.ledger.pairs()?;
     let certificate = own.certificate();
@@ -37,7 +37,7 @@ pub fn status(site: &Arc<Site>, views: &Views, own: &OwnKey, facts: &Facts) -> R
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol: PROTOCOL_VERSION,
         host: facts.host.clone(),
-        term: site.ledger.term()?,
+        term: site.ledger.term(controller)?,
         now: site.clock.now(),
         clock_source,
         certificate_until: certificate.valid_until,

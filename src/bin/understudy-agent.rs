@@ -14,7 +14,7 @@ use understudy::agent::jobs::{ThawGuard, thaw_after};
 use understudy::agent::{CODE_MINUTES, check, issue_code, ledger_path, serve_guarded};
 use understudy::domain::{PairName, PointId, Trouble, TroubleKind};
 use understudy::protocol::tls::{OwnKey, install_provider};
-use understudy::store::agent::{CodePurpose, Ledger};
+use understudy::store::agent::{CodePurpose, CutOff, Ledger};
 use understudy::terminal;
 
 /// The agent beside a cluster: the only program that touches it.
@@ -31,8 +31,17 @@ enum Command {
     Serve(ConfigArg),
     /// Prints a single-use code with which a controller enrols here; works while the agent serves.
     Enrol(ConfigArg),
-    /// Prints a single-use code with which a new controller takes over the pairs that are here; the former one loses them.
+    /// Prints a single-use code with which a new controller takes over the pairs that are here; every other one is cut off.
     Adopt(ConfigArg),
+    /// Lists the keys of the controllers that this agent obeys, and those that were cut off.
+    Controllers(ConfigArg),
+    /// Cuts a controller's key off, at once and for good; works while the agent serves.
+    Revoke {
+        /// The key, or its first 8 digits or more, as `controllers` lists it.
+        key: String,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
     /// Looks at configuration, components, rights and space.
     Check(ConfigArg),
     /// Confirms, as the person on this host, that the identity of this agent in a pair is the right one.
@@ -67,6 +76,8 @@ fn main() -> ExitCode {
         Command::Serve(arg) => run_serve(arg),
         Command::Enrol(arg) => print_code(arg, CodePurpose::Enrol),
         Command::Adopt(arg) => print_code(arg, CodePurpose::Adopt),
+        Command::Controllers(arg) => controllers(arg),
+        Command::Revoke { key, config } => revoke(config, key),
         Command::Check(arg) => run_check(arg),
         Command::Confirm { pair, config } => confirm(config, pair),
         Command::ThawAfter { ledger, point } => run_thaw_after(ledger, *point),
@@ -125,7 +136,7 @@ fn print_code(arg: &ConfigArg, purpose: CodePurpose) -> Result<ExitCode, Trouble
     terminal::aside(format_args!("agent {} at {}", config.name, config.listen));
     terminal::aside(format_args!("fingerprint {}", own.fingerprint()));
     if purpose == CodePurpose::Adopt {
-        terminal::aside("the controller that enrols with it takes over the pairs of this agent; the former one loses them");
+        terminal::aside("the controller that enrols with it takes over the pairs of this agent; every other one is cut off");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -140,13 +151,59 @@ async fn run_check(arg: &ConfigArg) -> Result<ExitCode, Trouble> {
     Ok(if lines.iter().all(|line| line.well) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn confirm(arg: &ConfigArg, pair: &PairName) -> Result<ExitCode, Trouble> {
-    let config = read(arg)?;
-    let path = ledger_path(&config.state);
+/// The ledger of an agent that has served before.
+fn ledger(arg: &ConfigArg) -> Result<Ledger, Trouble> {
+    let path = ledger_path(&read(arg)?.state);
     if !path.exists() {
         return Err(Trouble::new(TroubleKind::NotFound, path.display(), "this agent has never served").next("check `state` in agent.toml"));
     }
-    let ledger = Ledger::open(&path)?;
+    Ledger::open(&path)
+}
+
+fn controllers(arg: &ConfigArg) -> Result<ExitCode, Trouble> {
+    let ledger = ledger(arg)?;
+    let local = |at: DateTime<Utc>| DateTime::<Local>::from(at).format("%Y-%m-%d %H:%M:%S").to_string();
+    let or = |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
+    let enrolled = ledger.controllers()?;
+    if enrolled.is_empty() {
+        terminal::line("no controller is enrolled here")?;
+    }
+    for record in enrolled {
+        let pairs = record.pairs.iter().map(PairName::as_str).collect::<Vec<_>>().join(", ");
+        terminal::line(&record.key)?;
+        terminal::line(format!("  name       {}", or(&record.name, "unknown")))?;
+        terminal::line(format!("  commands   {}", or(&pairs, "no pair")))?;
+        terminal::line(format!("  enrolled   {} from {}", local(record.enrolled_at), or(&record.address, "an unknown address")))?;
+        terminal::line(format!("  last seen  {}", record.seen_at.map_or("not known".to_owned(), local)))?;
+        if let Some(until) = record.may_join_until.filter(|until| *until > Utc::now()) {
+            terminal::line(format!("  may pair   until {}", local(until)))?;
+        }
+    }
+    for former in ledger.former_controllers()? {
+        let how = match former.why {
+            CutOff::Adopted => "another controller took over",
+            CutOff::Revoked => "revoked",
+        };
+        terminal::line(&former.key)?;
+        terminal::line(format!("  name       {}", or(&former.name, "unknown")))?;
+        terminal::line(format!("  cut off    {}: {how}", local(former.cut_off_at)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn revoke(arg: &ConfigArg, key: &str) -> Result<ExitCode, Trouble> {
+    let revoked = ledger(arg)?.revoke(key, Utc::now())?;
+    terminal::line(format!("{} is cut off", revoked.key))?;
+    for pair in &revoked.orphaned {
+        terminal::aside(format!(
+            "pair {pair} is commanded by nobody here now: run `understudy-agent adopt` and take over from a console with its code"
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn confirm(arg: &ConfigArg, pair: &PairName) -> Result<ExitCode, Trouble> {
+    let ledger = ledger(arg)?;
     let facts = ledger.member(pair)?;
     if let Some(conflict) = facts.conflict {
         return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), conflict)

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::Trouble;
 use crate::protocol::enrol::EnrolCode;
+use crate::protocol::host;
 use crate::protocol::tls::OwnKey;
 use crate::protocol::{AgentApi, AgentClient, CertificateStatus, ConnectSpec, enrol};
 use crate::store::controller::Enrolled;
@@ -39,7 +40,7 @@ pub(super) struct HttpsConnector {
 impl HttpsConnector {
     /// Loads our key from the state directory, or makes it.
     pub fn open(state: &Path, now: DateTime<Utc>) -> Result<HttpsConnector, Trouble> {
-        Ok(HttpsConnector { own: OwnKey::load_or_create(state, "understudy", now)? })
+        Ok(HttpsConnector { own: OwnKey::load_or_create(state, &host::label(), now)? })
     }
 }
 

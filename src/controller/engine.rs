@@ -3,7 +3,7 @@
 //! The loop never waits for a command's work: each runs as a task of its own. Facts live in the [`Model`] behind one short lock;
 //! whatever must survive is in the store before it is in the model.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,7 +58,8 @@ pub(super) struct Engine {
     stop: CancellationToken,
     tasks: TaskTracker,
     links: Mutex<HashMap<String, Arc<dyn AgentApi>>>,
-    greeted: Mutex<HashSet<String>>,
+    /// The agents met since the start, by key, with the term that each told last.
+    greeted: Mutex<HashMap<String, Term>>,
     /// Where a run under way takes cancels.
     pub cancels: Mutex<HashMap<RunId, mpsc::Sender<CancelAsk>>>,
     /// Where a drill under way is stopped.
@@ -210,31 +211,51 @@ impl Engine {
             }
             Meeting::InCommand | Meeting::Ousted => {}
         }
-        if first {
-            // Only now: an agent met with a term that could not be stored is met again.
-            lock(&self.greeted).insert(agent.key.clone());
+        // Only now: an agent met with a term that could not be stored is met again.
+        lock(&self.greeted).insert(agent.key.clone(), known);
+        if self.read(|m| m.cut_off.contains(&agent.key)) {
+            self.change(|m| m.cut_off.remove(&agent.key));
         }
         Ok(())
     }
 
+    /// The term that an agent told last; the lowest before it was met.
+    pub fn term_known_to(&self, agent: &Enrolled) -> Term {
+        lock(&self.greeted).get(&agent.key).copied().unwrap_or_default()
+    }
+
+    /// An agent says that our key was cut off there: another controller adopted it, or a person revoked the key.
+    pub async fn cut_off(&self, agent: &Enrolled, why: &Trouble) {
+        if self.change(|m| m.cut_off.insert(agent.key.clone())) {
+            self.note(Level::Fault, "", format!("{why}; {} obeys this console no more", agent.cluster)).await;
+        }
+    }
+
     /// Whether an agent was met since the engine's start.
     pub fn has_met(&self, agent: &Enrolled) -> bool {
-        lock(&self.greeted).contains(&agent.key)
+        lock(&self.greeted).contains_key(&agent.key)
     }
 
     /// The next look at an agent is a first meeting again, and whoever ousted us there is over: a person has given it to us.
     pub fn forget_meeting(&self, agent: &Enrolled) {
         lock(&self.greeted).remove(&agent.key);
-        if self.read(|m| m.ousted.is_some()) {
-            self.change(|m| m.ousted = None);
+        if self.read(|m| m.ousted.is_some() || !m.cut_off.is_empty()) {
+            self.change(|m| {
+                m.ousted = None;
+                m.cut_off.clear();
+            });
         }
     }
 
     /// Refuses when another controller commands the agents now.
     pub fn check_in_command(&self) -> Result<(), Trouble> {
-        match self.read(|m| m.ousted) {
-            Some(term) => Err(ousted("the agents", term)),
-            None => Ok(()),
+        match self.read(|m| (m.ousted, m.cut_off.is_empty())) {
+            (Some(term), _) => Err(ousted("the agents", term)),
+            (None, true) => Ok(()),
+            (None, false) => {
+                Err(Trouble::new(TroubleKind::Outdated, "the agents", "this console was cut off: its key was adopted away or revoked")
+                    .next("close this console; or, if this one is to command, take over with a code from `understudy-agent adopt`"))
+            }
         }
     }
 

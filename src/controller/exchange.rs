@@ -153,6 +153,14 @@ pub fn meet(first: bool, ours: Term, known: Term, chance: u64) -> Meeting {
     }
 }
 
+/// At most so many steps are taken to bring an agent up to our term.
+const MOST_STEPS: u64 = 4096;
+
+/// How often an instruction is refused by an agent that knows a much lower term than ours, and follows step by step.
+pub fn steps_to_follow(ours: Term, known: Term) -> u64 {
+    (ours.0.saturating_sub(known.0).saturating_sub(1) / Term::RISE).min(MOST_STEPS)
+}
+
 /// The highest epoch that anybody told us, or that we know by ourselves.
 pub fn highest(state: &PairState, claims: &[(&ClusterName, Claim)]) -> Epoch {
     claims.iter().map(|(_, claim)| claim.epoch).chain([state.epoch]).max().unwrap_or_default()

@@ -10,6 +10,7 @@ use crate::protocol::{AgentApi, AgentStatus, Answer, AnswerState, Instruction, O
 use crate::store::controller::Enrolled;
 
 use super::engine::Engine;
+use super::exchange;
 
 /// An instruction to be carried out by an agent.
 pub(super) struct Errand<'a> {
@@ -44,7 +45,13 @@ impl Engine {
     /// Asks an agent for its status, within the watch's time limit, and takes notice of its term.
     pub async fn look(&self, agent: &Enrolled) -> Result<AgentStatus, Trouble> {
         let link = self.link(agent)?;
-        let status = within(self.settings.time_limit, agent, link.status()).await?;
+        let status = match within(self.settings.time_limit, agent, link.status()).await {
+            Err(trouble) if trouble.kind == TroubleKind::Outdated => {
+                self.cut_off(agent, &trouble).await;
+                return Err(trouble);
+            }
+            told => told?,
+        };
         self.meet(agent, status.term).await?;
         Ok(status)
     }
@@ -97,7 +104,7 @@ impl Engine {
         let link = self.link(errand.agent)?;
         let instruction =
             Instruction { id: errand.id, pair: errand.pair.clone(), term: self.term(), epoch: errand.epoch, order: errand.order.clone() };
-        let mut answer = within(self.limits.call, errand.agent, link.instruct(&instruction)).await?;
+        let mut answer = self.send(errand.agent, &link, &instruction).await?;
         let mut last: Option<(Progress, Instant)> = None;
         loop {
             match answer.state {
@@ -117,6 +124,17 @@ impl Engine {
             }
             answer = self.poll(&link, errand).await?;
         }
+    }
+
+    /// Sends it as often as an agent needs that was away for many of our starts: it follows to a much higher term step by step.
+    async fn send(&self, agent: &Enrolled, link: &Arc<dyn AgentApi>, instruction: &Instruction) -> Result<Answer, Trouble> {
+        for _ in 0..exchange::steps_to_follow(instruction.term, self.term_known_to(agent)) {
+            match within(self.limits.call, agent, link.instruct(instruction)).await {
+                Err(trouble) if trouble.kind == TroubleKind::Failed => {}
+                told => return told,
+            }
+        }
+        within(self.limits.call, agent, link.instruct(instruction)).await
     }
 
     async fn poll(&self, link: &Arc<dyn AgentApi>, errand: &Errand<'_>) -> Result<Answer, Trouble> {

@@ -3,7 +3,7 @@
 //! Guarded by one short lock; nothing waits while it is held. The generation is derived: it rises exactly when something changes
 //! that a person's decision may rest on.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -64,6 +64,8 @@ pub(super) struct Model {
     pub ousted: Option<Term>,
     /// Our own certificate.
     pub certificate: Option<CertificateStatus>,
+    /// The agents that cut our key off, by their keys.
+    pub cut_off: BTreeSet<String>,
 }
 
 /// One pair.
@@ -370,7 +372,7 @@ impl Model {
 
     fn fact_hash(&self) -> u64 {
         let mut hash = DefaultHasher::new();
-        self.ousted.map(|t| t.0).hash(&mut hash);
+        (self.ousted.map(|t| t.0), &self.cut_off).hash(&mut hash);
         for (name, pair) in &self.pairs {
             (name, &pair.state.primary, pair.epoch(), pair.state.phase.name()).hash(&mut hash);
             (pair.diagnosis.verdict.offers_button(), &pair.diagnosis.conflict, &pair.diagnosis.held).hash(&mut hash);

@@ -24,7 +24,7 @@ pub(super) fn snapshot(model: &Model, now: DateTime<Utc>) -> Snapshot {
         at: now,
         ready: model.ready,
         observing: model.mode == WatchMode::Observe,
-        ousted: model.ousted.is_some(),
+        ousted: model.ousted.is_some() || !model.cut_off.is_empty(),
         certificate: model.certificate.as_ref().map(|own| certificates::view(own, now)),
         pairs: model.pairs.values().map(|pair| pair_view(model, pair, now)).collect(),
         runs: model.runs.values().rev().map(run_view).collect(),

@@ -61,6 +61,17 @@ impl From<DataSetName> for String {
     }
 }
 
+impl DataSetName {
+    /// Whether one is the other, or lies inside it. `separator` parts the component's paths.
+    pub fn shares_place(&self, other: &DataSetName, separator: char) -> bool {
+        let (a, b) = (self.path.trim_matches('/'), other.path.trim_matches('/'));
+        let inside = |inner: &str, outer: &str| {
+            outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
+        };
+        self.component == other.component && (inside(a, b) || inside(b, a))
+    }
+}
+
 /// Where a data set is at the primary, and where its backup goes at the secondary.
 ///
 /// In a plan it is the name alone when both are the same, else `{ from, to }`.

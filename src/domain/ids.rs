@@ -144,29 +144,85 @@ impl PointId {
 
 /// Counts the identity decisions of a pair; only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Epoch(pub u64);
 
-/// How far apart two terms may lie.
+/// How far apart the terms of two starts may lie.
 const TERM_STEPS: u64 = 1 << 20;
 
-/// Rises with the starts of controllers; an agent obeys only the highest it has seen.
+/// Rises with the starts of controllers; in each pair an agent obeys only the highest it has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Term(pub u64);
 
 impl Term {
+    /// The highest term that is read from anywhere. It fits SQLite's signed integers, and adding one to it does not wrap.
+    pub const MAX: Term = Term(1 << 62);
+    /// How far above the term that it knows an agent follows a controller at once. A key that was stolen cannot use the terms up.
+    pub const RISE: u64 = 1 << 21;
+
+    /// The highest term under which a pair begins. No stolen key climbs from here to the top, so that an adoption always finds a higher one.
+    pub const FIRST: Term = Term(1 << 61);
+
     /// A term above this one, as far as chance leads. Two controllers that start on copies of one state take different ones, or agents
     /// would obey both.
     pub fn after(self, chance: u64) -> Term {
-        Term(self.0.saturating_add(1 + chance % TERM_STEPS))
+        Term(self.0.saturating_add(1 + chance % TERM_STEPS)).min(Term::MAX)
+    }
+
+    /// The term above this one; `None` at the highest.
+    pub fn next(self) -> Option<Term> {
+        self.0.checked_add(1).map(Term).filter(|term| *term <= Term::MAX)
+    }
+
+    /// The highest term that an agent which knows this one follows at once.
+    pub fn reach(self) -> Term {
+        Term(self.0.saturating_add(Term::RISE)).min(Term::MAX)
     }
 }
 
 impl Epoch {
-    /// The epoch after this one.
+    /// The highest epoch that is read from anywhere. It fits SQLite's signed integers.
+    pub const MAX: Epoch = Epoch(1 << 62);
+    /// How far above its own epoch an agent believes its peer. Every epoch is a person's decision: more of them than this were never made.
+    pub const LEAP: u64 = 1 << 20;
+
+    /// The epoch after this one. At the highest it stays: agents refuse a second decision of one epoch.
     pub fn next(self) -> Epoch {
-        Epoch(self.0 + 1)
+        Epoch(self.0.saturating_add(1)).min(Epoch::MAX)
+    }
+
+    /// Whether persons can have decided so often since this epoch.
+    pub fn can_become(self, later: Epoch) -> bool {
+        later.0 <= self.0.saturating_add(Epoch::LEAP)
+    }
+}
+
+impl TryFrom<u64> for Term {
+    type Error = String;
+    fn try_from(number: u64) -> Result<Term, String> {
+        Some(Term(number)).filter(|term| *term <= Term::MAX).ok_or_else(|| format!("term {number} is above {}, the highest", Term::MAX))
+    }
+}
+
+impl From<Term> for u64 {
+    fn from(term: Term) -> u64 {
+        term.0
+    }
+}
+
+impl TryFrom<u64> for Epoch {
+    type Error = String;
+    fn try_from(number: u64) -> Result<Epoch, String> {
+        Some(Epoch(number))
+            .filter(|epoch| *epoch <= Epoch::MAX)
+            .ok_or_else(|| format!("epoch {number} is above {}, the highest", Epoch::MAX))
+    }
+}
+
+impl From<Epoch> for u64 {
+    fn from(epoch: Epoch) -> u64 {
+        epoch.0
     }
 }
 

@@ -118,9 +118,9 @@ fn overlaps(service: &Service, context: &Context<'_>, found: &mut Findings) {
     let [from, to] = known.map(|all| move |set: &DataSetName| separator(set, all));
     let overlap = |set: &DataSet, other: &DataSet, whose: &str, found: &mut Findings| {
         let fix = "back up each place in one data set only: name the outer one, or two places side by side";
-        if shares_place(&set.from, &other.from, from(&set.from)) {
+        if set.from.shares_place(&other.from, from(&set.from)) {
             found.failed(&set.from, format!("it overlaps {} of {whose} at the primary", other.from), fix);
-        } else if shares_place(&set.to, &other.to, to(&set.to)) {
+        } else if set.to.shares_place(&other.to, to(&set.to)) {
             found.failed(&set.to, format!("it overlaps {} of {whose} at the secondary", other.to), fix);
         }
     };
@@ -140,15 +140,6 @@ fn overlaps(service: &Service, context: &Context<'_>, found: &mut Findings) {
 fn separator(set: &DataSetName, known: &[ComponentInfo]) -> char {
     let is_hive = known.iter().any(|info| info.name == set.component && info.kind == ComponentKind::Hive);
     if is_hive { '.' } else { '/' }
-}
-
-/// Whether one is the other, or lies inside it.
-fn shares_place(one: &DataSetName, other: &DataSetName, separator: char) -> bool {
-    let (a, b) = (one.path.trim_matches('/'), other.path.trim_matches('/'));
-    let inside = |inner: &str, outer: &str| {
-        outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
-    };
-    one.component == other.component && (inside(a, b) || inside(b, a))
 }
 
 fn components(set: &DataSet, pair: &PairFacts<'_>, found: &mut Findings) {

@@ -18,6 +18,12 @@ pub fn marks() -> Vec<String> {
     marks
 }
 
+/// What a console's certificate calls it: the program and this host's name, so that people tell two consoles apart.
+pub fn label() -> String {
+    let system = rustix::system::uname();
+    format!("understudy@{}", system.nodename().to_string_lossy())
+}
+
 /// Whether two programs run on one host, by their marks.
 pub fn is_shared(ours: &[String], theirs: &[String]) -> bool {
     ours.iter().any(|mark| theirs.contains(mark))

@@ -59,6 +59,16 @@ pub fn fingerprint(certificate: &CertificateDer<'_>) -> Result<String, Trouble> 
     sha256_hex(parsed.tbs_certificate.subject_pki.raw)
 }
 
+/// The longest name that is taken over from a certificate, in characters.
+const LONGEST_NAME: usize = 64;
+
+/// What a certificate calls its holder, cut to 64 characters: a label for people that proves nothing.
+pub fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let name = parsed.subject().iter_common_name().next()?.as_str().ok()?;
+    Some(name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect())
+}
+
 /// rustls has SHA-256 for its own cipher suites; so nothing more is needed for it.
 fn sha256_hex(bytes: &[u8]) -> Result<String, Trouble> {
     let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;

@@ -79,12 +79,15 @@ impl StoppedAgent {
         TestAgent { clock: self.clock.clone(), stopped: self, running }
     }
 
-    fn config(&self, listen: SocketAddr, route: SocketAddr) -> AgentConfig {
-        let text = format!(
+    fn text(&self, listen: SocketAddr, route: SocketAddr) -> String {
+        format!(
             "name = \"{}\"\nsite = \"Site\"\nlisten = \"{listen}\"\nroute = \"{route}\"\nstate = \"state\"\n[[component]]\nkind = \"tables\"\ndatabase = \"data.db\"\n",
             self.name
-        );
-        AgentConfig::parse(&text, self.dir.path()).unwrap()
+        )
+    }
+
+    fn config(&self, listen: SocketAddr, route: SocketAddr) -> AgentConfig {
+        AgentConfig::parse(&self.text(listen, route), self.dir.path()).unwrap()
     }
 
     pub fn state(&self) -> PathBuf {
@@ -95,7 +98,7 @@ impl StoppedAgent {
     pub fn mark_running(&self, instruction: &Instruction) {
         let ledger = Ledger::open(&ledger_path(&self.state())).unwrap();
         let digest = body_digest(instruction).unwrap();
-        ledger.admit(instruction, digest, Utc::now(), |_| Ok(Admission::Start { confirm: false })).unwrap();
+        ledger.admit(instruction, "", digest, Utc::now(), |_| Ok(Admission::Start { confirm: false })).unwrap();
     }
 }
 
@@ -127,6 +130,23 @@ impl TestAgent {
         self.running.fingerprint()
     }
 
+    pub fn state(&self) -> PathBuf {
+        self.stopped.state()
+    }
+
+    /// Another table in its database.
+    pub fn make_table(&self, table: &str) {
+        let database = rusqlite::Connection::open(self.stopped.dir.path().join("data.db")).unwrap();
+        database.execute_batch(&format!("CREATE TABLE {table}(id INTEGER PRIMARY KEY, item TEXT)")).unwrap();
+    }
+
+    /// Its configuration as a file, for the program itself.
+    pub fn config_file(&self) -> PathBuf {
+        let path = self.stopped.dir.path().join("agent.toml");
+        std::fs::write(&path, self.stopped.text(self.running.address(), self.running.route_address())).unwrap();
+        path
+    }
+
     pub fn code(&self, purpose: CodePurpose) -> EnrolCode {
         issue_code(&self.stopped.state(), purpose, self.clock.now()).unwrap().0
     }
@@ -155,7 +175,7 @@ impl TestAgent {
         done
     }
 
-    fn as_peer(&self) -> PeerSpec {
+    pub fn as_peer(&self) -> PeerSpec {
         PeerSpec {
             cluster: self.stopped.name.parse().unwrap(),
             address: self.address(),

@@ -3,7 +3,7 @@
 //!
 //! Every decision is the product's own: the guard, the ledger's rules, the peer's lesson, what may be said to applications.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use understudy::domain::switchover::machine::Decision;
 use understudy::domain::*;
 use understudy::protocol::route::RouteReply;
 use understudy::protocol::{Instruction, Order, Outcome, PromoteReport, ReverseReport};
-use understudy::store::agent::{Admission, AdmissionFacts, FenceState, InstructionRecord, InstructionState, PairFacts, rules};
+use understudy::store::agent::{Admission, AdmissionFacts, FenceState, InstructionRecord, InstructionState, PairFacts, Standing, rules};
 
 /// See the module.
 #[derive(Clone)]
@@ -32,6 +32,10 @@ pub struct Agent {
     pub data_fenced: bool,
     /// An application has written since the promotion here.
     pub written: bool,
+    /// Keys that an adoption cut off.
+    pub former: BTreeSet<String>,
+    /// Pairs that it joined beside its own.
+    pub strange_pairs: u8,
     // Lost in a crash.
     jobs: Vec<(Arc<Instruction>, u8)>,
     /// The peer's claim on its way, with ours when it was asked.
@@ -53,6 +57,8 @@ impl Agent {
             decisions: Vec::new(),
             data_fenced,
             written: false,
+            former: BTreeSet::new(),
+            strange_pairs: 0,
             jobs: Vec::new(),
             heard: None,
             fencing: None,
@@ -72,11 +78,19 @@ impl Agent {
     /// An instruction is judged, and entered when it may start.
     pub fn admit(&mut self, instruction: &Instruction, digest: Digest, key: &str) -> Result<Admission, Trouble> {
         let seen = self.records.get(&instruction.id).cloned();
-        let facts = AdmissionFacts { term: self.term, pair: Some(self.facts.clone()), seen };
-        let admission = judge(instruction, Asked { here: &self.here, caller: key, digest }, &facts)?;
+        let commands = self.facts.controllers.contains(key);
+        // Whoever adopts cuts the others off: enrolled is who commands.
+        let caller = Standing { enrolled: commands, commands, may_join: false };
+        let pair = (instruction.pair == self.facts.pair).then(|| self.facts.clone());
+        let facts = AdmissionFacts { caller, term: self.term, pair, seen, elsewhere: Vec::new(), own: self.sets() };
+        let asked = Asked { here: &self.here, caller: key, digest, dotted: &BTreeSet::new() };
+        let admission = judge(instruction, asked, &facts)?;
         let admitted = facts.admitted(instruction, digest, &admission);
         self.term = admitted.term;
-        self.facts = admitted.pair.expect("a member stays one");
+        match admitted.pair {
+            Some(facts) => self.facts = facts,
+            None => self.strange_pairs += 1,
+        }
         if matches!(admission, Admission::Start { .. }) {
             self.records.insert(instruction.id, admitted.seen.expect("it runs"));
         }
@@ -88,7 +102,7 @@ impl Agent {
         let starts = matches!(self.admit(instruction, digest, key)?, Admission::Start { .. });
         if matches!(instruction.order, Order::StorePolicies(_)) {
             self.records.remove(&instruction.id);
-        } else if starts {
+        } else if starts && matches!(instruction.order, Order::Promote(_) | Order::Demote(_) | Order::Unfence(_) | Order::Reverse(_)) {
             self.jobs.push((instruction.clone(), 0));
         }
         Ok(())
@@ -295,7 +309,7 @@ impl Agent {
     pub fn learn(&mut self) -> bool {
         let Some((ours, theirs)) = self.heard.take() else { return false };
         match learn(&ours, &theirs) {
-            Lesson::Nothing => {}
+            Lesson::Nothing | Lesson::Incredible(_) => {}
             Lesson::Confirms => self.facts = self.facts.confirm_compared(ours),
             Lesson::Conflict(why) => self.facts = self.facts.contend(ours, &why),
             Lesson::GiveWay(claim) if self.facts.claim.identity == Identity::Primary => {
@@ -337,8 +351,9 @@ impl Agent {
 
     /// `understudy-agent adopt` on its host, and the code used by the controller with this key.
     pub fn adopt(&mut self, key: &str) {
-        self.facts.controllers = [key.to_owned()].into();
-        self.term = rules::term_of_adoption(self.term);
+        self.former.extend(std::mem::replace(&mut self.facts.controllers, [key.to_owned()].into()));
+        self.former.remove(key);
+        self.term = rules::term_of_adoption(&self.facts.pair, self.term).expect("terms are small here");
     }
 
     /// What it says to applications.
@@ -361,8 +376,9 @@ impl Agent {
 
     pub fn hash_durable(&self, hasher: &mut impl Hasher) {
         let PairFacts { claim, confirmed, conflict, fence, active, controllers, .. } = &self.facts;
-        (claim.identity, claim.epoch.0, claim.decision, confirmed, conflict.is_some(), controllers).hash(hasher);
-        (fence.wanted, fence.held, fence.proving, active.len(), self.term.0, self.data_fenced, self.written).hash(hasher);
+        (claim.identity, claim.epoch.0, claim.decision, confirmed, conflict.is_some(), controllers, &self.former).hash(hasher);
+        (fence.wanted, fence.held, fence.proving, active.len(), self.term.0, self.data_fenced, self.written, self.strange_pairs)
+            .hash(hasher);
         self.decisions.iter().for_each(|decision| (decision.id, decision.hold).hash(hasher));
         for (id, record) in &self.records {
             let state = match &record.state {

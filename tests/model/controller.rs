@@ -50,6 +50,11 @@ impl Controller {
 
     /// One look at an agent.
     pub fn look(&mut self, index: usize, agent: &Agent) {
+        if agent.former.contains(self.key) {
+            // It is told nothing but that it was cut off.
+            self.ousted = true;
+            return;
+        }
         match exchange::meet(!self.met[index], self.term, agent.term, 0) {
             Meeting::Take(term) => self.term = self.term.max(term),
             Meeting::Ousted => self.ousted = true,

@@ -77,7 +77,10 @@ impl Way {
 
 fn lead_out(way: &mut Way, healed: &mut HashSet<u64>) -> bool {
     let holds = false;
-    way.world.budget = Budget { crashes: 0, stops: 9, decisions: 9, give_ups: 0, adoptions: 9, rivals: 0, windows: 9, holds };
+    way.world.budget = Budget { crashes: 0, stops: 9, decisions: 9, give_ups: 0, adoptions: 9, rivals: 0, windows: 9, holds, forgeries: 0 };
+    // The thief of the key is gone, with what it sent.
+    let honest = way.world.sent.iter().filter(|message| !message.is_forged()).cloned().collect();
+    way.world.sent = std::sync::Arc::new(honest);
     // Two controllers that run would oust each other; the person closes one, as that one's message says.
     let who = usize::from(way.world.controllers[1].up);
     (0..2).filter(|i| !way.world.agents[*i].up).collect::<Vec<_>>().into_iter().for_each(|i| way.take(Move::AgentStarts(i)));

@@ -103,7 +103,8 @@ fn holds_further(name: &str, root: World, times: usize) {
     }
 }
 
-const NOTHING: Budget = Budget { crashes: 0, stops: 0, decisions: 0, give_ups: 0, adoptions: 0, rivals: 0, windows: 0, holds: false };
+const NOTHING: Budget =
+    Budget { crashes: 0, stops: 0, decisions: 0, give_ups: 0, adoptions: 0, rivals: 0, windows: 0, holds: false, forgeries: 0 };
 
 #[test]
 fn one_controller_and_two_agents_that_crash_keep_every_promise() {
@@ -150,6 +151,15 @@ fn promoted(budget: Budget) -> World {
 #[test]
 fn a_rival_ousts_or_is_ousted_and_never_makes_a_second_primary() {
     holds("rival", World::paired(Budget { decisions: 2, rivals: 1, adoptions: 1, ..NOTHING }));
+}
+
+/// Invariant 15. The rival has adopted both agents, or one of them; the first controller's key is in somebody else's hands.
+#[test]
+fn a_controller_that_was_cut_off_and_goes_on_sending_changes_nothing() {
+    let root = World::paired(Budget { decisions: 1, rivals: 1, adoptions: 1, forgeries: 2, ..NOTHING });
+    for agents in [[true, true], [false, true]] {
+        holds("cut off", after(root.clone(), &[Move::Starts(1), Move::Adopts { who: 1, agents }]));
+    }
 }
 
 /// Both know of epoch 1 only; what the two of them sent meets in every order, also within the agents' jobs.

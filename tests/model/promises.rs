@@ -16,6 +16,9 @@ pub fn wrong(before: &World, step: Move, after: &World) -> Option<String> {
             return Some(format!("{} changed its claim within epoch {}", cluster(i), old.facts.claim.epoch));
         }
     }
+    if let Some(agent) = after.agents.iter().find(|agent| agent.strange_pairs > 0) {
+        return Some(format!("{} joined a pair of somebody whose key commands nothing", agent.here));
+    }
     for new in &after.agents {
         let by = new.decisions.iter().find(|known| known.id == new.facts.claim.decision);
         if by.is_some_and(|decision| decision.hold) && new.says().is_some_and(|said| said.active.as_ref() == Some(&new.here)) {

@@ -17,7 +17,7 @@ use understudy::agent::guard::body_digest;
 use understudy::controller::exchange::{self, WayBack};
 use understudy::domain::switchover::machine::{self, Decision, Effect, Event, PairState};
 use understudy::domain::*;
-use understudy::protocol::{Instruction, Order, PairRecord, PeerSpec, StorePoliciesOrder};
+use understudy::protocol::{DemoteOrder, Instruction, JoinOrder, Order, PairRecord, PeerSpec, PromoteOrder, StorePoliciesOrder};
 use understudy::store::agent::{FenceState, InstructionState, PairFacts};
 
 use crate::agent::Agent;
@@ -46,6 +46,9 @@ fn index(name: &ClusterName) -> usize {
     usize::from(name == cluster(1))
 }
 
+/// The upper half of the ids of forged instructions.
+const FORGED: u64 = 6;
+
 /// An instruction on its way.
 #[derive(Debug)]
 pub struct Message {
@@ -60,6 +63,10 @@ impl Message {
     /// The controller's word that an identity still holds: drawn afresh each time, it arrives once or never.
     pub fn is_word(&self) -> bool {
         matches!(self.instruction.order, Order::StorePolicies(_))
+    }
+
+    pub fn is_forged(&self) -> bool {
+        self.instruction.id.0.as_u64_pair().0 == FORGED
     }
 
     fn decision(&self) -> Option<&Decision> {
@@ -88,6 +95,8 @@ pub struct Budget {
     pub windows: u8,
     /// Decisions hold their services for a look.
     pub holds: bool,
+    /// What a controller that was cut off sends all the same.
+    pub forgeries: u8,
 }
 
 #[derive(Clone)]
@@ -136,6 +145,20 @@ pub enum Move {
     Writes(usize),
     Commits(usize),
     TakesBack(usize),
+    /// The first controller, cut off at an agent, or whoever stole its key, sends it what it likes.
+    Forges {
+        to: usize,
+        what: Forgery,
+    },
+}
+
+/// What may be forged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgery {
+    JoinsAPairOfItsOwn,
+    Promotes,
+    Fences,
+    Leaves,
 }
 
 impl World {
@@ -211,6 +234,10 @@ impl World {
             moves.extend((self.budget.windows > 0).then_some(Move::Writes(i)));
         }
         moves.extend((0..self.sent.len()).map(Move::Arrives));
+        for to in (0..2).filter(|to| self.budget.forgeries > 0 && !self.agents[*to].facts.controllers.contains(self.controllers[0].key)) {
+            let all = [Forgery::JoinsAPairOfItsOwn, Forgery::Promotes, Forgery::Fences, Forgery::Leaves];
+            moves.extend(all.map(|what| Move::Forges { to, what }));
+        }
         for (who, controller) in self.controllers.iter().enumerate() {
             if !controller.up {
                 let may = controller.state.is_some() || (who == 1 && self.budget.rivals > 0);
@@ -299,6 +326,7 @@ impl World {
             Move::Writes(i) => new.agent(i).write(),
             Move::Commits(who) => new.commits(who),
             Move::TakesBack(who) => new.takes_back(who),
+            Move::Forges { to, what } => new.forges(to, what),
         };
         happened.then_some(new)
     }

@@ -18,7 +18,7 @@ use understudy::components::Component;
 use understudy::domain::backup::machine::CaptureReport;
 use understudy::domain::*;
 use understudy::protocol::*;
-use understudy::store::agent::Ledger;
+use understudy::store::agent::{CodePurpose, Ledger, NewController};
 use understudy::transfer::{self as plane, Limits, PeerOf};
 use uuid::Uuid;
 
@@ -137,7 +137,10 @@ impl World {
             components: Vec::new(),
         };
         ledger.begin_start().expect("a start");
-        ledger.join(&self.service.pair, claim, &peer, "test").expect("a member");
+        let console = NewController { key: "test", name: "", address: "" };
+        ledger.issue_code(CodePurpose::Enrol, &[7; 32], chrono::Utc::now() + chrono::TimeDelta::minutes(1)).expect("a code");
+        ledger.redeem_code(chrono::Utc::now(), console, |_| true).expect("enrolled");
+        ledger.join(&self.service.pair, claim, &peer, "test", Term(1)).expect("a member");
         let watched = |inner: &Arc<dyn Component>| {
             let watched: Arc<dyn Component> = Arc::new(Watched { inner: inner.clone(), fuse: fuse.clone() });
             (inner.name().clone(), watched)
@@ -161,6 +164,7 @@ impl Agent {
             site: self.site.clone(),
             pair: self.pair.clone(),
             epoch: EPOCH,
+            term: Term(1),
             peer: Some(self.peer.clone()),
             progress: watch::Sender::new(Progress::default()),
             cancel: CancellationToken::new(),

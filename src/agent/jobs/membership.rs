@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::{Job, Site, drill, drop, fence, leftovers};
 use crate::agent::guard;
-use crate::domain::{DataSetName, Identity, PointId, ServiceName, Trouble};
+use crate::domain::{DataSetName, Identity, PairName, PointId, ServiceName, Trouble};
 use crate::protocol::{JoinOrder, LeaveReport, Outcome, OwnSnapshot, StorePoliciesOrder};
 use crate::store::agent::PairFacts;
 
 /// Becomes a member, or renews the membership.
 pub async fn join(job: &Job, order: JoinOrder, controller: &str) -> Result<Outcome, Trouble> {
     let claim = guard::founding_claim(&job.pair, job.epoch, &job.site.cluster, &order);
-    job.site.ledger.join(&job.pair, claim, &order.peer, controller)?;
+    job.site.ledger.join(&job.pair, claim, &order.peer, controller, job.term)?;
     tracing::info!(pair = %job.pair, identity = %claim.identity, epoch = %claim.epoch, peer = %order.peer.cluster, "joined");
     Ok(Outcome::Done)
 }
@@ -33,7 +33,7 @@ pub async fn store_policies(job: &Job, order: StorePoliciesOrder) -> Result<Outc
     Ok(Outcome::Done)
 }
 
-/// Leaves: lifts our fence, removes our snapshots, tells what could not be removed, forgets the pair.
+/// Leaves: lifts our fence, removes our snapshots, tells what could not be removed, forgets the pair. What another pair holds stays.
 pub async fn leave(job: &Job) -> Result<Outcome, Trouble> {
     let facts = job.site.ledger.member(&job.pair)?;
     let mut report = LeaveReport { removed: 0, leftovers: Vec::new() };
@@ -68,7 +68,8 @@ async fn lift_fence(job: &Job, facts: &PairFacts, report: &mut LeaveReport) {
     report.leftovers.extend(lifted.into_iter().map(|why| format!("fence: {why}")));
 }
 
-/// Every data set of this cluster that may stand under the pair's fence, also those that no policy names any more.
+/// Every data set of this cluster that may stand under the pair's fence, also those that no policy names any more; none that another pair
+/// holds.
 pub(super) fn to_unfence(job: &Job, facts: &PairFacts) -> Result<Vec<DataSetName>, Trouble> {
     if facts.claim.identity == Identity::Primary && !facts.fence.wanted {
         return Ok(Vec::new());
@@ -77,27 +78,63 @@ pub(super) fn to_unfence(job: &Job, facts: &PairFacts) -> Result<Vec<DataSetName
     for row in job.site.ledger.points_of_pair(&job.pair)?.into_iter().filter(|row| row.record.to == job.site.cluster) {
         sets.extend(row.record.data_sets.into_iter().map(|set| set.to));
     }
-    Ok(sets.into_iter().collect())
+    let others = Others::of(&job.site, &job.pair)?;
+    Ok(sets.into_iter().filter(|set| !others.share(&job.site, set)).collect())
+}
+
+/// What on this cluster belongs to the agent's other pairs. The guard keeps pairs apart; two that an earlier version let overlap are told
+/// apart here.
+struct Others {
+    sets: Vec<DataSetName>,
+    points: BTreeSet<PointId>,
+}
+
+impl Others {
+    fn of(site: &Arc<Site>, pair: &PairName) -> Result<Others, Trouble> {
+        let sets = site.ledger.elsewhere(pair)?.into_iter().flat_map(|other| other.sets).collect();
+        let mut points = BTreeSet::new();
+        for other in site.ledger.pairs()?.into_iter().filter(|other| other.pair != *pair) {
+            points.extend(site.ledger.points_of_pair(&other.pair)?.into_iter().map(|row| row.record.id));
+        }
+        points.extend(site.ledger.all_captures()?.into_iter().filter(|row| row.pair != *pair).map(|row| row.point));
+        Ok(Others { sets, points })
+    }
+
+    fn share(&self, site: &Site, set: &DataSetName) -> bool {
+        let separator = if site.dotted().contains(&set.component) { '.' } else { '/' };
+        self.sets.iter().any(|theirs| set.shares_place(theirs, separator))
+    }
+
+    fn hold(&self, snapshot: &OwnSnapshot) -> bool {
+        self.points.contains(&snapshot.point)
+    }
 }
 
 /// What on this cluster belongs to a pair.
 pub(super) struct Belongings {
     points: BTreeSet<PointId>,
     places: BTreeSet<(String, String)>,
+    others: Others,
 }
 
 impl Belongings {
-    pub(super) fn of(site: &Arc<Site>, pair: &crate::domain::PairName) -> Result<Belongings, Trouble> {
+    pub(super) fn of(site: &Arc<Site>, pair: &PairName) -> Result<Belongings, Trouble> {
         let rows = site.ledger.points_of_pair(pair)?;
-        let points = rows.iter().map(|row| row.record.id).collect();
+        let captured = site.ledger.all_captures()?.into_iter().filter(|row| row.pair == *pair).map(|row| row.point);
+        let points = rows.iter().map(|row| row.record.id).chain(captured).collect();
         let in_points = rows.iter().flat_map(|row| &row.record.data_sets).map(|set| set.to.clone());
         let services = site.ledger.policies(pair)?;
         let in_policies = services.iter().flat_map(|service| &service.data_sets).flat_map(|set| [set.from.clone(), set.to.clone()]);
-        let places = in_points.chain(in_policies).map(|set| (set.component.to_string(), set.path)).collect();
-        Ok(Belongings { points, places })
+        let others = Others::of(site, pair)?;
+        // A snapshot that no ledger row names is ours by its place, where no other pair has the place.
+        let places = in_points.chain(in_policies).filter(|set| !others.share(site, set));
+        let places = places.map(|set| (set.component.to_string(), set.path)).collect();
+        Ok(Belongings { points, places, others })
     }
 
     pub(super) fn hold(&self, snapshot: &OwnSnapshot) -> bool {
-        self.points.contains(&snapshot.point) || self.places.contains(&(snapshot.component.to_string(), snapshot.path.clone()))
+        let is_ours =
+            self.points.contains(&snapshot.point) || self.places.contains(&(snapshot.component.to_string(), snapshot.path.clone()));
+        is_ours && !self.others.hold(snapshot)
     }
 }

@@ -26,7 +26,7 @@ pub use self::bring_up::bring_up;
 pub use self::thaw_guard::{ThawGuard, thaw_after};
 pub use crate::transfer::gate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::clock::Clock;
 use crate::components::Component;
-use crate::domain::{ClusterName, ComponentName, DataSetName, DrillId, Epoch, PairName, Trouble, TroubleKind};
+use crate::domain::{ClusterName, ComponentKind, ComponentName, DataSetName, DrillId, Epoch, PairName, Term, Trouble, TroubleKind};
 use crate::protocol::Progress;
 use crate::store::agent::Ledger;
 use crate::transfer::DataPlane;
@@ -60,6 +60,15 @@ pub struct Site {
 }
 
 impl Site {
+    /// The components whose paths are parted by dots instead of slashes.
+    pub fn dotted(&self) -> BTreeSet<ComponentName> {
+        self.components
+            .values()
+            .filter(|component| component.kind() == ComponentKind::Hive)
+            .map(|component| component.name().clone())
+            .collect()
+    }
+
     /// The component of a data set; an unknown one is named.
     pub fn component(&self, set: &DataSetName) -> Result<&Arc<dyn Component>, Trouble> {
         self.components.get(&set.component).ok_or_else(|| {
@@ -103,6 +112,8 @@ pub struct Job {
     pub pair: PairName,
     /// Under which epoch it was given.
     pub epoch: Epoch,
+    /// Under which term of its controller it was given.
+    pub term: Term,
     /// The other agent, once joined.
     pub peer: Option<PeerLink>,
     /// Where it tells how far it is.

@@ -55,6 +55,7 @@ pub const STOP_LIMIT: Duration = Duration::from_secs(5);
 pub struct Caller {
     address: SocketAddr,
     key: Option<Arc<str>>,
+    name: Arc<str>,
     place: Arc<Place>,
 }
 
@@ -62,6 +63,11 @@ impl Caller {
     /// The proven key, SHA-256 of its SubjectPublicKeyInfo in hex.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
+    }
+
+    /// What its certificate calls it: a label for people that proves nothing.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Where it calls from.
@@ -91,7 +97,7 @@ where
     accept(listener, SECURE_PLACES, stop.clone(), move |stream, address, place| {
         let (config, router, known, stop) = (config.clone(), router.clone(), known.clone(), stop.clone());
         async move {
-            let Some((stream, key)) = handshake(stream, config, &place).await else { return };
+            let Some(Greeted { stream, key, name }) = handshake(stream, config, &place).await else { return };
             let is_known = || {
                 let asked = key.clone().map(&known);
                 async { if let Some(asked) = asked { asked.await } else { Some(false) } }
@@ -104,7 +110,7 @@ where
             if placed.is_err() {
                 return tracing::debug!(%address, ?placed, "a connection gets no place");
             }
-            let caller = Caller { address, key: key.clone(), place };
+            let caller = Caller { address, key: key.clone(), name, place };
             let served = connection::serve(stream, (router, caller), terms, is_known, &stop);
             if terms == Terms::Known {
                 served.await;
@@ -122,7 +128,7 @@ pub async fn plain(listener: TcpListener, router: Router, stop: CancellationToke
     accept(listener, PLAIN_PLACES, stop.clone(), move |stream, address, place| {
         let (router, stop) = (router.clone(), stop.clone());
         async move {
-            let caller = Caller { address, key: None, place };
+            let caller = Caller { address, key: None, name: "".into(), place };
             let served = connection::serve(stream, (router, caller), Terms::Plain, async || Some(true), &stop);
             drop(tokio::time::timeout(STRANGER_LIFE, served).await);
         }
@@ -130,15 +136,24 @@ pub async fn plain(listener: TcpListener, router: Router, stop: CancellationToke
     .await;
 }
 
-/// A handshake in its time: the stream, and the key that its certificate proved.
-async fn handshake(stream: TcpStream, config: Arc<ServerConfig>, place: &Place) -> Option<(TlsStream<TcpStream>, Option<Arc<str>>)> {
+/// A handshake that ended well.
+struct Greeted {
+    stream: TlsStream<TcpStream>,
+    /// The key that its certificate proved.
+    key: Option<Arc<str>>,
+    name: Arc<str>,
+}
+
+/// A handshake in its time.
+async fn handshake(stream: TcpStream, config: Arc<ServerConfig>, place: &Place) -> Option<Greeted> {
     let end = Instant::now() + HANDSHAKE_LIMIT;
     let greeting = timeout_at(end, LazyConfigAcceptor::new(Acceptor::default(), stream)).await.ok()?.ok()?;
     place.greet().ok()?;
     let stream = timeout_at(end, greeting.into_stream(config)).await.ok()?.ok()?;
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let key = shown.map(|certificate| tls::fingerprint(certificate)).transpose().ok()?.map(Arc::from);
-    Some((stream, key))
+    let name = shown.and_then(|certificate| tls::common_name(certificate)).unwrap_or_default().into();
+    Some(Greeted { stream, key, name })
 }
 
 /// The loop. It never waits for a connection that it has.

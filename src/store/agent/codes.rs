@@ -1,12 +1,13 @@
-//! Whom the agent obeys: enrolled controllers, and the one code with which the next may enrol.
+//! The one code with which the next controller may enrol, or take over.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Trouble;
+use crate::domain::{Trouble, TroubleKind};
 
-use super::identity::{set_fact, term};
+use super::controllers::{NewController, enrol, hand_over_to};
+use super::identity::{set_term, term_in};
 use super::{Ledger, from_json, from_micros, rules, to_json, to_micros};
 
 pub(super) const SCHEMA: &str = "
@@ -45,25 +46,7 @@ pub struct CodeKey {
     pub expires_at: DateTime<Utc>,
 }
 
-/// A controller's pinned key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ControllerRecord {
-    /// SHA-256 of its SubjectPublicKeyInfo, hex.
-    pub key: String,
-    /// When it enrolled.
-    pub enrolled_at: DateTime<Utc>,
-}
-
 impl Ledger {
-    /// Controllers' keys.
-    pub fn controllers(&self) -> Result<Vec<ControllerRecord>, Trouble> {
-        self.read(|c| {
-            let mut query = c.prepare("SELECT key, enrolled_at FROM controllers ORDER BY enrolled_at")?;
-            let rows = query.query_map([], |r| Ok(ControllerRecord { key: r.get(0)?, enrolled_at: from_micros(r.get(1)?) }))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-    }
-
     /// Issues a code; the one before it is void.
     pub fn issue_code(&self, purpose: CodePurpose, key: &[u8; 32], expires_at: DateTime<Utc>) -> Result<(), Trouble> {
         self.write(|t| {
@@ -84,11 +67,12 @@ impl Ledger {
         })
     }
 
-    /// Judges the proof of the present code and, when `is_right` says so, uses the code up and makes the controller known, all in one.
+    /// Judges the proof of the present code and, when `is_right` says so, uses the code up and makes the controller known, all in one. Where
+    /// the code is for adopting, every other controller is cut off in the same transaction.
     pub fn redeem_code(
         &self,
         now: DateTime<Utc>,
-        controller: &str,
+        controller: NewController<'_>,
         is_right: impl FnOnce(&[u8; 32]) -> bool,
     ) -> Result<CodeCheck, Trouble> {
         self.write(|t| {
@@ -107,12 +91,16 @@ impl Ledger {
             }
             let purpose = from_json(&purpose)?;
             t.execute("DELETE FROM codes", [])?;
-            t.execute("INSERT OR IGNORE INTO controllers(key, enrolled_at) VALUES(?1, ?2)", params![controller, to_micros(now)])?;
+            enrol(t, controller, now)?;
             if purpose == CodePurpose::Adopt {
+                hand_over_to(t, controller.key, now)?;
                 // What any controller sent before, also this one, is over.
-                set_fact(t, "term", &to_json(&rules::term_of_adoption(term(t)?))?)?;
-                t.execute("DELETE FROM pair_controllers", [])?;
-                t.execute("INSERT INTO pair_controllers(pair, key) SELECT pair, ?1 FROM pairs", [controller])?;
+                let pairs = t.prepare("SELECT pair FROM pairs")?.query_map([], |r| r.get(0))?.collect::<Result<Vec<String>, _>>()?;
+                for pair in pairs {
+                    let name =
+                        pair.parse().map_err(|_| Trouble::new(TroubleKind::Corrupt, "agent ledger", "a pair's name cannot be read"))?;
+                    set_term(t, &pair, rules::term_of_adoption(&name, term_in(t, &pair)?)?)?;
+                }
             }
             Ok(CodeCheck::Accepted(purpose))
         })

@@ -11,6 +11,7 @@ use crate::domain::switchover::machine::Decision;
 use crate::domain::{Claim, DataSetName, DecisionId, Epoch, PairName, PointId, Service, ServiceName, Term, Trouble, TroubleKind};
 use crate::protocol::PeerSpec;
 
+use super::controllers::{not_enrolled, standing};
 use super::{Ledger, StoreError, from_json, to_json, to_micros};
 
 pub(super) const SCHEMA: &str = "
@@ -25,6 +26,14 @@ CREATE TABLE active_services(
 CREATE TABLE policies(
     pair TEXT NOT NULL REFERENCES pairs(pair) ON DELETE CASCADE, service TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY(pair, service)) STRICT;
 CREATE TABLE decisions(pair TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, kept_at INTEGER NOT NULL, PRIMARY KEY(pair, id)) STRICT;
+";
+
+/// Terms are kept a pair: what one pair's controller sends says nothing about another's. A term that an earlier version let somebody drive
+/// to the top is cut to what is left room above.
+pub(super) const TERMS: &str = "
+ALTER TABLE pairs ADD COLUMN term INTEGER NOT NULL DEFAULT 0;
+UPDATE pairs SET term = min(coalesce((SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'term'), 0), 2305843009213693952);
+DELETE FROM facts WHERE name = 'term';
 ";
 
 /// The fence of a pair's data sets, as last carried out and read back.
@@ -80,9 +89,11 @@ impl Ledger {
         self.write(|t| set_fact(t, "start", &Uuid::now_v7().to_string()))
     }
 
-    /// The highest controller term seen.
-    pub fn term(&self) -> Result<Term, Trouble> {
-        self.read(term)
+    /// The highest controller term seen: in the pairs that the controller with this key commands, or in all of them.
+    pub fn term(&self, controller: Option<&str>) -> Result<Term, Trouble> {
+        let sql = "SELECT max(term) FROM pairs WHERE ?1 IS NULL OR pair IN (SELECT pair FROM pair_controllers WHERE key = ?1)";
+        let term = self.read(|c| Ok(c.query_row(sql, [controller], |r| r.get::<_, Option<i64>>(0))?))?;
+        Ok(Term(term.unwrap_or_default().unsigned_abs()))
     }
 
     /// All pairs.
@@ -106,13 +117,20 @@ impl Ledger {
         self.pair(pair)?.ok_or_else(|| not_a_member(pair))
     }
 
-    /// Becomes a member, or renews the membership (address, key, components of the peer). A claim of a higher epoch stays.
-    /// `active` lists the services that applications may use here at once.
-    pub fn join(&self, pair: &PairName, claim: Claim, peer: &PeerSpec, controller: &str) -> Result<(), Trouble> {
+    /// Becomes a member, or renews the membership (address, key, components of the peer), and lets the controller with this key command the
+    /// pair. A claim of a higher epoch stays. Refused when its key was revoked meanwhile, or when another controller was faster.
+    pub fn join(&self, pair: &PairName, claim: Claim, peer: &PeerSpec, controller: &str, term: Term) -> Result<(), Trouble> {
         self.write(|t| {
+            if !standing(t, controller, DateTime::UNIX_EPOCH)?.enrolled {
+                return Err(not_enrolled(format!("pair {pair}")).into());
+            }
+            if pair_facts(t, pair.as_str())?.is_some_and(|facts| !facts.controllers.contains(controller)) {
+                let reason = "another controller commands this pair here";
+                return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), reason).into());
+            }
             t.execute(
-                "INSERT INTO pairs(pair, identity, epoch, decision, peer, confirmed_in, fence)
-                 VALUES(?1, ?2, ?3, ?4, ?5, (SELECT value FROM facts WHERE name = 'start'), ?6)
+                "INSERT INTO pairs(pair, identity, epoch, decision, peer, confirmed_in, fence, term)
+                 VALUES(?1, ?2, ?3, ?4, ?5, (SELECT value FROM facts WHERE name = 'start'), ?6, ?7)
                  ON CONFLICT(pair) DO UPDATE SET peer = excluded.peer, identity = excluded.identity, epoch = excluded.epoch,
                  decision = excluded.decision, confirmed_in = excluded.confirmed_in, conflict = NULL
                  WHERE excluded.epoch > epoch OR (excluded.epoch = epoch AND excluded.decision = decision)",
@@ -122,10 +140,12 @@ impl Ledger {
                     to_epoch(claim.epoch),
                     claim.decision.to_string(),
                     to_json(peer)?,
-                    to_json(&FenceState::default())?
+                    to_json(&FenceState::default())?,
+                    to_term(term)
                 ],
             )?;
             t.execute("INSERT OR IGNORE INTO pair_controllers(pair, key) VALUES(?1, ?2)", params![pair.as_str(), controller])?;
+            t.execute("UPDATE controllers SET may_join_until = NULL WHERE key = ?1", [controller])?;
             Ok(())
         })
     }
@@ -320,8 +340,20 @@ pub(super) fn set_fact(t: &Transaction<'_>, name: &str, value: &str) -> Result<(
     Ok(())
 }
 
-pub(super) fn term(c: &Connection) -> Result<Term, StoreError> {
-    fact(c, "term")?.map_or(Ok(Term::default()), |text| from_json(&text))
+/// The highest term seen in a pair; none in one that this agent is no member of.
+pub(super) fn term_in(c: &Connection, pair: &str) -> Result<Term, StoreError> {
+    let term = c.query_row("SELECT term FROM pairs WHERE pair = ?1", [pair], |r| r.get::<_, i64>(0)).optional()?;
+    Ok(Term(term.unwrap_or_default().unsigned_abs()))
+}
+
+pub(super) fn set_term(t: &Transaction<'_>, pair: &str, term: Term) -> Result<(), StoreError> {
+    t.execute("UPDATE pairs SET term = ?2 WHERE pair = ?1", params![pair, to_term(term)])?;
+    Ok(())
+}
+
+/// [`Term::MAX`] fits.
+fn to_term(term: Term) -> i64 {
+    i64::try_from(term.0).unwrap_or(i64::MAX)
 }
 
 fn keep_decision(t: &Transaction<'_>, pair: &PairName, decision: &Decision, at: DateTime<Utc>) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::Identity;
+use crate::store::agent::{CodePurpose, NewController};
 
 fn claim(identity: Identity, epoch: u64, decision: u64) -> Claim {
     Claim { identity, epoch: Epoch(epoch), decision: DecisionId(Uuid::from_u64_pair(1, decision)) }
@@ -14,7 +15,10 @@ fn member() -> (tempfile::TempDir, Ledger, PairName) {
     let cluster = "west".parse().expect("a name");
     let peer = PeerSpec { cluster, address: "w:1".into(), key: "k".into(), route: "w:2".into(), components: vec![] };
     ledger.begin_start().expect("started");
-    ledger.join(&pair, claim(Identity::Primary, 3, 3), &peer, "console").expect("joined");
+    let console = NewController { key: "console", name: "", address: "" };
+    ledger.issue_code(CodePurpose::Enrol, &[7; 32], Utc::now() + chrono::TimeDelta::minutes(1)).expect("a code");
+    ledger.redeem_code(Utc::now(), console, |_| true).expect("enrolled");
+    ledger.join(&pair, claim(Identity::Primary, 3, 3), &peer, "console", Term(1)).expect("joined");
     (dir, ledger, pair)
 }
 
@@ -29,7 +33,7 @@ fn a_claim_never_goes_back_and_one_epoch_has_one_decision() {
     ledger.set_claim(&pair, claim(Identity::Primary, 3, 3), None, now).expect("the same again");
     ledger.set_claim(&pair, claim(Identity::Secondary, 5, 5), None, now).expect("a later one");
     let peer = ledger.member(&pair).expect("a member").peer;
-    ledger.join(&pair, claim(Identity::Primary, 3, 3), &peer, "console").expect("without effect");
+    ledger.join(&pair, claim(Identity::Primary, 3, 3), &peer, "console", Term(1)).expect("without effect");
     assert_eq!(ledger.member(&pair).expect("a member").claim, claim(Identity::Secondary, 5, 5));
 }
 

@@ -9,10 +9,11 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Digest, InstructionId, Term, Trouble};
+use crate::domain::{DataSetName, Digest, InstructionId, PairName, Service, Term, Trouble, TroubleKind};
 use crate::protocol::{Instruction, Outcome};
 
-use super::identity::{PairFacts, keep_facts, pair_facts, set_fact, term};
+use super::controllers::{Standing, standing};
+use super::identity::{PairFacts, keep_facts, pair_facts, set_term, term_in};
 use super::{Ledger, StoreError, from_json, to_json, to_micros};
 
 pub(super) const SCHEMA: &str = "
@@ -59,12 +60,27 @@ pub struct InstructionRecord {
 /// What a judge may look at: the ledger's facts, all of one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdmissionFacts {
-    /// Highest term seen.
+    /// What the key that asks may do.
+    pub caller: Standing,
+    /// Highest term seen in the pair; none counts before this agent is a member.
     pub term: Term,
     /// The pair, if we are a member.
     pub pair: Option<PairFacts>,
     /// The same id, if it was seen before.
     pub seen: Option<InstructionRecord>,
+    /// The data sets of this agent's other pairs.
+    pub elsewhere: Vec<Elsewhere>,
+    /// The data sets of this pair's own policies.
+    pub own: Vec<DataSetName>,
+}
+
+/// The data sets that another pair holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The other pair.
+    pub pair: PairName,
+    /// Under the names of both sides, since a reversal turns them round.
+    pub sets: Vec<DataSetName>,
 }
 
 /// What becomes of an instruction.
@@ -77,24 +93,36 @@ pub enum Admission {
     },
     /// Seen before: this is where it is.
     Repeat(InstructionState),
+    /// Nothing starts. Its term is further above the known one than an agent follows at once: from now on this one is known.
+    Rise(Term),
 }
 
 impl Ledger {
-    /// Judges an instruction on the facts of one moment and, when it may start, remembers it as running together with its term.
+    /// Judges an instruction of the controller with this key on the facts of one moment and, when it may start, remembers it as running
+    /// together with its term.
     pub fn admit(
         &self,
         instruction: &Instruction,
+        caller: &str,
         digest: Digest,
         at: DateTime<Utc>,
         judge: impl FnOnce(&AdmissionFacts) -> Result<Admission, Trouble>,
     ) -> Result<Admission, Trouble> {
         self.write(|t| {
             let pair = instruction.pair.as_str();
-            let facts = AdmissionFacts { term: term(t)?, pair: pair_facts(t, pair)?, seen: record(t, instruction.id)? };
+            let (own, elsewhere) = held_sets(t, &instruction.pair)?;
+            let facts = AdmissionFacts {
+                caller: standing(t, caller, at)?,
+                term: term_in(t, pair)?,
+                pair: pair_facts(t, pair)?,
+                seen: record(t, instruction.id)?,
+                elsewhere,
+                own,
+            };
             let admission = judge(&facts)?;
             let admitted = facts.admitted(instruction, digest, &admission);
             if admitted.term != facts.term {
-                set_fact(t, "term", &to_json(&admitted.term)?)?;
+                set_term(t, pair, admitted.term)?;
             }
             if let (Some(old), Some(new)) = (&facts.pair, &admitted.pair) {
                 keep_facts(t, old, new)?;
@@ -153,6 +181,33 @@ impl Ledger {
     }
 }
 
+/// The data sets of a pair's policies, and those of every other pair here.
+pub(super) fn held_sets(c: &Connection, pair: &PairName) -> Result<(Vec<DataSetName>, Vec<Elsewhere>), StoreError> {
+    let (mut own, mut elsewhere) = (Vec::new(), Vec::<Elsewhere>::new());
+    let mut query = c.prepare("SELECT pair, body FROM policies ORDER BY pair, service")?;
+    for row in query.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))? {
+        let (name, body) = row?;
+        let sets = from_json::<Service>(&body)?.data_sets.into_iter().flat_map(|set| [set.from, set.to]);
+        if name == pair.as_str() {
+            own.extend(sets);
+            continue;
+        }
+        let damaged = |_| Trouble::new(TroubleKind::Corrupt, "agent ledger", "a pair's name cannot be read");
+        match elsewhere.last_mut().filter(|last| last.pair.as_str() == name) {
+            Some(last) => last.sets.extend(sets),
+            None => elsewhere.push(Elsewhere { pair: name.parse().map_err(damaged)?, sets: sets.collect() }),
+        }
+    }
+    Ok((own, elsewhere))
+}
+
+impl Ledger {
+    /// The data sets that this agent's other pairs hold.
+    pub fn elsewhere(&self, pair: &PairName) -> Result<Vec<Elsewhere>, Trouble> {
+        self.read(|c| Ok(held_sets(c, pair)?.1))
+    }
+}
+
 fn record(c: &Connection, id: InstructionId) -> Result<Option<InstructionRecord>, StoreError> {
     let row = c
         .query_row("SELECT digest, state FROM instructions WHERE id = ?1", [id.to_string()], |r| {
@@ -160,7 +215,7 @@ fn record(c: &Connection, id: InstructionId) -> Result<Option<InstructionRecord>
         })
         .optional()?;
     row.map(|(digest, state)| {
-        let digest = Digest::try_from(digest).map_err(|e| Trouble::new(crate::domain::TroubleKind::Corrupt, "agent ledger", e))?;
+        let digest = Digest::try_from(digest).map_err(|e| Trouble::new(TroubleKind::Corrupt, "agent ledger", e))?;
         Ok(InstructionRecord { digest, state: from_json(&state)? })
     })
     .transpose()

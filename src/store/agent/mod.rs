@@ -6,6 +6,7 @@
 mod captures;
 mod changes;
 mod codes;
+mod controllers;
 mod drills;
 mod identity;
 mod instructions;
@@ -28,10 +29,11 @@ use crate::domain::{Trouble, TroubleKind};
 
 pub use captures::{CaptureRow, CaptureState};
 pub use changes::ChangeWatch;
-pub use codes::{CodeCheck, CodeKey, CodePurpose, ControllerRecord};
+pub use codes::{CodeCheck, CodeKey, CodePurpose};
+pub use controllers::{ControllerRecord, CutOff, FormerKey, JOIN_MINUTES, NewController, Revoked, Standing, is_cut_off, not_enrolled};
 pub use drills::DrillRow;
 pub use identity::{FenceState, PairFacts};
-pub use instructions::{Admission, AdmissionFacts, InstructionRecord, InstructionState};
+pub use instructions::{Admission, AdmissionFacts, Elsewhere, InstructionRecord, InstructionState};
 pub use points::{PointRow, StoredManifest};
 pub use staging::{ArmedRow, PieceRow, PlanRow, StagingRow, TOMBSTONE_DAYS};
 
@@ -45,6 +47,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("staging", staging::SCHEMA),
     ("users", users::SCHEMA),
     ("drills", drills::SCHEMA),
+    ("terms", identity::TERMS),
+    ("keys", controllers::KEYS),
 ];
 
 /// How long a write waits for another process (`understudy-agent enrol` beside a serving agent).

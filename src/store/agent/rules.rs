@@ -5,7 +5,7 @@
 
 use super::{Admission, AdmissionFacts, FenceState, InstructionRecord, InstructionState, PairFacts};
 use crate::domain::switchover::machine::Decision;
-use crate::domain::{Claim, DataSetName, Digest, Epoch, Identity, PointId, ServiceName, Term, Trouble, TroubleKind};
+use crate::domain::{Claim, DataSetName, Digest, Epoch, Identity, PairName, PointId, ServiceName, Term, Trouble, TroubleKind};
 use crate::protocol::Instruction;
 
 impl PairFacts {
@@ -110,6 +110,9 @@ impl AdmissionFacts {
     /// What is known once an instruction was judged: the highest term; and, when it starts, that it runs, and the word that confirms.
     pub fn admitted(&self, instruction: &Instruction, digest: Digest, admission: &Admission) -> AdmissionFacts {
         let mut new = AdmissionFacts { term: self.term.max(instruction.term), ..self.clone() };
+        if let Admission::Rise(term) = admission {
+            new.term = *term;
+        }
         if let Admission::Start { confirm } = admission {
             new.seen = Some(InstructionRecord { digest, state: InstructionState::Running });
             if *confirm {
@@ -161,8 +164,11 @@ pub fn fence_given_up(decision: &Decision) -> Trouble {
 }
 
 /// The term that counts once a controller was adopted: above that of every instruction still on its way.
-pub fn term_of_adoption(known: Term) -> Term {
-    Term(known.0 + 1)
+pub fn term_of_adoption(pair: &PairName, known: Term) -> Result<Term, Trouble> {
+    known.next().ok_or_else(|| {
+        Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("its terms are used up: {known} is the highest"))
+            .next("unpair the clusters, and pair them anew under another name")
+    })
 }
 
 /// A planned switchover's fence does not go up once its lifting was asked for, however late it comes. `unfence`: what the ledger

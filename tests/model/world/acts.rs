@@ -164,6 +164,32 @@ impl World {
     }
 
     /// `understudy-agent adopt` on the hosts of some agents, and `understudy adopt` here.
+    /// With the highest term that an agent follows at once, and above every epoch that it knows.
+    pub(super) fn forges(&mut self, to: usize, what: Forgery) -> bool {
+        self.budget.forgeries -= 1;
+        let agent = self.agents[to].clone();
+        let (term, epoch, here) = (agent.term.reach(), agent.facts.claim.epoch, agent.here.clone());
+        let decision = self.decision(epoch.next(), here.clone(), false);
+        let peer = agent.facts.peer.clone();
+        let (epoch, order) = match what {
+            Forgery::JoinsAPairOfItsOwn => (Epoch(1), Order::Join(JoinOrder { identity: Identity::Primary, peer })),
+            Forgery::Promotes => (decision.epoch, Order::Promote(PromoteOrder { decision })),
+            Forgery::Fences => {
+                let decision = Decision { to: decision.from.clone(), from: here, ..decision };
+                (epoch, Order::Demote(DemoteOrder { decision, fence_only: true }))
+            }
+            Forgery::Leaves => (epoch, Order::Leave),
+        };
+        let pair = if matches!(order, Order::Join(_)) { "q".parse().unwrap() } else { pair().clone() };
+        let id = InstructionId(Uuid::from_u64_pair(FORGED, 10 * epoch.0 + what as u64));
+        let instruction = Instruction { id, pair, term, epoch, order };
+        let digest = body_digest(&instruction).unwrap();
+        let message = Message { instruction: Arc::new(instruction), digest, key: self.controllers[0].key, from: 0, to };
+        Arc::make_mut(&mut self.sent).push(Arc::new(message));
+        Arc::make_mut(&mut self.sent).sort_by_key(|message| message.mark());
+        true
+    }
+
     pub(super) fn adopts(&mut self, who: usize, agents: [bool; 2]) -> bool {
         let asked: Vec<usize> = (0..2).filter(|i| agents[*i]).collect();
         if !self.controllers[who].is_in_command() || asked.iter().any(|i| !self.agents[*i].up) {

@@ -38,6 +38,9 @@ impl fmt::Display for Move {
             Move::Writes(i) => write!(f, "an application writes at {}", cluster(*i)),
             Move::Commits(c) => write!(f, "a person at {} commits the promotion", who(c)),
             Move::TakesBack(c) => write!(f, "a person at {} takes the promotion back", who(c)),
+            Move::Forges { to, what } => {
+                write!(f, "the first controller's key is cut off at {}, and somebody sends: {what:?}", cluster(*to))
+            }
             Move::Adopts { who: c, agents } => {
                 let named: Vec<_> = (0..2).filter(|i| agents[*i]).map(|i| cluster(i).as_str()).collect();
                 write!(f, "{} adopts {}", who(c), named.join(" and "))
