@@ -181,8 +181,6 @@ where
                     continue;
                 }
                 hall.admit(address.ip(), &mut tasks, |place| serve(stream, address, place));
-                // It is looked at before the next one comes: what it has sent already saves it from giving way.
-                tokio::task::yield_now().await;
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
