@@ -55,12 +55,11 @@ async fn of_pair(engine: &Engine, pair: &PairName) -> Result<Going, Trouble> {
     Ok(going(pair, known, told))
 }
 
+/// What a cluster told of its holdings, and when it was last seen.
+type Told = (ClusterName, Option<DateTime<Utc>>, Result<Holdings, Trouble>);
+
 /// What goes with a pair: the services and points that this engine or an agent knows, and what each cluster holds. Pure.
-fn going(
-    pair: &PairName,
-    mut known: BTreeMap<ServiceName, Vec<PointHeld>>,
-    told: [(ClusterName, Option<DateTime<Utc>>, Result<Holdings, Trouble>); 2],
-) -> Going {
+fn going(pair: &PairName, mut known: BTreeMap<ServiceName, Vec<PointHeld>>, told: [Told; 2]) -> Going {
     let clusters = told.map(|(cluster, last_seen, held)| match held {
         Ok(held) => {
             let Holdings { points, snapshots, kept, staging, drills, fenced, failed } = held;

@@ -68,7 +68,7 @@ fn cell(text: &str) -> String {
     let text = shown(&text.replace(['\n', '\r'], " ")).to_string();
     let mut safe = String::with_capacity(text.len());
     for (at, character) in text.char_indices() {
-        let before = text[..at].as_bytes();
+        let before = &text.as_bytes()[..at];
         match character {
             '\\' | '[' | ']' | '(' | ')' | '!' | '*' | '_' | '`' | '|' | '~' | '#' | '$' => safe.extend(['\\', character]),
             '<' => safe.push_str("&lt;"),

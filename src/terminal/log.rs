@@ -73,8 +73,8 @@ mod tests {
             let _inside = tracing::info_span!("inside", place = %words).entered();
             tracing::info!(pair = %words, quoted = words, error = &failure as &dyn std::error::Error, "not removed: {words}");
         });
-        let text = String::from_utf8(kept.0.lock().expect("one writer").clone()).expect("text");
-        text
+        let bytes = kept.0.lock().expect("one writer").clone();
+        String::from_utf8(bytes).expect("text")
     }
 
     #[test]

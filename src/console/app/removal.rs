@@ -58,7 +58,10 @@ pub(super) fn shown(scene: &Scene<'_>, removal: &Removal, going: Option<&Result<
             let lines = going.lines(&|at| scene.zone.day_clock(at, scene.now));
             let mut shown = vec![Said::plain("What goes for good").of(Type::Heading)];
             // The first line says what is asked, as the title does.
-            shown.extend(lines.into_iter().skip(1).map(|line| Said::plain(format!("· {line}"))));
+            shown.extend(lines.iter().skip(1).map(|line| match line.strip_prefix("  ") {
+                Some(inner) => Said::plain(format!("      {inner}")),
+                None => Said::plain(format!("· {line}")),
+            }));
             let unknown = going.clusters.iter().filter(|cluster| cluster.unknown.is_some() || !cluster.failed.is_empty());
             shown.extend(unknown.map(|cluster| Said::warn(format!("▲ {} may hold more than is shown.", cluster.cluster))));
             (shown, true)
