@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod agents;
+#[path = "agents/keys.rs"]
+mod keys;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::time::Duration;

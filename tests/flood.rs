@@ -16,7 +16,7 @@ use stand::processes::Agent;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use understudy::domain::{Claim, DecisionId, Epoch, Identity, TroubleKind};
+use understudy::domain::{Claim, DecisionId, Epoch, Identity, Term, TroubleKind};
 use understudy::protocol::enrol::EnrolCode;
 use understudy::protocol::serve::SECURE_PLACES;
 use understudy::protocol::serve::descriptors;
@@ -114,7 +114,7 @@ fn make_member(agent: &Agent, controller: &str) {
         components: vec![],
     };
     let pair = "p".parse().unwrap();
-    ledger.join(&pair, claim, &peer, controller).unwrap();
+    ledger.join(&pair, claim, &peer, controller, Term(1)).unwrap();
     let policy = toml::from_str("name = \"orders\"\npair = \"p\"\ndata_sets = [\"tables:orders\"]\n").unwrap();
     ledger.store_policies(&pair, &[policy]).unwrap();
     ledger.activate(&pair, Epoch(1), &"orders".parse().unwrap(), None).unwrap();

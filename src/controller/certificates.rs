@@ -187,7 +187,7 @@ mod tests {
 
     fn status(days: i64, failing: bool) -> CertificateStatus {
         let trouble = Trouble::new(TroubleKind::Failed, "/var/lib/understudy/certificate.pem", "the disk is full").next("make room");
-        let renewal_failure = failing.then(|| RenewalFailure { since: DateTime::UNIX_EPOCH, trouble });
+        let renewal_failure = failing.then_some(RenewalFailure { since: DateTime::UNIX_EPOCH, trouble });
         CertificateStatus { issued_at: None, valid_until: DateTime::UNIX_EPOCH + TimeDelta::days(days), renewal_failure }
     }
 

@@ -151,10 +151,6 @@ impl TestAgent {
         issue_code(&self.stopped.state(), purpose, self.clock.now()).unwrap().0
     }
 
-    pub fn state(&self) -> PathBuf {
-        self.stopped.state()
-    }
-
     pub fn route(&self) -> RouteClient {
         route_of(&[self])
     }

@@ -387,6 +387,7 @@ pub fn instruct(world: &Arc<World>, i: usize, instruction: &Instruction, caller:
         let line = match &admitted {
             Ok(Admission::Start { .. }) => "starts".to_owned(),
             Ok(Admission::Repeat(_)) => "again".to_owned(),
+            Ok(Admission::Rise(term)) => format!("not yet: term {term} is known now"),
             Err(trouble) => format!("refused: {trouble}"),
         };
         let (order, term, epoch) = (instruction.order.name(), instruction.term, instruction.epoch);
@@ -394,6 +395,9 @@ pub fn instruct(world: &Arc<World>, i: usize, instruction: &Instruction, caller:
         truth::check(s);
         admitted
     })?;
+    if let Admission::Rise(term) = admission {
+        return Err(Trouble::new(TroubleKind::Failed, format!("agent {}", cluster(i)), format!("it knows term {term} now")));
+    }
     if matches!(admission, Admission::Start { .. }) {
         jobs::start(world, i, instruction.clone(), caller.to_owned());
     }

@@ -35,7 +35,7 @@ async fn served(terms: Terms) -> Served {
     let known = Arc::new(AtomicBool::new(true));
     let is_known = known.clone();
     let done = tokio::spawn(async move {
-        let caller = Caller { address: ([127, 0, 0, 1], 1).into(), key: None, place };
+        let caller = Caller { address: ([127, 0, 0, 1], 1).into(), key: None, name: "".into(), place };
         let (born, stop) = (Instant::now(), CancellationToken::new());
         let look = move || std::future::ready(Some(is_known.load(Ordering::SeqCst)));
         let served = serve(io, (router, caller), terms, look, &stop);

@@ -111,7 +111,7 @@ fn cluster_ui(ui: &mut Ui, data: &ClusterDetail) {
         });
     });
     if let Some(warning) = &data.warning {
-        widgets::wrapped(ui, &[warning.clone()]);
+        widgets::wrapped(ui, std::slice::from_ref(warning));
     }
     ui.add_space(space::SMALL);
     let columns: &[Column] = &[("Component", 0.0), ("Version", 0.0), ("Where", 0.0), ("State", 0.0), ("Used", 0.0), ("Free", 0.0)];

@@ -1,19 +1,14 @@
 //! Invariant 15 at real agents: a key that was cut off can do nothing, at once; a key that commands no pair needs a fresh code; one pair
 //! touches nothing of another.
 
-#![cfg(feature = "agent")]
-#![allow(clippy::unwrap_used)]
-
-#[allow(dead_code)]
-mod agents;
-
 use std::process::Command;
 
-use agents::{Console, TestAgent, decision, pair, pair_up, policy};
 use chrono::TimeDelta;
 use understudy::domain::{Identity, PairName, Service, Term, TroubleKind};
 use understudy::protocol::{AgentApi, DemoteOrder, Instruction, JoinOrder, Order, Outcome, StorePoliciesOrder, enrol};
 use understudy::store::agent::{CodePurpose, Ledger};
+
+use crate::agents::{Console, TestAgent, decision, pair, pair_up, policy};
 
 fn other_pair() -> PairName {
     "q".parse().unwrap()
