@@ -366,8 +366,8 @@ async fn a_renewed_certificate_keeps_the_pin() {
     // Issued sixty-one days ago, and still good for twenty-nine.
     let old = StoppedAgent::new("east");
     old.clock.step(TimeDelta::days(-61));
-    let agent = old.start().await;
-    let console = Console::enrolled(&agent).await;
+    let (agent, west) = (old.start().await, TestAgent::start("west").await);
+    let console = pair_up(&agent, &west).await;
     let before = console.client(&agent).status().await.unwrap().certificate_until;
     agent.clock.step(TimeDelta::days(61));
     let agent = agent.restart().await;
@@ -377,8 +377,8 @@ async fn a_renewed_certificate_keeps_the_pin() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_runs_for_a_hundred_days_renews_its_certificate_by_itself() {
-    let agent = TestAgent::start("east").await;
-    let console = Console::enrolled(&agent).await;
+    let (agent, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&agent, &west).await;
     let before = console.client(&agent).status().await.unwrap().certificate.expect("it tells");
     agent.clock.step(TimeDelta::days(100));
     eventually("renewed", async || {

@@ -27,7 +27,8 @@ pub(super) async fn unpair(session: &Session, pair: PairName, confirm: Option<St
     }
     let left = format!("it is dissolved, and {} things were left behind", leftovers.len());
     let trouble = Trouble::new(TroubleKind::Failed, format!("pair {pair}"), left);
-    Err(trouble.next("bring what did not answer back, pair the same two agents once more (it takes no codes), and unpair"))
+    Err(trouble
+        .next("bring back what did not answer, pair the same two agents once more (an agent that has left needs a new code), and unpair"))
 }
 
 /// Lists what old primaries keep, or removes one for good.

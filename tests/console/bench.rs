@@ -86,6 +86,12 @@ impl Bench {
         self.steps();
     }
 
+    /// Likewise a button.
+    pub fn reach(&mut self, label: &str) {
+        self.harness.get_by_role_and_label(Role::Button, label).click_accesskit();
+        self.steps();
+    }
+
     pub fn enabled(&self, label: &str) -> bool {
         !self.harness.get_by_role_and_label(Role::Button, label).accesskit_node().is_disabled()
     }

@@ -50,13 +50,13 @@ fn leftovers_that_no_agent_here_made_go_by_the_name_of_the_pair_and_the_others_a
     let mut bench = bench(sample::snapshot());
     bench.go(Screen::Clusters);
     let look = |bench: &mut super::bench::Bench| {
-        bench.click("Look for leftovers");
+        bench.reach("Look for leftovers");
         let (_, reply) = bench.commands().pop().expect("asked");
         reply.send(Reply::Leftovers(sample::leftovers())).expect("the console listens");
         bench.steps();
     };
     look(&mut bench);
-    bench.click("Remove 1 snapshot");
+    bench.reach("Remove 1 snapshot");
     let (command, reply) = bench.commands().pop().expect("asked");
     assert!(matches!(&command, Command::Leftovers { remove: true, unknown: false, confirm: None, .. }), "{command:?}");
     reply.send(Reply::Leftovers(sample::leftovers())).expect("the console listens");
@@ -65,7 +65,7 @@ fn leftovers_that_no_agent_here_made_go_by_the_name_of_the_pair_and_the_others_a
     look(&mut bench);
     let check = "Remove also what these agents did not make: another installation may count on it";
     bench.tick(check);
-    bench.click("Remove 2 snapshots");
+    bench.reach("Remove 2 snapshots");
     let (command, reply) = bench.commands().pop().expect("asked");
     assert!(matches!(&command, Command::WouldGo { removal: Removal::Leftovers, .. }), "{command:?}");
     reply.send(Reply::WouldGo(sample::going(&Removal::Leftovers))).expect("the console listens");

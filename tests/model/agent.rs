@@ -79,8 +79,8 @@ impl Agent {
     pub fn admit(&mut self, instruction: &Instruction, digest: Digest, key: &str) -> Result<Admission, Trouble> {
         let seen = self.records.get(&instruction.id).cloned();
         let commands = self.facts.controllers.contains(key);
-        // Whoever adopts cuts the others off: enrolled is who commands.
-        let caller = Standing { enrolled: commands, commands, may_join: false };
+        // The worst case: a key that was cut off is enrolled still, as an earlier version left it.
+        let caller = Standing { enrolled: true, commands, may_join: false };
         let pair = (instruction.pair == self.facts.pair).then(|| self.facts.clone());
         let facts = AdmissionFacts { caller, term: self.term, pair, seen, elsewhere: Vec::new(), own: self.sets() };
         let asked = Asked { here: &self.here, caller: key, digest, dotted: &BTreeSet::new() };
