@@ -357,7 +357,7 @@ async fn leaving_forgets_the_pair_and_lifts_the_fence() {
     assert_eq!(report.leftovers, Vec::<String>::new());
     east.write_order().unwrap();
     // It commands no pair any more, so it sees nothing; how its leaving ended it may ask.
-    assert_eq!(console.client(&east).status().await.unwrap_err().kind, TroubleKind::Refused);
+    assert_eq!(console.client(&east).status().await.unwrap_err().kind, TroubleKind::NotFound);
     assert!(matches!(console.client(&east).instruct(&leave).await.unwrap().state, AnswerState::Done(_)), "told again it answers the same");
 }
 

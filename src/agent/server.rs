@@ -155,7 +155,8 @@ impl Who {
             (_, Allowed::Peer) => Trouble::new(TroubleKind::Refused, object, "the caller's key is not that of a pair's other agent"),
             (Some(former), _) => is_cut_off(object, former),
             (None, _) if self.standing.enrolled => {
-                Trouble::new(TroubleKind::Refused, object, "the caller's key commands no pair here, and it has no fresh code")
+                // Not a refusal: a console that has left its pair is told that there is none.
+                Trouble::new(TroubleKind::NotFound, object, "the caller's key commands no pair here, and it has no fresh code")
                     .next("run `understudy-agent enrol` on the agent's host and enter the code that it prints")
             }
             (None, _) => not_enrolled(object),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::stand::Dir;
-use crate::stand::processes::{Agent, Controller, paired, re_plan};
+use crate::stand::processes::{Agent, Controller, paired, re_plan_with_codes};
 use crate::stand::trees::make;
 
 struct Stand {
@@ -48,7 +48,7 @@ fn any_of_the_three_killed_while_a_cluster_leaves() {
             assert_eq!(again["leftovers"], Value::Array(Vec::new()), "an agent that had left already leaves nothing: {again:#}");
         } else if ended == Some(1) {
             // It said what it left behind: the two are paired once more, and unpaired.
-            stand.controller.apply(&re_plan(&stand.east, &stand.west, "[\"files:docs\"]", ""));
+            stand.controller.apply(&re_plan_with_codes(&stand.east, &stand.west, "[\"files:docs\"]", ""));
             stand.controller.done(&["unpair", "p", "--confirm", "p"]);
         }
         for agent in [&stand.east, &stand.west] {
@@ -57,7 +57,7 @@ fn any_of_the_three_killed_while_a_cluster_leaves() {
         assert_eq!(stand.controller.done(&["status"])["pairs"], Value::Array(Vec::new()), "{victim} killed at {told}");
         // A new pair of the two is as good as the first, the data at the secondary aside.
         std::fs::remove_dir_all(stand.west.dir.join("files/docs")).unwrap();
-        stand.controller.apply(&re_plan(&stand.east, &stand.west, "[\"files:docs\"]", ""));
+        stand.controller.apply(&re_plan_with_codes(&stand.east, &stand.west, "[\"files:docs\"]", ""));
         assert_eq!(stand.controller.done(&["run", "orders"])["outcome"], "sealed", "{}", stand.dir.path().display());
     }
 }

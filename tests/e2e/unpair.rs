@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::stand::Dir;
-use crate::stand::processes::{Agent, Controller, paired, re_plan};
+use crate::stand::processes::{Agent, Controller, paired, re_plan_with_codes};
 use crate::stand::trees::make;
 
 /// Captures, sealed points and staging of ours beside a cluster's data, by their files.
@@ -108,9 +108,9 @@ fn with_one_agent_down_what_stays_is_listed_and_can_be_removed_later() {
     assert_eq!(ours(&east), Vec::<String>::new(), "what could be removed is");
     assert!(!ours(&west).is_empty());
 
-    // The way out that a person has: pair the two again, which takes no new codes, and unpair with both there.
+    // The way out that a person has: pair the two again, which takes new codes, and unpair with both there.
     west.start();
-    controller.apply(&re_plan(&east, &west, "[\"files:docs\"]", ""));
+    controller.apply(&re_plan_with_codes(&east, &west, "[\"files:docs\"]", ""));
     let gone = controller.done(&["unpair", "p", "--confirm", "p"]);
     assert_eq!(gone["leftovers"], Value::Array(Vec::new()), "{gone:#}");
     assert_eq!(ours(&west), Vec::<String>::new());

@@ -47,7 +47,7 @@ fn index(name: &ClusterName) -> usize {
 }
 
 /// The upper half of the ids of forged instructions.
-const FORGED: u64 = 6;
+const FORGED: u64 = 77;
 
 /// An instruction on its way.
 #[derive(Debug)]

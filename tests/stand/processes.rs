@@ -389,6 +389,11 @@ pub fn re_plan(primary: &Agent, secondary: &Agent, sets: &str, more: &str) -> St
     )
 }
 
+/// Likewise, with new codes: an agent that has left a pair needs one to be paired again.
+pub fn re_plan_with_codes(primary: &Agent, secondary: &Agent, sets: &str, more: &str) -> String {
+    format!("{}{more}\n", plan(primary, secondary, sets))
+}
+
 /// The plan of one pair and one service over `sets` (a TOML list).
 pub fn plan(primary: &Agent, secondary: &Agent, sets: &str) -> String {
     format!(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{Trouble, TroubleKind};
 
 use super::controllers::{NewController, enrol, hand_over_to};
-use super::identity::{set_term, term_in};
+use super::terms::{set_term, term_in};
 use super::{Ledger, from_json, from_micros, rules, to_json, to_micros};
 
 pub(super) const SCHEMA: &str = "

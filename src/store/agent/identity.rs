@@ -12,6 +12,7 @@ use crate::domain::{Claim, DataSetName, DecisionId, Epoch, PairName, PointId, Se
 use crate::protocol::PeerSpec;
 
 use super::controllers::{not_enrolled, standing};
+use super::terms;
 use super::{Ledger, StoreError, from_json, to_json, to_micros};
 
 pub(super) const SCHEMA: &str = "
@@ -26,14 +27,6 @@ CREATE TABLE active_services(
 CREATE TABLE policies(
     pair TEXT NOT NULL REFERENCES pairs(pair) ON DELETE CASCADE, service TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY(pair, service)) STRICT;
 CREATE TABLE decisions(pair TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, kept_at INTEGER NOT NULL, PRIMARY KEY(pair, id)) STRICT;
-";
-
-/// Terms are kept a pair: what one pair's controller sends says nothing about another's. A term that an earlier version let somebody drive
-/// to the top is cut to what is left room above.
-pub(super) const TERMS: &str = "
-ALTER TABLE pairs ADD COLUMN term INTEGER NOT NULL DEFAULT 0;
-UPDATE pairs SET term = min(coalesce((SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'term'), 0), 2305843009213693952);
-DELETE FROM facts WHERE name = 'term';
 ";
 
 /// The fence of a pair's data sets, as last carried out and read back.
@@ -89,13 +82,6 @@ impl Ledger {
         self.write(|t| set_fact(t, "start", &Uuid::now_v7().to_string()))
     }
 
-    /// The highest controller term seen: in the pairs that the controller with this key commands, or in all of them.
-    pub fn term(&self, controller: Option<&str>) -> Result<Term, Trouble> {
-        let sql = "SELECT max(term) FROM pairs WHERE ?1 IS NULL OR pair IN (SELECT pair FROM pair_controllers WHERE key = ?1)";
-        let term = self.read(|c| Ok(c.query_row(sql, [controller], |r| r.get::<_, Option<i64>>(0))?))?;
-        Ok(Term(term.unwrap_or_default().unsigned_abs()))
-    }
-
     /// All pairs.
     pub fn pairs(&self) -> Result<Vec<PairFacts>, Trouble> {
         self.read(|c| {
@@ -141,7 +127,7 @@ impl Ledger {
                     claim.decision.to_string(),
                     to_json(peer)?,
                     to_json(&FenceState::default())?,
-                    to_term(term)
+                    terms::to_term(term)
                 ],
             )?;
             t.execute("INSERT OR IGNORE INTO pair_controllers(pair, key) VALUES(?1, ?2)", params![pair.as_str(), controller])?;
@@ -338,22 +324,6 @@ fn fact(c: &Connection, name: &str) -> Result<Option<String>, StoreError> {
 pub(super) fn set_fact(t: &Transaction<'_>, name: &str, value: &str) -> Result<(), StoreError> {
     t.execute("INSERT OR REPLACE INTO facts(name, value) VALUES(?1, ?2)", params![name, value])?;
     Ok(())
-}
-
-/// The highest term seen in a pair; none in one that this agent is no member of.
-pub(super) fn term_in(c: &Connection, pair: &str) -> Result<Term, StoreError> {
-    let term = c.query_row("SELECT term FROM pairs WHERE pair = ?1", [pair], |r| r.get::<_, i64>(0)).optional()?;
-    Ok(Term(term.unwrap_or_default().unsigned_abs()))
-}
-
-pub(super) fn set_term(t: &Transaction<'_>, pair: &str, term: Term) -> Result<(), StoreError> {
-    t.execute("UPDATE pairs SET term = ?2 WHERE pair = ?1", params![pair, to_term(term)])?;
-    Ok(())
-}
-
-/// [`Term::MAX`] fits.
-fn to_term(term: Term) -> i64 {
-    i64::try_from(term.0).unwrap_or(i64::MAX)
 }
 
 fn keep_decision(t: &Transaction<'_>, pair: &PairName, decision: &Decision, at: DateTime<Utc>) -> Result<(), StoreError> {

@@ -13,7 +13,8 @@ use crate::domain::{DataSetName, Digest, InstructionId, PairName, Service, Term,
 use crate::protocol::{Instruction, Outcome};
 
 use super::controllers::{Standing, standing};
-use super::identity::{PairFacts, keep_facts, pair_facts, set_term, term_in};
+use super::identity::{PairFacts, keep_facts, pair_facts};
+use super::terms::{set_term, term_in};
 use super::{Ledger, StoreError, from_json, to_json, to_micros};
 
 pub(super) const SCHEMA: &str = "

@@ -14,6 +14,7 @@ mod points;
 mod rows;
 pub mod rules;
 mod staging;
+mod terms;
 mod users;
 
 use std::path::Path;
@@ -47,7 +48,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("staging", staging::SCHEMA),
     ("users", users::SCHEMA),
     ("drills", drills::SCHEMA),
-    ("terms", identity::TERMS),
+    ("terms", terms::SCHEMA),
     ("keys", controllers::KEYS),
 ];
 

@@ -12,6 +12,16 @@ use crate::stand::trees::{Listing, assert_same};
 
 type Data = (Listing, Vec<(i64, String)>);
 
+/// The ends of both agents' logs.
+fn last_words(world: &World) -> String {
+    let tail = |place| {
+        let log = world.agent(place).log();
+        let lines: Vec<_> = log.lines().rev().take(30).collect();
+        format!("the log of {} ends:\n{}", world.agent(place).name, lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+    };
+    [Place::East, Place::West].map(tail).join("\n")
+}
+
 /// Waits until the verb has come to one of its two ends. A verb that was given up has changed nothing, says why, and succeeds when it is
 /// begun again.
 pub fn settle(verb: Verb, world: &World, begun: &mut Begun, before: &[Data; 2]) -> How {
@@ -20,7 +30,13 @@ pub fn settle(verb: Verb, world: &World, begun: &mut Begun, before: &[Data; 2]) 
         if let Some(how) = verb.end(world, begun) {
             break how;
         }
-        assert!(Instant::now() < end, "no end; the status is {:#}; it said: {}", world.status()["pairs"][0], begun.words());
+        assert!(
+            Instant::now() < end,
+            "no end; the status is {:#}; it said: {}; {}",
+            world.status()["pairs"][0],
+            begun.words(),
+            last_words(world)
+        );
         std::thread::sleep(std::time::Duration::from_millis(50));
     };
     // Its own word comes after the end, unless it was killed.
