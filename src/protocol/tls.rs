@@ -3,7 +3,7 @@
 //! There is no authority. Each program makes one key for life and certificates itself; the other side remembers the key's
 //! fingerprint from enrolment. A certificate is only the key's wrapper: it is renewed for the same key, so pins stay.
 //! A server accepts any client certificate whose handshake signature is right, and hands the key to the requests, which
-//! decide who may ask what; a client accepts only the keys it has pinned. What is checked is in [`verify`].
+//! decide who may ask what; a client accepts only the keys it has pinned. What is checked is in `verify`.
 
 mod verify;
 

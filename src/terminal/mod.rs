@@ -29,7 +29,7 @@ pub fn toml(text: &str) -> Result<(), Trouble> {
     print(&toml_text(text))
 }
 
-/// A plan as [`toml`] prints it.
+/// A plan as [`toml()`] prints it.
 pub fn toml_text(text: &str) -> String {
     escaped(text, |unit| format!("\\u{unit:04X}"), |character| Some(format!("\\U{:08X}", u32::from(character))))
 }
