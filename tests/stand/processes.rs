@@ -120,7 +120,9 @@ impl Agent {
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.process = Some(command.spawn().unwrap());
         let end = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(self.listen).is_err() {
+        // Whoever asks for a port of the system's own range again and again may be given that very port to ask from, and answers itself.
+        let serves = |stream: TcpStream| stream.local_addr().ok() != stream.peer_addr().ok();
+        while !TcpStream::connect(self.listen).is_ok_and(serves) {
             let ended = self.process.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < end, "agent {} does not serve; its log: {}", self.name, self.log());
             std::thread::sleep(Duration::from_millis(20));
