@@ -1,7 +1,7 @@
 //! Whom the agent knows, what it tells applications and which code is out: the ledger's facts, kept in memory.
 //!
 //! ```text
-//! any request ─ has the ledger changed? ─┬─ no: the facts in memory
+//! any request ─ have they changed? ──────┬─ no: the facts in memory
 //!                 (by us, or by adopt,   └─ yes: read again, one reader at a time, off the async threads, on a connection of its own
 //!                  revoke, enrol beside us)
 //! ```

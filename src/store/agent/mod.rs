@@ -50,6 +50,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("drills", drills::SCHEMA),
     ("terms", terms::SCHEMA),
     ("keys", controllers::KEYS),
+    ("known", changes::SCHEMA),
 ];
 
 /// How long a write waits for another process (`understudy-agent enrol` beside a serving agent).
