@@ -12,7 +12,7 @@ use crate::domain::{
     Claim, ClusterName, ComponentName, DataSet, DecisionId, Digest, Epoch, Identity, PairName, Term, Trouble, TroubleKind,
 };
 use crate::protocol::{Instruction, JoinOrder, Order};
-use crate::store::agent::{Admission, AdmissionFacts, PairFacts, Standing, not_enrolled};
+use crate::store::agent::{Admission, AdmissionFacts, PairFacts, Standing, needs_code, not_enrolled};
 
 /// Who judges, and who asks.
 #[derive(Debug, Clone, Copy)]
@@ -99,8 +99,7 @@ fn may_join(
     }
     let Some(member) = member else {
         if !caller.may_look() {
-            return Err(refused(pair, "the caller's key commands no pair here, and it has no fresh code")
-                .next("run `understudy-agent enrol` on the agent's host and enter the code that it prints"));
+            return Err(needs_code(TroubleKind::Refused, format!("pair {pair}")));
         }
         if instruction.term > Term::FIRST {
             let reason = format!("its term {} is above {}, the highest with which a pair begins", instruction.term, Term::FIRST);
@@ -139,11 +138,7 @@ fn leaves_others_alone(order: &Order, asked: Asked<'_>, facts: &AdmissionFacts) 
     };
     let new = sets.into_iter().flat_map(|set| [&set.from, &set.to]).filter(|set| !facts.own.contains(set));
     for set in new {
-        let separator = if asked.dotted.contains(&set.component) { '.' } else { '/' };
-        let held = facts
-            .elsewhere
-            .iter()
-            .find_map(|other| Some((&other.pair, other.sets.iter().find(|theirs| set.shares_place(theirs, separator))?)));
+        let held = facts.elsewhere.iter().find_map(|other| Some((&other.pair, other.holding(set, asked.dotted)?)));
         if let Some((other, theirs)) = held {
             return Err(Trouble::new(TroubleKind::Refused, set, format!("pair {other} holds {theirs} on {}", asked.here))
                 .next("a place belongs to one pair only: name another place, or remove that one from the other pair first"));

@@ -35,7 +35,7 @@ use crate::protocol::http::Refusal;
 use crate::protocol::serve::Caller;
 use crate::protocol::tls::OwnKey;
 use crate::protocol::{AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records};
-use crate::store::agent::{NewController, is_cut_off, not_enrolled};
+use crate::store::agent::{NewController, is_cut_off, needs_code, not_enrolled};
 use crate::transfer::{self, PeerOf};
 use crate::users;
 
@@ -156,8 +156,7 @@ impl Who {
             (Some(former), _) => is_cut_off(object, former),
             (None, _) if self.standing.enrolled => {
                 // Not a refusal: a console that has left its pair is told that there is none.
-                Trouble::new(TroubleKind::NotFound, object, "the caller's key commands no pair here, and it has no fresh code")
-                    .next("run `understudy-agent enrol` on the agent's host and enter the code that it prints")
+                needs_code(TroubleKind::NotFound, object)
             }
             (None, _) => not_enrolled(object),
         })

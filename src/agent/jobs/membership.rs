@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::{Job, Site, drill, drop, fence, leftovers};
 use crate::agent::guard;
-use crate::domain::{DataSetName, Identity, PairName, PointId, ServiceName, Trouble};
+use crate::domain::{ComponentName, DataSetName, Identity, PairName, PointId, ServiceName, Trouble};
 use crate::protocol::{JoinOrder, LeaveReport, Outcome, OwnSnapshot, StorePoliciesOrder};
-use crate::store::agent::PairFacts;
+use crate::store::agent::{Elsewhere, PairFacts};
 
 /// Becomes a member, or renews the membership.
 pub async fn join(job: &Job, order: JoinOrder, controller: &str) -> Result<Outcome, Trouble> {
@@ -79,30 +79,29 @@ pub(super) fn to_unfence(job: &Job, facts: &PairFacts) -> Result<Vec<DataSetName
         sets.extend(row.record.data_sets.into_iter().map(|set| set.to));
     }
     let others = Others::of(&job.site, &job.pair)?;
-    Ok(sets.into_iter().filter(|set| !others.share(&job.site, set)).collect())
+    Ok(sets.into_iter().filter(|set| !others.share(set)).collect())
 }
 
 /// What on this cluster belongs to the agent's other pairs. The guard keeps pairs apart; two that an earlier version let overlap are told
 /// apart here.
 struct Others {
-    sets: Vec<DataSetName>,
+    pairs: Vec<Elsewhere>,
+    dotted: BTreeSet<ComponentName>,
     points: BTreeSet<PointId>,
 }
 
 impl Others {
     fn of(site: &Arc<Site>, pair: &PairName) -> Result<Others, Trouble> {
-        let sets = site.ledger.elsewhere(pair)?.into_iter().flat_map(|other| other.sets).collect();
         let mut points = BTreeSet::new();
         for other in site.ledger.pairs()?.into_iter().filter(|other| other.pair != *pair) {
             points.extend(site.ledger.points_of_pair(&other.pair)?.into_iter().map(|row| row.record.id));
         }
         points.extend(site.ledger.all_captures()?.into_iter().filter(|row| row.pair != *pair).map(|row| row.point));
-        Ok(Others { sets, points })
+        Ok(Others { pairs: site.ledger.elsewhere(pair)?, dotted: site.dotted(), points })
     }
 
-    fn share(&self, site: &Site, set: &DataSetName) -> bool {
-        let separator = if site.dotted().contains(&set.component) { '.' } else { '/' };
-        self.sets.iter().any(|theirs| set.shares_place(theirs, separator))
+    fn share(&self, set: &DataSetName) -> bool {
+        self.pairs.iter().any(|other| other.holding(set, &self.dotted).is_some())
     }
 
     fn hold(&self, snapshot: &OwnSnapshot) -> bool {
@@ -127,7 +126,7 @@ impl Belongings {
         let in_policies = services.iter().flat_map(|service| &service.data_sets).flat_map(|set| [set.from.clone(), set.to.clone()]);
         let others = Others::of(site, pair)?;
         // A snapshot that no ledger row names is ours by its place, where no other pair has the place.
-        let places = in_points.chain(in_policies).filter(|set| !others.share(site, set));
+        let places = in_points.chain(in_policies).filter(|set| !others.share(set));
         let places = places.map(|set| (set.component.to_string(), set.path)).collect();
         Ok(Belongings { points, places, others })
     }

@@ -21,7 +21,7 @@ CREATE TABLE former_controllers(key TEXT PRIMARY KEY, name TEXT NOT NULL, cut_of
 ";
 
 /// How long after its code was redeemed a controller may join its first pair.
-pub const JOIN_MINUTES: i64 = 15;
+const JOIN_MINUTES: i64 = 15;
 /// The shortest beginning of a key by which it may be named.
 const SHORTEST_PREFIX: usize = 8;
 
@@ -58,7 +58,7 @@ pub struct ControllerRecord {
 impl ControllerRecord {
     /// What it may do at this time.
     pub fn standing(&self, now: DateTime<Utc>) -> Standing {
-        Standing { enrolled: true, commands: !self.pairs.is_empty(), may_join: self.may_join_until.is_some_and(|until| now < until) }
+        Standing::of_enrolled(!self.pairs.is_empty(), self.may_join_until, now)
     }
 }
 
@@ -116,6 +116,10 @@ pub struct Standing {
 impl Standing {
     /// Of a key that commands a pair.
     pub const IN_COMMAND: Standing = Standing { enrolled: true, commands: true, may_join: false };
+
+    fn of_enrolled(commands: bool, may_join_until: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Standing {
+        Standing { enrolled: true, commands, may_join: may_join_until.is_some_and(|until| now < until) }
+    }
 
     /// Whether it may look at this agent at all.
     pub fn may_look(self) -> bool {
@@ -255,7 +259,7 @@ pub(super) fn standing(c: &Connection, key: &str, now: DateTime<Utc>) -> Result<
         )
         .optional()?;
     Ok(match row {
-        Some((until, commands)) => Standing { enrolled: true, commands, may_join: until.is_some_and(|until| now < until) },
+        Some((until, commands)) => Standing::of_enrolled(commands, until, now),
         None => Standing::default(),
     })
 }
@@ -273,6 +277,12 @@ fn pairs_of(c: &Connection, key: &str) -> Result<Vec<PairName>, StoreError> {
 pub fn not_enrolled(object: impl std::fmt::Display) -> Trouble {
     Trouble::new(TroubleKind::Refused, object, "the caller's key is not enrolled here")
         .next("pair with a code from `understudy-agent enrol`, or take over with one from `understudy-agent adopt`")
+}
+
+/// Why an enrolled key that commands no pair gets nothing.
+pub fn needs_code(kind: TroubleKind, object: impl std::fmt::Display) -> Trouble {
+    Trouble::new(kind, object, "the caller's key commands no pair here, and it has no fresh code")
+        .next("run `understudy-agent enrol` on the agent's host and enter the code that it prints")
 }
 
 /// Why a key that was cut off gets nothing. The kind is that of a controller that was ousted: it commands nothing any more.

@@ -5,11 +5,13 @@
 //! interrupted, failed (worth retrying) → running, when the same instruction is sent again
 //! ```
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{DataSetName, Digest, InstructionId, PairName, Service, Term, Trouble, TroubleKind};
+use crate::domain::{ComponentName, DataSetName, Digest, InstructionId, PairName, Service, Term, Trouble, TroubleKind};
 use crate::protocol::{Instruction, Outcome};
 
 use super::controllers::{Standing, standing};
@@ -82,6 +84,14 @@ pub struct Elsewhere {
     pub pair: PairName,
     /// Under the names of both sides, since a reversal turns them round.
     pub sets: Vec<DataSetName>,
+}
+
+impl Elsewhere {
+    /// The data set of the other pair that shares a place with this one. `dotted`: the components whose paths are parted by dots.
+    pub fn holding(&self, set: &DataSetName, dotted: &BTreeSet<ComponentName>) -> Option<&DataSetName> {
+        let separator = if dotted.contains(&set.component) { '.' } else { '/' };
+        self.sets.iter().find(|theirs| set.shares_place(theirs, separator))
+    }
 }
 
 /// What becomes of an instruction.

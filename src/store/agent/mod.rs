@@ -31,7 +31,7 @@ use crate::domain::{Trouble, TroubleKind};
 pub use captures::{CaptureRow, CaptureState};
 pub use changes::ChangeWatch;
 pub use codes::{CodeCheck, CodeKey, CodePurpose};
-pub use controllers::{ControllerRecord, CutOff, FormerKey, JOIN_MINUTES, NewController, Revoked, Standing, is_cut_off, not_enrolled};
+pub use controllers::{ControllerRecord, CutOff, FormerKey, NewController, Revoked, Standing, is_cut_off, needs_code, not_enrolled};
 pub use drills::DrillRow;
 pub use identity::{FenceState, PairFacts};
 pub use instructions::{Admission, AdmissionFacts, Elsewhere, InstructionRecord, InstructionState};
