@@ -1,12 +1,13 @@
 //! `understudy adjust-identity`: a person's decision from the command line.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::controller::command::{AdjustOutcome, ReversalOutcome, Verb};
 use crate::controller::snapshot::Snapshot;
 use crate::controller::{Command, Reply};
-use crate::domain::{ClusterName, Health, PairName, Trouble};
+use crate::domain::{ClusterName, Health, PairName, PointId, ServiceName, Trouble};
 use crate::terminal::aside;
 
 use super::output::write;
@@ -22,6 +23,8 @@ pub(super) struct Ask {
     pub hold: bool,
     /// How they know that nobody writes at the old primary.
     pub declare: Option<String>,
+    /// Points chosen in place of the newest ones.
+    pub points: BTreeMap<ServiceName, PointId>,
     /// Where the report goes as well.
     pub report: Option<PathBuf>,
     pub json: bool,
@@ -47,12 +50,12 @@ pub(super) async fn runbook(session: &Session, pair: PairName, verb: Verb, json:
 
 /// Asks the engine and reports step by step.
 pub(super) async fn adjust(session: &Session, ask: Ask) -> Result<u8, Trouble> {
-    let Ask { pair, to, confirm, planned, hold, declare, report: file, json } = ask;
+    let Ask { pair, to, confirm, planned, hold, declare, points, report: file, json } = ask;
     if !planned {
         wait_for_evidence(session, &pair).await;
     }
     let declared = if planned { None } else { Some(declare.unwrap_or_else(|| declared_by_name(&confirm))) };
-    let command = Command::AdjustIdentity { pair, to, confirm, planned, hold, declared, generation: None, by: person() };
+    let command = Command::AdjustIdentity { pair, to, confirm, planned, hold, declared, points, generation: None, by: person() };
     told(session.ask(command).await?, file, json)
 }
 

@@ -92,6 +92,9 @@ pub(super) enum Command {
         /// After a fault: how you know that nobody writes at the old primary, whose fence cannot be read back. Kept in the record.
         #[arg(long, value_name = "TEXT", conflicts_with = "planned")]
         declare: Option<String>,
+        /// After a fault: resume this service from an older sealed point (see `points SERVICE`). May be given for several services.
+        #[arg(long = "point", value_name = "SERVICE=ID", value_parser = chosen_point, conflicts_with = "planned")]
+        points: Vec<(ServiceName, PointId)>,
         /// Write the report there too: JSON, or Markdown or HTML by the file's ending (.md, .html).
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
@@ -285,4 +288,12 @@ impl From<VerbName> for Verb {
 fn parse_moment(text: &str) -> Result<DateTime<Utc>, String> {
     let read = DateTime::parse_from_rfc3339(text);
     read.map(|m| m.with_timezone(&Utc)).map_err(|e| format!("{e}; write for example 2026-11-21T14:00:00+08:00"))
+}
+
+/// `SERVICE=ID` of `adjust-identity --point`.
+fn chosen_point(text: &str) -> Result<(ServiceName, PointId), String> {
+    let (service, point) = text.split_once('=').ok_or("write SERVICE=ID, for example shop=019a…")?;
+    let service = service.parse().map_err(|why| format!("{service:?} is no service's name: {why}"))?;
+    let point = point.parse().map_err(|why| format!("{point:?} is no recovery point's id: {why}"))?;
+    Ok((service, point))
 }

@@ -10,7 +10,7 @@ use super::command::{AdjustOutcome, AdjustReport, ServiceResumed};
 use super::engine::Engine;
 use super::model::{Model, PairModel};
 use super::snapshot::Level;
-use super::{Reply, admissible, alone, exchange, fences, identity, points, prompt, runs, watch};
+use super::{Reply, admissible, alone, chosen, exchange, fences, identity, points, prompt, runs, watch};
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub(super) struct Ask {
     pub planned: bool,
     pub hold: bool,
     pub declared: Option<String>,
+    /// Points chosen in place of the newest ones.
+    pub points: BTreeMap<ServiceName, PointId>,
     pub generation: Option<u64>,
     pub by: String,
 }
@@ -65,7 +67,11 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
     // Ask both agents now: the highest epoch that anybody reachable knows, and whether the survivor is there at all.
     watch::look_at_both(engine, &ask.pair).await;
     engine.read(|m| m.pairs.get(&ask.pair).map_or(Ok(()), |pair| admissible::check(pair, ask)))?;
-    let (points, live) = match engine.read(|m| alone::goes_on(m, m.pairs.get(&ask.pair)?, &ask.to)) {
+    if ask.planned && !ask.points.is_empty() {
+        return Err(refuse("a planned switchover resumes from its final runs, and from no older point".to_owned())
+            .next("leave the points out, or restore one beside the live data"));
+    }
+    let (newest, live) = match engine.read(|m| alone::goes_on(m, m.pairs.get(&ask.pair)?, &ask.to)) {
         // Nothing newer was sealed since; once the lost one is back, these are the common points.
         Some((points, since)) => (points, Some(since)),
         None => {
@@ -73,6 +79,10 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
             (engine.read(|m| resume_points(m, &ask.pair, &ask.to)), None)
         }
     };
+    if live.is_some() && !ask.points.is_empty() {
+        return Err(refuse(format!("{} goes on from what is live, and from no point", ask.to)).next("leave the points out"));
+    }
+    let points = engine.read(|m| chosen::choose(m, &ask.pair, &ask.to, newest.clone(), &ask.points))?;
     let (contended, holds_it, left) = engine.read(|m| {
         m.pairs
             .get(&ask.pair)
@@ -94,7 +104,9 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
         .read(|m| {
             let pair = m.pairs.get(&ask.pair)?;
             let claims: Vec<_> = pair.claims().collect();
-            Some((exchange::next_epoch(&pair.state, &claims, pair.left.as_deref()), pair.other_than(&ask.to), prompt::shown(m, pair)))
+            let mut shown = prompt::shown(m, pair);
+            shown.extend(chosen::words(m, &newest, &ask.points));
+            Some((exchange::next_epoch(&pair.state, &claims, pair.left.as_deref()), pair.other_than(&ask.to), shown))
         })
         .ok_or_else(|| super::pairing::unknown_pair(&ask.pair))?;
     let decision = Box::new(Decision {

@@ -1,5 +1,7 @@
 //! What a person (or a plan, or the command line) can ask of the engine.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +118,9 @@ pub enum Command {
         /// decision.
         #[serde(default)]
         declared: Option<String>,
+        /// Sealed points to resume from in place of the newest ones, by service. Not for a planned switchover.
+        #[serde(default)]
+        points: BTreeMap<ServiceName, PointId>,
         /// The snapshot the person saw; refused when the facts have changed since. `None` from the command line.
         generation: Option<u64>,
         /// Who.

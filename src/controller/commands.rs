@@ -43,8 +43,8 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
         Command::ExportPlan => Ok(Reply::Plan(plan::export(engine))),
         Command::Run { service, at } => runs::start(engine, &service, at, StartedBy::Person).await.map(Reply::Started),
         Command::CancelRun { run } => runs::cancel(engine, run, "a person").await.map(|()| Reply::Done),
-        Command::AdjustIdentity { pair, to, confirm, planned, hold, declared, generation, by } => {
-            adjust(engine, Ask { pair, to, confirm, planned, hold, declared, generation, by }).await
+        Command::AdjustIdentity { pair, to, confirm, planned, hold, declared, points, generation, by } => {
+            adjust(engine, Ask { pair, to, confirm, planned, hold, declared, points, generation, by }).await
         }
         Command::CommitPromotion { pair, confirm, generation, by } => {
             window::commit(engine, reverse::Ask { pair, confirm, generation, by }).await

@@ -10,6 +10,7 @@ mod alerts;
 mod alone;
 mod catch_up;
 mod certificates;
+mod chosen;
 mod clock;
 pub mod command;
 mod commands;

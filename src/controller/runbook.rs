@@ -75,6 +75,7 @@ fn refusal(pair: &PairModel, verb: Verb) -> Option<Trouble> {
         planned: verb == Verb::Planned,
         hold: false,
         declared: None,
+        points: std::collections::BTreeMap::new(),
         generation: None,
         by: String::new(),
     };

@@ -170,6 +170,8 @@ pub enum ServiceState {
     LastRunFailed,
     /// Active alone after a promotion.
     Unprotected,
+    /// The replication was turned round, and no run has sealed in the new direction yet.
+    Untried,
     /// Nobody can tell now.
     Unknown,
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::backup::machine::Phase;
-use crate::domain::switchover::machine::PairPhase;
+use crate::domain::switchover::machine::{Event, PairPhase};
 use crate::domain::{Health, Identity, Service};
 
 use super::model::{AgentWatch, DrillModel, Model, PairModel, RunModel};
@@ -215,10 +215,21 @@ fn service_state(model: &Model, pair: &PairModel, service: &Service, rpo_secs: O
     if last.is_some_and(|r| r.state.phase == Phase::Failed) {
         return ServiceState::LastRunFailed;
     }
+    if untried_since(model, pair, service).is_some() {
+        return ServiceState::Untried;
+    }
     match service.rpo_target_minutes {
         Some(target) if rpo_secs > u64::from(target) * 60 => ServiceState::BehindTarget,
         _ => ServiceState::Protected,
     }
+}
+
+/// Since when the replication runs in this direction without a sealed run. The common point stands at both clusters, but that
+/// points can follow it is shown by the first one only.
+fn untried_since(model: &Model, pair: &PairModel, service: &Service) -> Option<DateTime<Utc>> {
+    let turned = pair.trail.iter().rev().find_map(|event| if let Event::Reversed { at, .. } = event { Some(*at) } else { None })?;
+    let sealed = model.newest_point(&service.name)?.sealed_at?;
+    (sealed <= turned).then_some(turned)
 }
 
 /// At each instant: how far back the newest point sealed by then reached.

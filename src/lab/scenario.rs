@@ -146,6 +146,7 @@ async fn adjust(stage: &Stage, names: &Names) -> Result<AdjustReport, Trouble> {
         planned: false,
         hold: false,
         declared: Some(format!("the lab itself has stopped {} for good", names.east)),
+        points: std::collections::BTreeMap::new(),
         generation: None,
         by: "training lab (scripted)".into(),
     };

@@ -16,7 +16,7 @@ use crate::components::{Component, Slot};
 use crate::domain::backup::plan::fold;
 use crate::domain::{ChangeSet, DataSetName, Digest, Entry, Manifest, Node, PointId, RunId, Trouble, TroubleKind};
 use crate::protocol::SetCounts;
-use crate::store::agent::{ArmedRow, Ledger, PieceRow, PlanRow};
+use crate::store::agent::{ArmedRow, Ledger, PieceRow, PlanRow, dropped};
 
 /// How many questions "do you hold this content" are under way at once.
 const HOLDS_AT_ONCE: usize = 32;
@@ -259,10 +259,6 @@ fn refuse_committed(ledger: &Ledger, point: PointId) -> Result<(), Trouble> {
         return Err(Trouble::new(TroubleKind::Refused, format!("point {point}"), "it is committed: nothing more is let into it"));
     }
     Ok(())
-}
-
-fn dropped(point: PointId) -> Trouble {
-    Trouble::new(TroubleKind::Refused, format!("point {point}"), "its run was dropped").next("start a new run")
 }
 
 /// What was written must be what was sent, and what the source said it captured.

@@ -16,6 +16,7 @@ mod kill;
 mod kill_leave;
 mod lab;
 mod maintenance;
+mod older;
 mod pairing;
 mod plans;
 mod reverse;

@@ -65,6 +65,7 @@ fn a_planned_switchover_survives_a_kill_at_every_call() {
                 planned: true,
                 hold: false,
                 declared: None,
+                points: std::collections::BTreeMap::new(),
                 generation: None,
                 by: "ana".into(),
             });

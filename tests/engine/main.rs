@@ -10,6 +10,7 @@ mod sim;
 mod stand;
 mod watching;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
@@ -31,6 +32,7 @@ fn adjust(to: &str, planned: bool, generation: Option<u64>) -> Command {
         planned,
         hold: false,
         declared: Some("its power is off".into()),
+        points: BTreeMap::new(),
         generation,
         by: "ana".into(),
     }
@@ -205,10 +207,10 @@ async fn a_decision_on_stale_facts_a_wrong_name_or_the_present_primary_is_refuse
     stand.until("the prompt", has_prompt).await;
     let why = |reply| adjusted(reply).error.unwrap().reason;
     assert!(why(stand.ask(adjust("west", false, Some(stale))).await).contains("facts have changed"));
-    let Command::AdjustIdentity { pair, to, planned, hold, declared, generation, by, .. } = adjust("west", false, None) else {
+    let Command::AdjustIdentity { pair, to, planned, hold, declared, points, generation, by, .. } = adjust("west", false, None) else {
         unreachable!()
     };
-    let wrong = Command::AdjustIdentity { pair, to, confirm: "east".into(), planned, hold, declared, generation, by };
+    let wrong = Command::AdjustIdentity { pair, to, confirm: "east".into(), planned, hold, declared, points, generation, by };
     assert!(why(stand.ask(wrong).await).contains("typed"));
     assert!(why(stand.ask(adjust("east", false, None)).await).contains("already"));
     assert_eq!(stand.world.west().claim.unwrap().epoch, Epoch(1));

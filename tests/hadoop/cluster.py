@@ -7,7 +7,7 @@ metastore on request.
     eval "$(cluster.py env)"                        HADOOP_LAB_PRIMARY_WEBHDFS and so on, which the tests look for
     cluster.py fault primary namenode kill|hang|resume|start|safemode-enter|safemode-leave
     cluster.py fault primary hbase|hive kill|hang|resume|start
-    cluster.py run secondary dfs -ls -R /           a Hadoop tool: dfs, dfsadmin, fsck, snapshotDiff; rows (Rows.java), hive-judge (HiveJudge.java)
+    cluster.py run secondary dfs -ls -R /           a Hadoop tool: dfs, dfsadmin, fsck, snapshotDiff; rows (Rows.java), hive-judge (HiveJudge.java), hdfs-judge (HdfsJudge.java)
     cluster.py down [--purge]                       stop both; --purge also removes their data
 
 State is in --state, else $HADOOP_LAB_STATE, else `understudy-hdfs` in the user's cache directory, where the jars always are.
@@ -364,7 +364,7 @@ def main():
     one.add_argument("what", choices=["kill", "hang", "resume", "start", "safemode-enter", "safemode-leave"])
     run = verbs.add_parser("run")
     run.add_argument("cluster", choices=CLUSTERS)
-    run.add_argument("tool", choices=[*TOOLS, "rows", "hive-judge"])
+    run.add_argument("tool", choices=[*TOOLS, "rows", "hive-judge", "hdfs-judge"])
     run.add_argument("args", nargs=argparse.REMAINDER)
     asked = parser.parse_args()
 
@@ -386,6 +386,8 @@ def main():
             command = cluster.command(str(HERE / "Rows.java"), *asked.args, library="hbase", heap="384m")
         elif asked.tool == "hive-judge":
             command = cluster.command(str(HERE / "HiveJudge.java"), *asked.args, library="hive", heap="256m")
+        elif asked.tool == "hdfs-judge":
+            command = cluster.command(str(HERE / "HdfsJudge.java"), *asked.args, heap="128m")
         else:
             command = cluster.command(TOOLS[asked.tool], *asked.args)
         os.execve(command[0], command, cluster.environment())

@@ -76,17 +76,24 @@ async fn open_files_are_named() {
     primary.put(set, &[("op", "MKDIRS")]).await;
     hdfs.arm(set).await.expect("armed");
     let client = hdfs_native::ClientBuilder::new().with_url(&primary.fs).with_user(&primary.user).build().expect("a client");
-    let mut writer = client.create(&format!("{set}/still open"), hdfs_native::WriteOptions::default()).await.expect("created");
-    writer.write_bytes(vec![1; 1000].into()).await.expect("written");
-    writer.hsync().await.expect("synced");
+    // Two in one directory stand on one line of the NameNode's check.
+    let mut writers = Vec::new();
+    for name in ["first", "still open"] {
+        let mut writer = client.create(&format!("{set}/{name}"), hdfs_native::WriteOptions::default()).await.expect("created");
+        writer.write_bytes(vec![1; 1000].into()).await.expect("written");
+        writer.hsync().await.expect("synced");
+        writers.push(writer);
+    }
     let id = point();
     let capture = hdfs.capture(set, id).await.expect("captured");
-    assert_eq!(capture.open_files, [format!("{set}/still open")]);
-    // The fence takes the writer's lease away.
+    assert_eq!(capture.open_files, [format!("{set}/first"), format!("{set}/still open")]);
+    // The fence takes the lease of every writer away.
     let evidence = hdfs.fence(set).await.expect("fenced");
-    assert!(evidence.contains("1 files that were open"), "{evidence}");
-    writer.write_bytes(vec![2; 10].into()).await.ok();
-    writer.close().await.expect_err("the writer is cut off");
+    assert!(evidence.contains("2 files that were open"), "{evidence}");
+    for mut writer in writers {
+        writer.write_bytes(vec![2; 10].into()).await.ok();
+        writer.close().await.expect_err("the writer is cut off");
+    }
     hdfs.unfence(set, None).await.expect("unfenced");
 }
 

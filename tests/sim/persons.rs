@@ -93,7 +93,9 @@ async fn adjust(world: &World, console: &Console, shown: &Snapshot, to: ClusterN
     let generation = Some(shown.generation);
     let declared = Some("nobody writes there".to_owned());
     let (to, confirm) = (to.clone(), to.to_string());
-    let command = Command::AdjustIdentity { pair: pair().clone(), to, confirm, planned, hold, declared, generation, by: by.clone() };
+    let points = std::collections::BTreeMap::new();
+    let command =
+        Command::AdjustIdentity { pair: pair().clone(), to, confirm, planned, hold, declared, points, generation, by: by.clone() };
     let reply = console.ask(command).await;
     world.with(|s| {
         s.note(format_args!("{by} hears: {}", brief(reply.as_ref())));

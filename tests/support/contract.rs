@@ -350,6 +350,7 @@ macro_rules! component_contract {
             );
             $crate::component_contract!(@each identities, $world,
                 a_source_becomes_a_target_and_only_differences_come_back
+                a_service_goes_there_and_back_and_each_next_run_seals
                 a_promotion_is_taken_back_while_nothing_was_written
                 a_cluster_lost_after_its_promotion_goes_back_to_its_own_point
             );

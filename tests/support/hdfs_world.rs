@@ -46,6 +46,11 @@ impl HdfsWorld {
         Some(world)
     }
 
+    /// The directory that is this test's own at both clusters.
+    pub fn home(&self) -> &str {
+        &self.home
+    }
+
     pub fn side(&self, side: Side) -> &[String; 3] {
         &self.sides[usize::from(side == Side::Target)]
     }

@@ -42,6 +42,29 @@ pub async fn a_source_becomes_a_target_and_only_differences_come_back(world: &dy
     source.changes(&set, kept, Some(first.point)).await.expect("and can be told");
 }
 
+/// A planned switchover there and back. Nothing was written at the fenced side, so nothing has to be put back there.
+pub async fn a_service_goes_there_and_back_and_each_next_run_seals(world: &dyn World) {
+    fill(world).await;
+    let set = world.set();
+    let (mut primary, mut secondary) = (Side::Source, Side::Target);
+    let mut sealed = run(world.open(primary).as_ref(), &world.open(secondary), &set, None).await;
+    for item in ["there", "back"] {
+        let (old, new) = (world.open(primary), world.open(secondary));
+        old.fence(&set).await.expect("fenced");
+        new.make_live(&set, sealed.point, &sealed.manifest).await.expect("made");
+        let root = sealed.manifest.entries.values().find(|entry| entry.path.is_root());
+        new.unfence(&set, root).await.expect("open to applications");
+        old.rebase(&set, sealed.point, &sealed.manifest).await.expect("a target from now on");
+        old.fence(&set).await.expect("fenced again");
+        let drift = old.drift(&set, Some((sealed.point, &sealed.manifest))).await.expect("compared");
+        assert!(drift.is_empty(), "{drift:?}");
+        (primary, secondary) = (secondary, primary);
+        world.write(primary, item, "written at the new primary").await;
+        sealed = run(new.as_ref(), &old, &set, Some((sealed.point, &sealed.manifest))).await;
+        same(world).await;
+    }
+}
+
 pub async fn a_promotion_is_taken_back_while_nothing_was_written(world: &dyn World) {
     fill(world).await;
     let set = world.set();

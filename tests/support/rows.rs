@@ -27,10 +27,19 @@ impl Drop for Process {
 impl Rows {
     /// Starts one for a cluster (`primary`, `secondary`), with the command that `cluster.py env` tells.
     pub fn start(cluster: &str) -> Rows {
+        Rows::of_tool(cluster, "rows")
+    }
+
+    /// HDFS's own client, which listens and answers in the same way (`tests/hadoop/HdfsJudge.java`).
+    pub fn of_hdfs(cluster: &str) -> Rows {
+        Rows::of_tool(cluster, "hdfs-judge")
+    }
+
+    fn of_tool(cluster: &str, tool: &str) -> Rows {
         let run = std::env::var("HADOOP_LAB_RUN").expect("HADOOP_LAB_RUN, as cluster.py env tells it");
         let mut words = run.split_whitespace();
         let mut command = Command::new(words.next().expect("a command"));
-        command.args(words).args([cluster, "rows"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(words).args([cluster, tool]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the client starts");
         let answers = BufReader::new(child.stdout.take().expect("its output"));
         Rows(Arc::new(Mutex::new(Process { child, answers })))

@@ -12,7 +12,7 @@ use super::data::{staged, staging};
 use super::error::HdfsError;
 use super::listing::{AT_ONCE, full, list, walk};
 use super::metadata::set_xattr;
-use super::status::{FENCE_XATTR, FileKind, FileStatus, MARK_XATTR, TrueRights, hex_of, look, status, status_if_there};
+use super::status::{FENCE_XATTR, FileKind, FileStatus, Found, MARK_XATTR, TrueRights, hex_of, look, status, status_if_there};
 use super::webhdfs::Operation;
 use crate::components::pool::Pool;
 use crate::components::{PhaseJournal, Slot};
@@ -66,16 +66,23 @@ impl Hdfs {
         let about = |error: HdfsError| error.about(self.object(set));
         self.make_root(set).await.map_err(about)?;
         self.allow_snapshots(set).await?;
-        let root = look(&self.web, set, RelPath::root()).await.map_err(about)?;
-        if !root.own.contains_key(MARK_XATTR) {
-            self.web.run(set_xattr(set, MARK_XATTR, &hex_of(b"1"), false)).await.map_err(about)?;
-        }
+        let root = self.mark_ours(set).await?;
         if let Some(entry) = manifest.entries.get(&RelPath::root()) {
             let rights = serde_json::to_vec(&TrueRights::of(&entry.meta)).map_err(|e| self.refused(set, &e.to_string()))?;
             let known = root.own.contains_key(FENCE_XATTR);
             self.web.run(set_xattr(set, FENCE_XATTR, &hex_of(&rights), known)).await.map_err(about)?;
         }
         self.close_root(set, &root).await.map_err(about)
+    }
+
+    /// Marks a root as ours, which every target's must be: a run refuses to bring its data into a tree that is somebody else's.
+    pub(super) async fn mark_ours(&self, set: &str) -> Result<Found, Trouble> {
+        let about = |error: HdfsError| error.about(self.object(set));
+        let root = look(&self.web, set, RelPath::root()).await.map_err(about)?;
+        if !root.own.contains_key(MARK_XATTR) {
+            self.web.run(set_xattr(set, MARK_XATTR, &hex_of(b"1"), false)).await.map_err(about)?;
+        }
+        Ok(root)
     }
 }
 

@@ -12,8 +12,11 @@ use crate::domain::{Entry, RelPath, Trouble, TroubleKind};
 const PROBE_USER: &str = "understudy-probe";
 /// A fenced root's mode.
 const CLOSED: u32 = 0o700;
-/// Open files whose writers are cut off when a fence comes down.
-const LEASES: usize = 1_000;
+/// On a fenced root: whether files may still be open that were opened before the fence. Absent where an earlier version set the fence.
+const LEASES_XATTR: &str = "user.understudy.leases";
+/// Its values.
+const OPEN: &[u8] = b"open";
+const CLOSED_ALL: &[u8] = b"closed";
 
 impl Hdfs {
     pub(in crate::components) async fn fence_set(&self, set: &str) -> Result<String, Trouble> {
@@ -25,14 +28,19 @@ impl Hdfs {
         if !root.status.is_directory() {
             return Err(self.refused(set, "it is no directory"));
         }
+        let leases = hex_of(CLOSED_ALL);
         let mut cut_off = 0;
         if !root.own.contains_key(FENCE_XATTR) {
             let rights = serde_json::to_vec(&TrueRights::of(&root.entry.meta)).map_err(|e| self.refused(set, &e.to_string()))?;
             self.web.run(set_xattr(set, FENCE_XATTR, &hex_of(&rights), false)).await.map_err(about)?;
         }
-        if !self.is_closed(&root) {
+        if !self.is_closed(&root) || root.own.get(LEASES_XATTR) != Some(&leases) {
+            // Noted before the root is closed: a crash in between must not leave a fence that looks proven.
+            let known = root.own.contains_key(LEASES_XATTR);
+            self.web.run(set_xattr(set, LEASES_XATTR, &hex_of(OPEN), known)).await.map_err(about)?;
             self.close_root(set, &root).await.map_err(about)?;
             cut_off = self.cut_off_writers(set).await?;
+            self.web.run(set_xattr(set, LEASES_XATTR, &leases, true)).await.map_err(about)?;
         }
         let (fenced, evidence) = self.read_fence(set).await?;
         if !fenced {
@@ -67,18 +75,6 @@ impl Hdfs {
         Ok(())
     }
 
-    /// A writer that opened its file before the fence may go on writing: its lease is taken away.
-    async fn cut_off_writers(&self, set: &str) -> Result<usize, Trouble> {
-        let open = self.web.open_for_write(set, self.web.limits().heavy).await.map_err(|error| error.about(self.object(set)))?;
-        if open.len() > LEASES {
-            return Err(self.refused(set, &format!("{} files are open for writing", open.len())).next("stop the writers first"));
-        }
-        for file in &open {
-            self.recover_lease(file).await.map_err(|error| error.about(self.object(file)))?;
-        }
-        Ok(open.len())
-    }
-
     pub(in crate::components) async fn read_fence(&self, set: &str) -> Result<(bool, String), Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         if status_if_there(&self.web, set).await.map_err(about)?.is_none() {
@@ -88,6 +84,9 @@ impl Hdfs {
         let rights = format!("mode {:04o}, owner {}", root.status.mode().map_err(about)?, root.status.owner);
         if !self.is_closed(&root) || !root.own.contains_key(FENCE_XATTR) {
             return Ok((false, format!("not fenced: {rights}")));
+        }
+        if root.own.get(LEASES_XATTR) == Some(&hex_of(OPEN)) {
+            return Ok((false, format!("{rights}; files that were opened before may still be open for writing")));
         }
         let probe = format!("{}/.understudy-fence-check", set.trim_end_matches('/'));
         match self.web.acting_as(PROBE_USER).run(Operation::put("MKDIRS", &probe)).await {
@@ -121,7 +120,7 @@ impl Hdfs {
             self.web.run(step).await.map_err(about)?;
         }
         // Last, so that a crash before leaves a fence that can still be lifted. With writers let in, what is here may be theirs.
-        for name in [MARK_XATTR, FENCE_XATTR].into_iter().filter(|name| found.own.contains_key(*name)) {
+        for name in [MARK_XATTR, LEASES_XATTR, FENCE_XATTR].into_iter().filter(|name| found.own.contains_key(*name)) {
             self.web.run(Operation::put("REMOVEXATTR", set).with("xattr.name", name)).await.map_err(about)?;
         }
         Ok(())

@@ -77,6 +77,8 @@ impl Hdfs {
             return Err(Trouble::new(TroubleKind::NotFound, self.object(set), format!("its sealed snapshot of point {point} is not here")));
         }
         self.check_privileges(set, manifest.entries.values())?;
+        // A source that becomes a target, or one that stands by again, may already be what the point holds, and was not marked.
+        self.mark_ours(set).await?;
         let drift = self.compare(set, point, manifest).await?;
         if drift.is_none() {
             return Ok(());

@@ -1,6 +1,6 @@
 //! The secondary's side: the trees by HDFS's own apply, then the metadata, until the metastore equals the manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 
@@ -171,14 +171,26 @@ impl Hive {
         self.depot.stage(&name, point, slot, entry, bytes).await
     }
 
+    /// Where the newest sealed point has its data here: what is there was held against the point when the run was armed.
+    async fn sealed_places(&self, set: &SetName) -> Result<BTreeSet<String>, Trouble> {
+        let (depot, name) = (self.depot.clone(), set.to_string());
+        match blocking(move || depot.newest_sealed(&name)).await? {
+            None => Ok(BTreeSet::new()),
+            Some((_, manifest)) => Ok(self.wanted(set, &manifest).await?.trees.into_iter().map(|(_, place)| place).collect()),
+        }
+    }
+
     async fn check_places(&self, set: &SetName, origin: &[u8]) -> Result<(), Trouble> {
         let origin: Origin = serde_json::from_slice(origin).map_err(|e| {
             Trouble::new(TroubleKind::Corrupt, self.object(set), format!("the primary does not say where its data comes from: {e}"))
         })?;
         let hdfs = self.hdfs_of(set);
         let snapshottable = hdfs.snapshottable().await?;
+        let own = self.sealed_places(set).await?;
         for (_, place) in self.placed(set, &origin)? {
-            hdfs.first_target(&place).await?;
+            if !own.contains(&place) {
+                hdfs.first_target(&place).await?;
+            }
             if let Some(other) =
                 snapshottable.iter().find(|other| **other != place && (is_inside(other, &place) || is_inside(&place, other)))
             {

@@ -280,6 +280,7 @@ fn switchover(scene: &Scene<'_>, pair: &PairName) -> Option<Question> {
             planned: true,
             hold: false,
             declared: None,
+            points: std::collections::BTreeMap::new(),
             generation: Some(scene.snapshot.generation),
             by: person(),
         },

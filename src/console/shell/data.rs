@@ -29,6 +29,7 @@ fn protection(pair: &PairView) -> Said {
     let count = |state: ServiceState| pair.services.iter().filter(|service| service.state == state).count() as u64;
     let (unprotected, failed, behind) =
         (count(ServiceState::Unprotected), count(ServiceState::LastRunFailed), count(ServiceState::BehindTarget));
+    let untried = count(ServiceState::Untried);
     let (never, unknown) = (count(ServiceState::NeverProtected), count(ServiceState::Unknown));
     let is = |health| pair.clusters.iter().find(|cluster| cluster.health == health).map(|cluster| &cluster.name);
     // Also where nobody is prompted of it: of a secondary, in a maintenance, by an engine that only observes.
@@ -46,6 +47,8 @@ fn protection(pair: &PairView) -> Said {
         Said::bad(format!("✖ last run of {} failed", words::plural(failed, "service")))
     } else if unknown > 0 || pair.clusters.iter().any(|cluster| cluster.health == Health::Unknown) {
         Said::warn("▲ State not fully known")
+    } else if untried > 0 {
+        Said::warn(format!("▲ first run of {} to come", words::plural(untried, "service")))
     } else if behind > 0 {
         Said::warn(format!("▲ {} behind target", words::plural(behind, "service")))
     } else if never > 0 {

@@ -36,7 +36,7 @@ pub use drills::DrillRow;
 pub use identity::{FenceState, PairFacts};
 pub use instructions::{Admission, AdmissionFacts, Elsewhere, InstructionRecord, InstructionState};
 pub use points::{PointRow, StoredManifest};
-pub use staging::{ArmedRow, PieceRow, PlanRow, StagingRow, TOMBSTONE_DAYS};
+pub use staging::{ArmedRow, PieceRow, PlanRow, StagingRow, TOMBSTONE_DAYS, dropped};
 
 /// Schema steps, oldest first; `user_version` counts those applied. Append only, once released: never edit or reorder a step.
 const MIGRATIONS: &[(&str, &str)] = &[

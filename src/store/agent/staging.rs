@@ -3,14 +3,14 @@
 //! A row is written before the first effect it stands for, so that whatever a crash leaves behind has a name here and can
 //! be removed. A dropped point leaves a tombstone: a delayed instruction for it changes nothing.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use uuid::{Builder, Uuid};
 
 use super::Ledger;
 use super::rows::{collect, json, parse};
 use super::{StoreError, to_json};
-use crate::domain::{DataSet, DataSetName, Digest, PairName, PointId, RunId, ServiceName, Trouble};
+use crate::domain::{DataSet, DataSetName, Digest, PairName, PointId, RunId, ServiceName, Trouble, TroubleKind};
 
 /// How long a dropped run is remembered.
 pub const TOMBSTONE_DAYS: u64 = 30;
@@ -107,6 +107,7 @@ impl Ledger {
     /// Keeps the plan of a data set; another one than before forgets what was staged for it and that it was verified.
     pub fn keep_plan(&self, point: PointId, set: &DataSetName, plan: &PlanRow) -> Result<(), Trouble> {
         self.write(|transaction| {
+            refuse_dropped(transaction, point)?;
             let (id, name) = (point.to_string(), set.to_string());
             transaction.execute(
                 "INSERT OR REPLACE INTO plans (point, data_set, base, body) VALUES (?1, ?2, ?3, ?4)",
@@ -135,8 +136,6 @@ impl Ledger {
         })
     }
 
-    // ---- target ----
-
     /// Notes which run of a service is let in; an earlier one no longer is.
     pub fn note_armed(&self, row: &ArmedRow) -> Result<(), Trouble> {
         self.write(|t| {
@@ -156,9 +155,10 @@ impl Ledger {
         })
     }
 
-    /// Opens staging for a point of an armed run. Well when it is open; a run has one point.
+    /// Opens staging for a point of an armed run. Well when it is open; a run has one point. Refused once the point was dropped.
     pub fn open_staging(&self, point: PointId, armed: &ArmedRow) -> Result<(), Trouble> {
         self.write(|t| {
+            refuse_dropped(t, point)?;
             t.execute(
                 "INSERT INTO staging (point, run, pair, service, data_sets) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (point) DO NOTHING",
                 params![point.to_string(), armed.run.to_string(), armed.pair.as_str(), armed.service.as_str(), to_json(&armed.data_sets)?],
@@ -193,6 +193,7 @@ impl Ledger {
     /// Notes pieces as staged, in one transaction.
     pub fn note_pieces(&self, point: PointId, set: &DataSetName, pieces: &[PieceRow]) -> Result<(), Trouble> {
         self.write(|transaction| {
+            refuse_dropped(transaction, point)?;
             let (id, name) = (point.to_string(), set.to_string());
             let mut insert =
                 transaction.prepare("INSERT OR REPLACE INTO pieces (point, data_set, file, piece, digest) VALUES (?1, ?2, ?3, ?4, ?5)")?;
@@ -242,6 +243,7 @@ impl Ledger {
     /// Notes which files of a plan are held already, instead of what was noted before.
     pub fn note_held(&self, point: PointId, set: &DataSetName, files: &[u32]) -> Result<(), Trouble> {
         self.write(|transaction| {
+            refuse_dropped(transaction, point)?;
             let (id, name) = (point.to_string(), set.to_string());
             transaction.execute("DELETE FROM held WHERE point = ?1 AND data_set = ?2", [&id, &name])?;
             let mut insert = transaction.prepare("INSERT INTO held (point, data_set, file) VALUES (?1, ?2, ?3)")?;
@@ -343,6 +345,18 @@ fn armed_row(row: &Row<'_>, first: usize) -> rusqlite::Result<ArmedRow> {
     })
 }
 
+/// Asked in the transaction that writes. A request that was given up may still be on its way to the disk when its run is dropped: what it
+/// wrote then would be left for ever, and content that it counts as held would never be collected.
+fn refuse_dropped(transaction: &Transaction<'_>, point: PointId) -> Result<(), StoreError> {
+    let asked = transaction.query_row("SELECT 1 FROM dropped WHERE point = ?1", [point.to_string()], |_| Ok(())).optional()?;
+    asked.map_or(Ok(()), |()| Err(dropped(point).into()))
+}
+
+/// What is answered to whatever comes for a point that was dropped.
+pub fn dropped(point: PointId) -> Trouble {
+    Trouble::new(TroubleKind::Refused, format!("point {point}"), "its run was dropped").next("start a new run")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,6 +365,21 @@ mod tests {
     fn ids(day: u64) -> (RunId, PointId) {
         let id = |n| Builder::from_unix_timestamp_millis((1_790_000_000 + day * 86_400) * 1000, &[n; 10]).into_uuid();
         (RunId(id(1)), PointId(id(2)))
+    }
+
+    #[test]
+    fn nothing_is_written_of_a_point_that_was_dropped() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ledger = Ledger::open(&dir.path().join("ledger.db")).expect("created");
+        let ((run, point), set) = (ids(1), "files:docs".parse().expect("a name"));
+        let (pair, service) = ("p".parse().expect("a name"), "s".parse().expect("a name"));
+        ledger.note_dropped(run, point).expect("noted");
+        let late = Err(dropped(point));
+        assert_eq!(ledger.open_staging(point, &ArmedRow { run, pair, service, data_sets: Vec::new() }), late);
+        assert_eq!(ledger.keep_plan(point, &set, &PlanRow { base: None, body: Vec::new() }), late);
+        assert_eq!(ledger.note_pieces(point, &set, &[]), late);
+        assert_eq!(ledger.note_held(point, &set, &[1]), late);
+        assert_eq!((ledger.all_staging(), ledger.any_held()), (Ok(Vec::new()), Ok(false)));
     }
 
     #[test]

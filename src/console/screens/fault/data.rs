@@ -75,6 +75,7 @@ impl Form {
             planned: false,
             hold: self.hold && !fault.live,
             declared: (!declared.is_empty()).then(|| declared.to_owned()),
+            points: std::collections::BTreeMap::new(),
             generation: Some(generation),
             by: by.to_owned(),
         })

@@ -134,6 +134,10 @@ fn service_attention(scene: &Scene<'_>, service: &ServiceView) -> Option<(String
                 "Its data is on one cluster only until replication goes the other way.".to_owned(),
             )
         }
+        ServiceState::Untried => (
+            format!("No run of {name} has sealed since the replication was reversed."),
+            "Its common point stands at both clusters. Back it up now, or wait for its next moment.".to_owned(),
+        ),
         ServiceState::NeverProtected => (
             format!("{name} has no recovery point yet."),
             reason.unwrap_or_else(|| "Back it up now, or wait for its first moment.".to_owned()),

@@ -260,6 +260,7 @@ pub fn state_chip(scene: &Scene<'_>, service: &ServiceView) -> Said {
         ServiceState::BehindTarget => Said::warn("▲ Behind target"),
         ServiceState::LastRunFailed => Said::bad("✖ Last run failed"),
         ServiceState::Unprotected => Said::bad("✖ Unprotected"),
+        ServiceState::Untried => Said::warn("▲ First run to come"),
         ServiceState::Unknown => Said::muted("? Unknown"),
     }
 }
