@@ -26,6 +26,7 @@ pub(super) mod status;
 #[cfg(test)]
 pub(super) mod tests;
 mod tree;
+mod unlike;
 mod users;
 pub(super) mod webhdfs;
 
