@@ -76,6 +76,11 @@ impl FileStatus {
         self.kind == FileKind::Directory
     }
 
+    /// The policy by which it is striped, or by which new files in it will be.
+    pub fn striping(&self) -> Option<&str> {
+        self.ec_policy.as_deref().filter(|policy| !policy.is_empty() && *policy != "REPLICATION")
+    }
+
     /// Permission bits.
     pub fn mode(&self) -> Result<u32, HdfsError> {
         u32::from_str_radix(&self.permission, 8).map_err(|_| HdfsError::Answer(format!("permission {:?}", self.permission)))
@@ -98,7 +103,7 @@ impl FileStatus {
             acl: Vec::new(),
             xattrs: BTreeMap::new(),
             // A striped file says 1 and is safe by its parity. Its copy is not striped, and takes the target's own number.
-            replication: (file && self.ec_policy.is_none()).then_some(self.replication),
+            replication: (file && self.striping().is_none()).then_some(self.replication),
             block_bytes: file.then_some(self.block_size),
         };
         Ok(Entry { path, node, meta })
