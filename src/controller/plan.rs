@@ -36,7 +36,7 @@ pub(super) async fn apply(engine: &Arc<Engine>, plan: &Plan, dry_run: bool) -> R
             None => changes.push(format!("service {}: {} data sets in pair {}", service.name, service.data_sets.len(), service.pair)),
         }
         let mut check = services::check_planned(engine, service, &planned);
-        services::check_at_primary(engine, service, &mut check).await;
+        services::check_at_agents(engine, service, &mut check).await;
         refuse_service(service, &check)?;
         new_policies.push(service);
     }

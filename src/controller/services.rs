@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::domain::admission::nested;
 use crate::domain::validate::{self, Finding, PairFacts, PairKnown, Severity};
 use crate::domain::{ClusterName, ComponentInfo, DataSet, PairName, Service, ServiceName, Trouble, TroubleKind};
-use crate::protocol::{Order, StorePoliciesOrder};
+use crate::protocol::{AgentApi, Order, StorePoliciesOrder};
 use crate::store::controller::Enrolled;
 
 use super::command::{Check, CheckState, ServiceCheck};
@@ -71,24 +72,68 @@ fn line(finding: Finding) -> Check {
     Check { name: finding.object, state, evidence: finding.evidence, fix: finding.fix }
 }
 
-/// Asks the primary's agent about every data set as well: what its component could never capture is refused now, not at the first run.
-pub(super) async fn check_at_primary(engine: &Engine, service: &Service, check: &mut ServiceCheck) {
+/// Asks both agents about every data set as well: what could never be captured, or never brought into place, is refused now and not at the
+/// first run.
+pub(super) async fn check_at_agents(engine: &Engine, service: &Service, check: &mut ServiceCheck) {
     if check.checks.iter().any(|c| c.state == CheckState::Failed) {
         return;
     }
-    let Some(primary) = engine.read(|m| m.pairs.get(&service.pair).map(|p| p.state.primary.clone())) else { return };
+    let Some([primary, secondary]) =
+        engine.read(|m| m.pairs.get(&service.pair).map(|p| [p.state.primary.clone(), p.state.secondary.clone()]))
+    else {
+        return;
+    };
+    let told = check.checks.len();
     for set in &service.data_sets {
-        let Err(trouble) = ask(engine, service, &primary, set).await else { continue };
-        let state = if trouble.is_worth_retrying() { CheckState::Warning } else { CheckState::Failed };
-        check.checks.push(Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step });
+        if let Err(trouble) =
+            ask(engine, service, &primary, async |link| link.check(set.from.component.as_str(), &set.from.path).await).await
+        {
+            check.checks.push(refusal(trouble));
+        }
+    }
+    // What the primary has just refused is not asked for again.
+    let ends = [(&primary, false), (&secondary, true)].into_iter().filter(|(_, is_target)| *is_target || check.checks.len() == told);
+    for (cluster, is_target) in ends.collect::<Vec<_>>() {
+        check.checks.extend(admission(engine, service, cluster, is_target).await);
     }
 }
 
-async fn ask(engine: &Engine, service: &Service, primary: &ClusterName, set: &DataSet) -> Result<(), Trouble> {
-    let agent = engine.agent(&service.pair, primary)?;
+/// What one cluster says of where its data sets are, and of what stands in their way.
+async fn admission(engine: &Engine, service: &Service, cluster: &ClusterName, is_target: bool) -> Vec<Check> {
+    let (mut lines, mut placed) = (Vec::new(), Vec::new());
+    let end = |set: &DataSet| if is_target { set.to.clone() } else { set.from.clone() };
+    for set in service.data_sets.iter().map(end) {
+        match ask(engine, service, cluster, async |link| link.admission(set.component.as_str(), &set.path, is_target).await).await {
+            Ok(admitted) => {
+                lines.extend(admitted.obstacles.into_iter().map(|obstacle| {
+                    let state = if obstacle.refuses { CheckState::Failed } else { CheckState::Warning };
+                    Check { state, ..refusal(obstacle.trouble.at(cluster)) }
+                }));
+                placed.push((set, admitted.places));
+            }
+            Err(trouble) => lines.push(refusal(trouble)),
+        }
+    }
+    lines.extend(nested(&placed).iter().map(|nesting| refusal(nesting.trouble().at(cluster))));
+    lines
+}
+
+/// What may pass by itself only warns.
+fn refusal(trouble: Trouble) -> Check {
+    let state = if trouble.is_worth_retrying() { CheckState::Warning } else { CheckState::Failed };
+    Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step }
+}
+
+async fn ask<T>(
+    engine: &Engine,
+    service: &Service,
+    cluster: &ClusterName,
+    question: impl AsyncFnOnce(Arc<dyn AgentApi>) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let agent = engine.agent(&service.pair, cluster)?;
     let link = engine.link(&agent)?;
     // A metastore may take longer than an ordinary call.
-    within(engine.limits.call * 6, &agent, link.check(set.from.component.as_str(), &set.from.path)).await
+    within(engine.limits.call * 6, &agent, question(link)).await
 }
 
 /// Checks and keeps a policy, and tells both agents.
@@ -96,7 +141,7 @@ pub(super) async fn save(engine: &Arc<Engine>, service: &Service) -> Result<Repl
     engine.check_in_command()?;
     let _one_at_a_time = engine.configuring.lock().await;
     let mut check = check(engine, service);
-    check_at_primary(engine, service, &mut check).await;
+    check_at_agents(engine, service, &mut check).await;
     if check.checks.iter().any(|c| c.state == CheckState::Failed) {
         return Ok(Reply::ServiceChecked(check));
     }

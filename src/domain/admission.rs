@@ -59,7 +59,11 @@ impl Nesting {
     /// The refusal it is.
     pub fn trouble(&self) -> Trouble {
         let Nesting::PlacesNested { set, place, other, other_place } = self;
-        let how = if place == other_place { "both have their files in".to_owned() } else { format!("its files in {place} and those of {other} in") };
+        let how = if place == other_place {
+            "both have their files in".to_owned()
+        } else {
+            format!("its files in {place} and those of {other} in")
+        };
         Trouble::new(TroubleKind::Refused, set, format!("it shares files with {other}: {how} {other_place}"))
             .next("back up each directory in one data set only: leave one of the two out, or give them places side by side")
             .coded(self)

@@ -166,9 +166,13 @@ fn shapes(set: &str, facts: &Facts, need: &Need) -> Vec<O> {
         found.extend(above(set, facts, name, setting).map(|(path, bytes, limit)| O::NameTooLong { path, bytes, limit, setting }));
     }
     let root = (set.encode_utf16().count() + 1, set.split('/').count() - 1);
-    found.extend(need.path.as_ref().map(|(path, units)| (path, units + root.0 as u64)).filter(|(_, units)| *units > PATH_UNITS).map(
-        |(path, characters)| O::PathTooLong { path: full(set, path), characters, limit: PATH_UNITS },
-    ));
+    found.extend(
+        need.path
+            .as_ref()
+            .map(|(path, units)| (path, units + root.0 as u64))
+            .filter(|(_, units)| *units > PATH_UNITS)
+            .map(|(path, characters)| O::PathTooLong { path: full(set, path), characters, limit: PATH_UNITS }),
+    );
     found.extend(
         need.depth
             .as_ref()

@@ -126,7 +126,9 @@ impl HdfsObstacle {
 
     fn reason(&self) -> String {
         match self {
-            O::AclsOff { entries, .. } => format!("it has an ACL, as {entries} entries of the data set have, and ACLs are switched off here"),
+            O::AclsOff { entries, .. } => {
+                format!("it has an ACL, as {entries} entries of the data set have, and ACLs are switched off here")
+            }
             O::AttributesOff { .. } => "extended attributes are switched off here, and a target is marked and fenced by them".into(),
             O::AttributesTooMany { attributes, limit, .. } => {
                 format!("it would have {attributes} extended attributes (ours on a root among them), and {limit} are allowed here")
@@ -153,14 +155,17 @@ impl HdfsObstacle {
                     .into()
             }
             O::SnapshotsKeptInOrder { .. } => {
-                "snapshots are deleted in order here: a recovery point that is dropped frees no space before all older ones are dropped".into()
+                "snapshots are deleted in order here: a recovery point that is dropped frees no space before all older ones are dropped"
+                    .into()
             }
             O::NameTooLong { bytes, limit, .. } => format!("its name has {bytes} bytes, and {limit} are allowed here"),
             O::PathTooLong { characters, limit, .. } => format!("its path has {characters} characters here, and HDFS takes {limit}"),
             O::PathTooDeep { names, limit, .. } => format!("it would be {names} names deep here, and HDFS takes {limit}"),
             O::DirectoryTooFull { entries, limit, .. } => format!("it would hold {entries} entries, and {limit} are allowed here"),
             O::BlockTooSmall { bytes, limit, .. } => format!("its block size is {bytes} bytes, and at least {limit} are asked here"),
-            O::BlocksTooMany { blocks, limit, .. } => format!("a portion of 64 MiB of it has {blocks} blocks, and {limit} are allowed here"),
+            O::BlocksTooMany { blocks, limit, .. } => {
+                format!("a portion of 64 MiB of it has {blocks} blocks, and {limit} are allowed here")
+            }
             O::CopiesTooFew { copies, limit, .. } => format!("it is kept in {copies} copies, and at least {limit} are asked here"),
             O::CopiesTooMany { copies, limit, .. } => format!("it is kept in {copies} copies, and at most {limit} are allowed here"),
             O::QuotaOfNames { left, needed, .. } => format!("its name quota leaves {left} names, and {needed} are needed"),

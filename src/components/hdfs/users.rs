@@ -204,9 +204,8 @@ mod tests {
     fn a_scope_that_the_primary_gave_up_goes_in_whatever_order_its_entries_are_told() {
         let acl = ["default:group::r-x", "default:mask::rwx", "default:other::---", "default:user::rwx", "default:user:eve:rwx"];
         let access = ["group::r-x", "user:ana:rwx"];
-        let principals = |entries: &[&str]| {
-            entries.iter().filter_map(|entry| Some(entry.rsplit_once(':')?.0.to_owned())).collect::<Vec<_>>()
-        };
+        let principals =
+            |entries: &[&str]| entries.iter().filter_map(|entry| Some(entry.rsplit_once(':')?.0.to_owned())).collect::<Vec<_>>();
         for (gone, left) in [(acl.as_slice(), access.as_slice()), (&access, &acl)] {
             for turn in 0..gone.len() {
                 let mut told = principals(gone);

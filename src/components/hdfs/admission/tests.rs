@@ -27,7 +27,10 @@ fn what_is_switched_off_is_refused_only_where_it_is_needed() {
     let off = facts(&[("dfs.namenode.acls.enabled", "false")]);
     assert_eq!(codes(&off, Some(&need(1, |_| ()))), [""; 0]);
     assert_eq!(codes(&off, Some(&need(1, |meta| meta.acl = vec!["user:ana:r--".into()]))), ["acls-off"]);
-    assert_eq!(codes(&facts(&[("dfs.namenode.acls.enabled", "true")]), Some(&need(1, |meta| meta.acl = vec!["user:ana:r--".into()]))), [""; 0]);
+    assert_eq!(
+        codes(&facts(&[("dfs.namenode.acls.enabled", "true")]), Some(&need(1, |meta| meta.acl = vec!["user:ana:r--".into()]))),
+        [""; 0]
+    );
     assert_eq!(codes(&facts(&[("dfs.namenode.xattrs.enabled", "false")]), None), ["attributes-off"], "a target needs ours");
     assert_eq!(codes(&facts(&[("dfs.permissions.enabled", "False")]), None), ["permissions-off"]);
     assert_eq!(codes(&Facts::default(), Some(&need(1, |meta| meta.acl = vec!["user:ana:r--".into()]))), [""; 0], "unknown forbids nothing");
