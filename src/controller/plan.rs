@@ -109,7 +109,7 @@ fn refuse_failed<'a>(object: &str, checks: impl Iterator<Item = &'a Check>) -> R
     let failed: Vec<&Check> = checks.filter(|c| c.state == CheckState::Failed).collect();
     let Some(first) = failed.first() else { return Ok(()) };
     let reasons: Vec<String> = failed.iter().map(|c| format!("{}: {}", c.name, c.evidence)).collect();
-    Err(Trouble::new(TroubleKind::Refused, object, reasons.join("; ")).next(&first.fix))
+    Err(Trouble { facts: first.facts.clone(), ..Trouble::new(TroubleKind::Refused, object, reasons.join("; ")).next(&first.fix) })
 }
 
 /// The plan that would bring this state about. Codes are secrets and used up: none is written.

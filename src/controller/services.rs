@@ -69,7 +69,7 @@ fn line(finding: Finding) -> Check {
         Severity::Failed => CheckState::Failed,
         Severity::Warning => CheckState::Warning,
     };
-    Check { name: finding.object, state, evidence: finding.evidence, fix: finding.fix }
+    Check { name: finding.object, state, evidence: finding.evidence, fix: finding.fix, facts: None }
 }
 
 /// Asks both agents about every data set as well: what could never be captured, or never brought into place, is refused now and not at the
@@ -121,7 +121,7 @@ async fn admission(engine: &Engine, service: &Service, cluster: &ClusterName, is
 /// What may pass by itself only warns.
 fn refusal(trouble: Trouble) -> Check {
     let state = if trouble.is_worth_retrying() { CheckState::Warning } else { CheckState::Failed };
-    Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step }
+    Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step, facts: trouble.facts }
 }
 
 async fn ask<T>(
