@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::admission::nested;
 use crate::domain::validate::{self, Finding, PairFacts, PairKnown, Severity};
-use crate::domain::{ClusterName, ComponentInfo, DataSet, PairName, Service, ServiceName, Trouble, TroubleKind};
+use crate::domain::{ClusterName, ComponentInfo, DataSet, DataSetName, PairName, Service, ServiceName, Trouble, TroubleKind};
 use crate::protocol::{AgentApi, Order, StorePoliciesOrder};
 use crate::store::controller::Enrolled;
 
@@ -18,6 +18,9 @@ use super::{Reply, scheduler};
 
 /// Moments shown.
 const NEXT_MOMENTS: usize = 5;
+
+/// Data sets of other services whose places are asked for.
+const NEIGHBOURS: usize = 64;
 
 /// A cluster and its components.
 pub(super) type Side = (ClusterName, Vec<ComponentInfo>);
@@ -98,23 +101,37 @@ pub(super) async fn check_at_agents(engine: &Engine, service: &Service, check: &
     }
 }
 
-/// What one cluster says of where its data sets are, and of what stands in their way.
+/// What one cluster says of where its data sets are, and of what stands in their way. One that does not answer is asked no further.
 async fn admission(engine: &Engine, service: &Service, cluster: &ClusterName, is_target: bool) -> Vec<Check> {
     let (mut lines, mut placed) = (Vec::new(), Vec::new());
     let end = |set: &DataSet| if is_target { set.to.clone() } else { set.from.clone() };
-    for set in service.data_sets.iter().map(end) {
-        match ask(engine, service, cluster, async |link| link.admission(set.component.as_str(), &set.path, is_target).await).await {
+    let own: Vec<DataSetName> = service.data_sets.iter().map(end).collect();
+    let others = engine.read(|m| {
+        let others = m.services_of(&service.pair).filter(|other| other.name != service.name).flat_map(|other| &other.data_sets).map(end);
+        // Those of one component are told apart by their names alone.
+        let asked = others.filter(|theirs| own.iter().any(|set| set.component != theirs.component));
+        asked.take(NEIGHBOURS).collect::<Vec<_>>()
+    });
+    for (set, as_target) in own.iter().map(|set| (set, is_target)).chain(others.iter().map(|set| (set, false))) {
+        match ask(engine, service, cluster, async |link| link.admission(set.component.as_str(), &set.path, as_target).await).await {
             Ok(admitted) => {
                 lines.extend(admitted.obstacles.into_iter().map(|obstacle| {
                     let state = if obstacle.refuses { CheckState::Failed } else { CheckState::Warning };
                     Check { state, ..refusal(obstacle.trouble.at(cluster)) }
                 }));
-                placed.push((set, admitted.places));
+                placed.push((set.clone(), admitted.places));
             }
-            Err(trouble) => lines.push(refusal(trouble)),
+            Err(trouble) => {
+                let is_silent = trouble.kind == TroubleKind::Unreachable;
+                lines.push(refusal(trouble));
+                if is_silent {
+                    break;
+                }
+            }
         }
     }
-    lines.extend(nested(&placed).iter().map(|nesting| refusal(nesting.trouble().at(cluster))));
+    let about_own = nested(&placed).into_iter().filter(|nesting| own.iter().any(|set| nesting.names(set)));
+    lines.extend(about_own.map(|nesting| refusal(nesting.trouble().at(cluster))));
     lines
 }
 

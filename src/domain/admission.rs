@@ -56,6 +56,12 @@ pub enum Nesting {
 }
 
 impl Nesting {
+    /// Whether it is about this data set.
+    pub fn names(&self, asked: &DataSetName) -> bool {
+        let Nesting::PlacesNested { set, other, .. } = self;
+        [set, other].contains(&asked)
+    }
+
     /// The refusal it is.
     pub fn trouble(&self) -> Trouble {
         let Nesting::PlacesNested { set, place, other, other_place } = self;
