@@ -26,6 +26,9 @@ use crate::domain::{RelPath, Trouble};
 /// What a NameNode takes of a path, in UTF-16 units and in names; no setting changes it.
 const PATH_UNITS: u64 = 8_000;
 const PATH_NAMES: u64 = 1_000;
+/// What WebHDFS takes as an ACL unless it is told otherwise: plain names only.
+const ACL_PATTERN: &str = "^(default:)?(user|group|mask|other):[[A-Za-z_][A-Za-z0-9._-]]*:([rwx-]{3})?(,(default:)?(user|group|mask|\
+                           other):[[A-Za-z_][A-Za-z0-9._-]]*:([rwx-]{3})?)*$";
 /// Nested snapshot roots that are told.
 const ROOTS_TOLD: usize = 4;
 /// The longest name of our own: a point's parking directory.
@@ -131,6 +134,12 @@ fn labels(set: &str, facts: &Facts, need: &Need) -> Vec<O> {
     let acls = "dfs.namenode.acls.enabled";
     if let Some((path, entries)) = need.acl.as_ref().filter(|_| facts.is(acls, "false")) {
         found.push(O::AclsOff { path: full(set, path), entries: *entries, setting: acls });
+    }
+    // Whoever gave it another pattern did so for such names.
+    let pattern = "dfs.webhdfs.acl.provider.permission.pattern";
+    let is_usual = facts.settings.get(pattern).is_some_and(|told| told == ACL_PATTERN);
+    if let Some((path, entry)) = need.odd_acl.as_ref().filter(|_| is_usual) {
+        found.push(O::AclNameUnfit { path: full(set, path), entry: entry.clone(), setting: pattern });
     }
     let many = "dfs.namenode.fs-limits.max-xattrs-per-inode";
     found.extend(above(set, facts, &need.attributes, many).map(|(path, attributes, limit)| {

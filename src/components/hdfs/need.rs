@@ -16,6 +16,8 @@ pub type Most = Option<(RelPath, u64)>;
 pub struct Need {
     /// The first entry with an ACL, and how many there are.
     pub acl: Most,
+    /// The first ACL entry whose name WebHDFS takes only where it is told to.
+    pub odd_acl: Option<(RelPath, String)>,
     /// The most attributes of one entry, our own among them.
     pub attributes: Most,
     /// The largest attribute: name and value in bytes.
@@ -89,6 +91,9 @@ impl Need {
         if !meta.acl.is_empty() {
             self.acl.get_or_insert((path.clone(), 0)).1 += 1;
         }
+        if self.odd_acl.is_none() {
+            self.odd_acl = meta.acl.iter().find(|entry| is_odd(entry)).map(|entry| (path.clone(), entry.clone()));
+        }
         let own = if path.is_root() { OWN_ATTRIBUTES } else { 0 };
         raise(&mut self.attributes, path, meta.xattrs.len() + own);
         for (name, hex) in &meta.xattrs {
@@ -116,6 +121,13 @@ impl Need {
             None => self.striped += 1,
         }
     }
+}
+
+/// Whether the name in an ACL entry has anything but letters, digits, dots, underscores and hyphens.
+fn is_odd(entry: &str) -> bool {
+    let bare = entry.strip_prefix("default:").unwrap_or(entry);
+    let name = bare.split_once(':').and_then(|(_, rest)| rest.rsplit_once(':')).map_or(bare, |(name, _)| name);
+    !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// What the root's true rights take as an attribute.

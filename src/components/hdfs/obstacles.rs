@@ -13,6 +13,8 @@ use crate::domain::{Trouble, TroubleKind};
 pub enum HdfsObstacle {
     /// ACLs are switched off, and entries of the plan have some.
     AclsOff { path: String, entries: u64, setting: &'static str },
+    /// An ACL names somebody whose name WebHDFS does not take.
+    AclNameUnfit { path: String, entry: String, setting: &'static str },
     /// Attributes are switched off, and a target's root needs ours.
     AttributesOff { setting: &'static str },
     /// An entry would have too many attributes.
@@ -97,6 +99,7 @@ impl HdfsObstacle {
     fn path(&self) -> &str {
         match self {
             O::AclsOff { path, .. }
+            | O::AclNameUnfit { path, .. }
             | O::AttributesTooMany { path, .. }
             | O::AttributeTooLarge { path, .. }
             | O::SnapshotRootNested { path, .. }
@@ -129,6 +132,7 @@ impl HdfsObstacle {
             O::AclsOff { entries, .. } => {
                 format!("it has an ACL, as {entries} entries of the data set have, and ACLs are switched off here")
             }
+            O::AclNameUnfit { entry, .. } => format!("its ACL has the entry {entry:?}, and WebHDFS takes no such name here"),
             O::AttributesOff { .. } => "extended attributes are switched off here, and a target is marked and fenced by them".into(),
             O::AttributesTooMany { attributes, limit, .. } => {
                 format!("it would have {attributes} extended attributes (ours on a root among them), and {limit} are allowed here")
@@ -191,6 +195,9 @@ impl HdfsObstacle {
         let raise = |setting: &str| format!("raise {setting} at the secondary, or change the entry at the primary");
         match self {
             O::AclsOff { setting, .. } => format!("set {setting} to true at the secondary and restart its NameNode"),
+            O::AclNameUnfit { setting, .. } => {
+                format!("let {setting} at the secondary allow the name and restart its NameNode, or change the entry at the primary")
+            }
             O::AttributesOff { setting } | O::PermissionsOff { setting } => {
                 format!("set {setting} to true at the secondary and restart its NameNode")
             }

@@ -1,6 +1,8 @@
 //! Where an entry in HDFS is not what the manifest says. Pure: what a listing shows on one side, or all that can be asked, and the
 //! manifest's entry on the other.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::error::HdfsError;
@@ -112,10 +114,11 @@ impl Unlike {
 
 /// Compares all that the manifest says of an entry's metadata; the time of the last access aside, which reading changes.
 pub fn unlike(is: &Metadata, want: &Metadata) -> Option<Unlike> {
-    if is.acl != want.acl {
+    let scopes = |meta: &Metadata| meta.acl.iter().cloned().collect::<BTreeSet<String>>();
+    if scopes(is) != scopes(want) {
         return Some(Unlike::EntryAcl { is: is.acl.clone(), want: want.acl.clone() });
     }
-    let names: std::collections::BTreeSet<&String> = is.xattrs.keys().chain(want.xattrs.keys()).collect();
+    let names: BTreeSet<&String> = is.xattrs.keys().chain(want.xattrs.keys()).collect();
     let names: Vec<String> = names.into_iter().filter(|name| is.xattrs.get(*name) != want.xattrs.get(*name)).cloned().collect();
     if !names.is_empty() {
         return Some(Unlike::EntryAttributes { names });

@@ -37,6 +37,19 @@ fn what_is_switched_off_is_refused_only_where_it_is_needed() {
 }
 
 #[test]
+fn a_name_that_webhdfs_does_not_take_is_told_where_it_takes_the_usual_ones_only() {
+    let usual = facts(&[("dfs.webhdfs.acl.provider.permission.pattern", ACL_PATTERN)]);
+    let with = |entry: &str| need(1, |meta| meta.acl = vec![entry.into()]);
+    for good in ["user:ana:r--", "default:group::r-x", "group:a.b_c-1:rwx"] {
+        assert_eq!(codes(&usual, Some(&with(good))), [""; 0], "{good}");
+    }
+    for odd in ["group:domain users:r-x", "default:user:零售:rwx"] {
+        assert_eq!(codes(&usual, Some(&with(odd))), ["acl-name-unfit"], "{odd}");
+    }
+    assert_eq!(codes(&facts(&[("dfs.webhdfs.acl.provider.permission.pattern", "^.*$")]), Some(&with("group:domain users:r-x"))), [""; 0]);
+}
+
+#[test]
 fn deletion_in_order_alone_is_a_note_and_with_trash_roots_a_refusal() {
     let ordered = ("dfs.namenode.snapshot.deletion.ordered", "true");
     let trash = ("dfs.namenode.snapshot.trashroot.enabled", "true");
