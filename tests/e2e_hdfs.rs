@@ -110,10 +110,15 @@ async fn a_configuration_directory_and_a_list_whose_first_name_node_is_gone_do_a
     }
 }
 
+/// The same HDFS under two names.
+fn twice(cluster: &Cluster) -> String {
+    format!("{}\n{}", cluster.component(), cluster.component().replace("kind = \"hdfs\"", "kind = \"hdfs\"\nname = \"lake\""))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quota_at_the_secondary_refuses_a_run_before_its_commit_and_the_last_point_stands() {
     let Some(both) = clusters() else { return };
-    let stand = Stand::sealed("quota", &both.0.component(), &both.1.component(), &both).await;
+    let stand = Stand::sealed("quota", &twice(&both.0), &twice(&both.1), &both).await;
     let above = stand.root.rsplit_once('/').unwrap().0.to_owned();
     let before = stand.listing(&stand.to).await;
     // A block counts in full while it is written; what stands is a little more than a mebibyte.
@@ -126,8 +131,28 @@ async fn a_quota_at_the_secondary_refuses_a_run_before_its_commit_and_the_last_p
     assert_eq!(stand.points(), 1);
     let found = differences(&before, &stand.listing(&stand.to).await);
     assert!(found.is_empty(), "the last point stands untouched: {found:#?}");
+    assert_eq!(said.json["error"]["facts"]["code"], "quota-of-space", "{}", said.json);
     stand.to.1.set_space_quota(&above, None).await;
     stand.run_is_right().await;
+
+    // What can never be brought into place is refused when its policy is looked at: nothing is saved.
+    let landing = format!("{above}-landing/d");
+    for client in [&stand.from.0, &stand.to.0] {
+        client.mkdirs(&format!("{landing}/orders"), 0o755, true).await.unwrap();
+    }
+    let look = |sets: &str| {
+        let plan = format!("[[service]]\nname = \"landing\"\npair = \"p\"\ndata_sets = {sets}\n");
+        let file = stand.controller.write_plan(&plan);
+        stand.controller.say(&["apply", file.to_str().unwrap(), "--dry-run"])
+    };
+    let said = look(&format!("[\"hdfs:{landing}\", \"lake:{landing}/orders\"]"));
+    let (told, _) = said.trouble();
+    assert!(said.code() == 3 && told.contains(&format!("hdfs:{landing}")) && told.contains(&format!("lake:{landing}/orders")), "{told}");
+    stand.to.1.allow_snapshots(&format!("{above}-landing")).await;
+    let said = look(&format!("[{{ from = \"hdfs:{landing}\", to = \"hdfs:{landing}/orders\" }}]"));
+    let (told, next) = said.trouble();
+    assert!(said.code() == 3 && told.contains(&format!("{above}-landing")) && next.contains("-disallowSnapshot"), "{told} ({next})");
+    assert_eq!(stand.controller.done(&["status"])["pairs"][0]["services"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

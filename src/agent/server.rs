@@ -30,6 +30,7 @@ use super::seen::Seen;
 use super::status::{self, Facts};
 use super::views::Views;
 use crate::components::Component;
+use crate::domain::admission::Admitted;
 use crate::domain::{ComponentName, DataSetName, InstructionId, Trouble, TroubleKind};
 use crate::protocol::http::Refusal;
 use crate::protocol::serve::Caller;
@@ -82,6 +83,7 @@ pub fn router(app: Arc<App>) -> Router {
     let controller = Router::new()
         .route("/v1/catalogue", get(catalogue))
         .route("/v1/check", get(check))
+        .route("/v1/admission", get(admission))
         .route("/v1/records", get(records))
         .layer(role(Allowed::Controller));
     let both = Router::new().route("/v1/status", get(tell_status)).route("/v1/clock", get(clock)).layer(role(Allowed::Both));
@@ -298,6 +300,28 @@ fn asked_component(app: &App, name: &ComponentName) -> Result<Arc<dyn Component>
 async fn check(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<()> {
     let path = format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path;
     Ok(Json(asked_component(&app, &query.component)?.check(&path).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdmissionQuery {
+    component: ComponentName,
+    path: String,
+    r#as: AskedAs,
+}
+
+/// What the cluster is to a data set.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AskedAs {
+    Source,
+    Target,
+}
+
+async fn admission(State(app): Shared, Query(query): Query<AdmissionQuery>) -> Told<Admitted> {
+    let path = format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path;
+    let component = asked_component(&app, &query.component)?;
+    Ok(Json(crate::components::admission::of_policy(component.as_ref(), &path, query.r#as == AskedAs::Target).await?))
 }
 
 async fn catalogue(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<Vec<CatalogueItem>> {

@@ -4,6 +4,7 @@
 //! Everything it makes is named after the recovery point, so that every call may be repeated. It keeps no state of its
 //! own beside what it stores in its cluster or its store directory; the agent's ledger remembers the rest.
 
+pub mod admission;
 mod depot;
 pub mod diff;
 pub mod files;
@@ -111,6 +112,10 @@ pub trait Component: Send + Sync {
     /// this cluster does not know, for example. `after` is what the changes make of the base.
     async fn admit(&self, _set: &str, _changes: &ChangeSet, _after: &Manifest) -> Result<(), Trouble> {
         Ok(())
+    }
+    /// What it can say of a target beyond [`admit`](Component::admit), and of where its data sets lie.
+    fn admission(&self) -> Option<&dyn admission::Admission> {
+        None
     }
     /// Refuses by name staged content that this cluster would not bring into place, once it was read back and before the commit: a schema
     /// that does more than make its table, for example. Nothing live is touched.

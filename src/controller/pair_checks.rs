@@ -17,7 +17,7 @@ const CLOCK_LIMIT_MS: f64 = 1_000.0;
 
 fn line(name: &str, state: CheckState, evidence: impl Into<String>, fix: &str) -> Check {
     let fix = if state == CheckState::Ok { "" } else { fix };
-    Check { name: name.to_owned(), state, evidence: evidence.into(), fix: fix.to_owned() }
+    Check { name: name.to_owned(), state, evidence: evidence.into(), fix: fix.to_owned(), facts: None }
 }
 
 fn ok_or(bad: CheckState, holds: bool) -> CheckState {

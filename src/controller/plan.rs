@@ -36,7 +36,7 @@ pub(super) async fn apply(engine: &Arc<Engine>, plan: &Plan, dry_run: bool) -> R
             None => changes.push(format!("service {}: {} data sets in pair {}", service.name, service.data_sets.len(), service.pair)),
         }
         let mut check = services::check_planned(engine, service, &planned);
-        services::check_at_primary(engine, service, &mut check).await;
+        services::check_at_agents(engine, service, &mut check).await;
         refuse_service(service, &check)?;
         new_policies.push(service);
     }
@@ -109,7 +109,7 @@ fn refuse_failed<'a>(object: &str, checks: impl Iterator<Item = &'a Check>) -> R
     let failed: Vec<&Check> = checks.filter(|c| c.state == CheckState::Failed).collect();
     let Some(first) = failed.first() else { return Ok(()) };
     let reasons: Vec<String> = failed.iter().map(|c| format!("{}: {}", c.name, c.evidence)).collect();
-    Err(Trouble::new(TroubleKind::Refused, object, reasons.join("; ")).next(&first.fix))
+    Err(Trouble { facts: first.facts.clone(), ..Trouble::new(TroubleKind::Refused, object, reasons.join("; ")).next(&first.fix) })
 }
 
 /// The plan that would bring this state about. Codes are secrets and used up: none is written.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::domain::admission::nested;
 use crate::domain::validate::{self, Finding, PairFacts, PairKnown, Severity};
-use crate::domain::{ClusterName, ComponentInfo, DataSet, PairName, Service, ServiceName, Trouble, TroubleKind};
-use crate::protocol::{Order, StorePoliciesOrder};
+use crate::domain::{ClusterName, ComponentInfo, DataSet, DataSetName, PairName, Service, ServiceName, Trouble, TroubleKind};
+use crate::protocol::{AgentApi, Order, StorePoliciesOrder};
 use crate::store::controller::Enrolled;
 
 use super::command::{Check, CheckState, ServiceCheck};
@@ -17,6 +18,9 @@ use super::{Reply, scheduler};
 
 /// Moments shown.
 const NEXT_MOMENTS: usize = 5;
+
+/// Data sets of other services whose places are asked for.
+const NEIGHBOURS: usize = 64;
 
 /// A cluster and its components.
 pub(super) type Side = (ClusterName, Vec<ComponentInfo>);
@@ -68,27 +72,85 @@ fn line(finding: Finding) -> Check {
         Severity::Failed => CheckState::Failed,
         Severity::Warning => CheckState::Warning,
     };
-    Check { name: finding.object, state, evidence: finding.evidence, fix: finding.fix }
+    Check { name: finding.object, state, evidence: finding.evidence, fix: finding.fix, facts: None }
 }
 
-/// Asks the primary's agent about every data set as well: what its component could never capture is refused now, not at the first run.
-pub(super) async fn check_at_primary(engine: &Engine, service: &Service, check: &mut ServiceCheck) {
+/// Asks both agents about every data set as well: what could never be captured, or never brought into place, is refused now and not at the
+/// first run.
+pub(super) async fn check_at_agents(engine: &Engine, service: &Service, check: &mut ServiceCheck) {
     if check.checks.iter().any(|c| c.state == CheckState::Failed) {
         return;
     }
-    let Some(primary) = engine.read(|m| m.pairs.get(&service.pair).map(|p| p.state.primary.clone())) else { return };
+    let Some([primary, secondary]) =
+        engine.read(|m| m.pairs.get(&service.pair).map(|p| [p.state.primary.clone(), p.state.secondary.clone()]))
+    else {
+        return;
+    };
+    let told = check.checks.len();
     for set in &service.data_sets {
-        let Err(trouble) = ask(engine, service, &primary, set).await else { continue };
-        let state = if trouble.is_worth_retrying() { CheckState::Warning } else { CheckState::Failed };
-        check.checks.push(Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step });
+        if let Err(trouble) =
+            ask(engine, service, &primary, async |link| link.check(set.from.component.as_str(), &set.from.path).await).await
+        {
+            check.checks.push(refusal(trouble));
+        }
+    }
+    // What the primary has just refused is not asked for again.
+    let ends = [(&primary, false), (&secondary, true)].into_iter().filter(|(_, is_target)| *is_target || check.checks.len() == told);
+    for (cluster, is_target) in ends.collect::<Vec<_>>() {
+        check.checks.extend(admission(engine, service, cluster, is_target).await);
     }
 }
 
-async fn ask(engine: &Engine, service: &Service, primary: &ClusterName, set: &DataSet) -> Result<(), Trouble> {
-    let agent = engine.agent(&service.pair, primary)?;
+/// What one cluster says of where its data sets are, and of what stands in their way. One that does not answer is asked no further.
+async fn admission(engine: &Engine, service: &Service, cluster: &ClusterName, is_target: bool) -> Vec<Check> {
+    let (mut lines, mut placed) = (Vec::new(), Vec::new());
+    let end = |set: &DataSet| if is_target { set.to.clone() } else { set.from.clone() };
+    let own: Vec<DataSetName> = service.data_sets.iter().map(end).collect();
+    let others = engine.read(|m| {
+        let others = m.services_of(&service.pair).filter(|other| other.name != service.name).flat_map(|other| &other.data_sets).map(end);
+        // Those of one component are told apart by their names alone.
+        let asked = others.filter(|theirs| own.iter().any(|set| set.component != theirs.component));
+        asked.take(NEIGHBOURS).collect::<Vec<_>>()
+    });
+    for (set, as_target) in own.iter().map(|set| (set, is_target)).chain(others.iter().map(|set| (set, false))) {
+        match ask(engine, service, cluster, async |link| link.admission(set.component.as_str(), &set.path, as_target).await).await {
+            Ok(admitted) => {
+                lines.extend(admitted.obstacles.into_iter().map(|obstacle| {
+                    let state = if obstacle.refuses { CheckState::Failed } else { CheckState::Warning };
+                    Check { state, ..refusal(obstacle.trouble.at(cluster)) }
+                }));
+                placed.push((set.clone(), admitted.places));
+            }
+            Err(trouble) => {
+                let is_silent = trouble.kind == TroubleKind::Unreachable;
+                lines.push(refusal(trouble));
+                if is_silent {
+                    break;
+                }
+            }
+        }
+    }
+    let about_own = nested(&placed).into_iter().filter(|nesting| own.iter().any(|set| nesting.names(set)));
+    lines.extend(about_own.map(|nesting| refusal(nesting.trouble().at(cluster))));
+    lines
+}
+
+/// What may pass by itself only warns.
+fn refusal(trouble: Trouble) -> Check {
+    let state = if trouble.is_worth_retrying() { CheckState::Warning } else { CheckState::Failed };
+    Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step, facts: trouble.facts }
+}
+
+async fn ask<T>(
+    engine: &Engine,
+    service: &Service,
+    cluster: &ClusterName,
+    question: impl AsyncFnOnce(Arc<dyn AgentApi>) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let agent = engine.agent(&service.pair, cluster)?;
     let link = engine.link(&agent)?;
     // A metastore may take longer than an ordinary call.
-    within(engine.limits.call * 6, &agent, link.check(set.from.component.as_str(), &set.from.path)).await
+    within(engine.limits.call * 6, &agent, question(link)).await
 }
 
 /// Checks and keeps a policy, and tells both agents.
@@ -96,7 +158,7 @@ pub(super) async fn save(engine: &Arc<Engine>, service: &Service) -> Result<Repl
     engine.check_in_command()?;
     let _one_at_a_time = engine.configuring.lock().await;
     let mut check = check(engine, service);
-    check_at_primary(engine, service, &mut check).await;
+    check_at_agents(engine, service, &mut check).await;
     if check.checks.iter().any(|c| c.state == CheckState::Failed) {
         return Ok(Reply::ServiceChecked(check));
     }

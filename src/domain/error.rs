@@ -43,12 +43,15 @@ pub struct Trouble {
     /// What the person can do next; empty when there is nothing to add.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub next_step: String,
+    /// The same for programs, where the trouble has a name that stays: an object with a `code` and what belongs to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Box<serde_json::Value>>,
 }
 
 impl Trouble {
     /// A trouble without a next step.
     pub fn new(kind: TroubleKind, object: impl fmt::Display, reason: impl fmt::Display) -> Trouble {
-        Trouble { kind, object: object.to_string(), reason: reason.to_string(), next_step: String::new() }
+        Trouble { kind, object: object.to_string(), reason: reason.to_string(), next_step: String::new(), facts: None }
     }
 
     /// The same, with what to do about it.
@@ -56,6 +59,18 @@ impl Trouble {
     pub fn next(mut self, step: impl fmt::Display) -> Trouble {
         self.next_step = step.to_string();
         self
+    }
+
+    /// The same, with its name and data for programs: an enum tagged with `code`.
+    #[must_use]
+    pub fn coded(mut self, facts: &impl Serialize) -> Trouble {
+        self.facts = serde_json::to_value(facts).ok().map(Box::new);
+        self
+    }
+
+    /// The stable name of what it is; empty where it has none.
+    pub fn code(&self) -> &str {
+        self.facts.as_ref().and_then(|facts| facts["code"].as_str()).unwrap_or_default()
     }
 
     /// The same, told by a cluster that names things of its own: whoever reads it has two before them. What names a cluster already stays.
@@ -102,6 +117,17 @@ mod tests {
             let told = Trouble::new(TroubleKind::Failed, object, reason).next(next).to_string();
             prop_assert!(!told.chars().any(crate::domain::shown::misleads), "{told:?}");
         }
+    }
+
+    #[test]
+    fn a_trouble_without_facts_is_read_and_written_as_an_earlier_version_does() {
+        let plain = Trouble::new(TroubleKind::Failed, "hdfs:/a", "full");
+        let text = serde_json::to_string(&plain).expect("JSON");
+        assert_eq!(text, r#"{"kind":"failed","object":"hdfs:/a","reason":"full"}"#);
+        assert_eq!((serde_json::from_str::<Trouble>(&text).expect("read"), plain.code()), (plain.clone(), ""));
+        let coded = plain.coded(&serde_json::json!({ "code": "acls-off", "entries": 2 }));
+        let read: Trouble = serde_json::from_str(&serde_json::to_string(&coded).expect("JSON")).expect("read");
+        assert_eq!((read.code(), &read), ("acls-off", &coded));
     }
 
     #[test]

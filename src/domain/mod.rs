@@ -1,5 +1,6 @@
 //! Vocabulary and decisions. Pure: no files, network, clock or randomness; times and ids come in as arguments.
 
+pub mod admission;
 pub mod backup;
 pub mod clock;
 mod cluster;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::domain::admission::Admitted;
 use crate::domain::{InstructionId, Trouble};
 
 use super::{AgentStatus, Answer, CatalogueItem, ClockReply, Instruction, Records};
@@ -24,6 +25,10 @@ pub trait AgentApi: Send + Sync {
     /// Refuses by name a data set that its component could never capture.
     async fn check(&self, _component: &str, _path: &str) -> Result<(), Trouble> {
         Ok(())
+    }
+    /// What it says of a data set of a policy, as the target or as the source: what stands in the way, and where its files are.
+    async fn admission(&self, _component: &str, _path: &str, _as_target: bool) -> Result<Admitted, Trouble> {
+        Ok(Admitted::default())
     }
     /// Everything durable that it knows.
     async fn records(&self) -> Result<Records, Trouble>;

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use crate::domain::admission::Admitted;
 use crate::domain::{InstructionId, Trouble, TroubleKind};
 
 use super::enrol::{self, EnrolCode, ProofOf};
@@ -127,6 +128,17 @@ impl AgentApi for AgentClient {
     async fn check(&self, component: &str, path: &str) -> Result<(), Trouble> {
         let request = self.request(Method::GET, "/v1/check").query(&[("component", component), ("path", path)]);
         self.ask(request, LONG_CALL_LIMIT).await
+    }
+    /// An agent of an earlier version has nothing to say.
+    async fn admission(&self, component: &str, path: &str, as_target: bool) -> Result<Admitted, Trouble> {
+        let role = if as_target { "target" } else { "source" };
+        let request = self.request(Method::GET, "/v1/admission").query(&[("component", component), ("path", path), ("as", role)]);
+        match self.ask(request, LONG_CALL_LIMIT).await {
+            Err(trouble) if trouble.kind == TroubleKind::NotFound && trouble.object.split(' ').next() == Some("request") => {
+                Ok(Admitted::default())
+            }
+            told => told,
+        }
     }
     async fn records(&self) -> Result<Records, Trouble> {
         self.ask(self.request(Method::GET, "/v1/records"), LONG_CALL_LIMIT).await

@@ -8,6 +8,7 @@
 //! GET  /v1/clock                 controller, peer         → ClockReply
 //! GET  /v1/catalogue             controller               → Vec<CatalogueItem>   (?component=&path=)
 //! GET  /v1/check                 controller               → nothing, or why not (?component=&path=)
+//! GET  /v1/admission             controller               → Admitted             (?component=&path=&as=source or target)
 //! GET  /v1/records               controller               → Records              (what adopt rebuilds from)
 //! GET  /v1/captures/…            peer (pull)              see transfer
 //! PUT  /v1/staging/…             peer (push)              see transfer

@@ -12,6 +12,7 @@ use super::limits::Meter;
 use super::plan::{self, Inventory};
 use super::stream::unframed;
 use super::{DataPlane, blocking, changes};
+use crate::components::admission::{self, Occasion};
 use crate::components::{Component, Slot};
 use crate::domain::backup::plan::fold;
 use crate::domain::{ChangeSet, DataSetName, Digest, Entry, Manifest, Node, PointId, RunId, Trouble, TroubleKind};
@@ -61,7 +62,10 @@ impl Sink {
             Ok((changes, after))
         })
         .await?;
-        component.admit(&set.path, &changes, &after).await?;
+        let occasion = Occasion::Plan { point, changes: &changes, after: &after };
+        for note in admission::admit(component.as_ref(), &set.path, occasion).await? {
+            tracing::warn!(%set, %point, "{note}");
+        }
         drop(after);
         let (store, name) = (ledger.clone(), set.clone());
         let (changes, known) = blocking(move || {

@@ -7,6 +7,7 @@ metastore on request.
     eval "$(cluster.py env)"                        HADOOP_LAB_PRIMARY_WEBHDFS and so on, which the tests look for
     cluster.py fault primary namenode kill|hang|resume|start|safemode-enter|safemode-leave
     cluster.py fault primary hbase|hive kill|hang|resume|start
+    cluster.py set secondary KEY=VALUE ...          restarts its NameNode with these settings beside its own; without any: as it was
     cluster.py run secondary dfs -ls -R /           a Hadoop tool: dfs, dfsadmin, fsck, snapshotDiff; rows (Rows.java), hive-judge (HiveJudge.java), hdfs-judge (HdfsJudge.java)
     cluster.py down [--purge]                       stop both; --purge also removes their data
 
@@ -157,7 +158,7 @@ class Cluster:
             "metastore.task.threads.always": "org.apache.hadoop.hive.metastore.events.EventCleanerTask",
         }
 
-    def write_conf(self):
+    def write_conf(self, more=None):
         user = getpass.getuser()
         core = {"fs.defaultFS": f"hdfs://{self.at('rpc')}", "hadoop.tmp.dir": self.root / "tmp", "hadoop.http.staticuser.user": user}
         hdfs = {
@@ -175,7 +176,7 @@ class Cluster:
             # A dead DataNode is told after about 15 s instead of 10 minutes.
             "dfs.heartbeat.interval": 1, "dfs.namenode.heartbeat.recheck-interval": 2000,
             "dfs.namenode.handler.count": 8, "dfs.datanode.handler.count": 4,
-        }
+        } | (more or {})
         # The NameNode and DataNode want the directory of their web pages, which Maven Central does not have: empty will do.
         for directory in (self.logs, self.conf / "webapps" / "hdfs", self.conf / "webapps" / "datanode"):
             directory.mkdir(parents=True, exist_ok=True)
@@ -329,8 +330,9 @@ def env(clusters):
     for cluster in clusters:
         for key, value in cluster.addresses().items():
             print(f"export HADOOP_LAB_{cluster.name.upper()}_{key}={value}")
-    # The tests break daemons with the first, followed by CLUSTER DAEMON WHAT, and run clients with the second: CLUSTER TOOL ...
-    for verb in ("fault", "run"):
+    # The tests break daemons with the first, followed by CLUSTER DAEMON WHAT, run clients with the second: CLUSTER TOOL ..., and give a
+    # NameNode other settings with the third: CLUSTER KEY=VALUE ...
+    for verb in ("fault", "run", "set"):
         print(f"export HADOOP_LAB_{verb.upper()}='{Path(__file__).resolve()} --state {cluster.root.parent} --port-shift {cluster.shift} {verb}'")
 
 
@@ -348,6 +350,17 @@ def fault(cluster, daemon, what):
         subprocess.run(cluster.command(TOOLS["dfsadmin"], "-safemode", verb), env=cluster.environment(), check=True)
 
 
+def set_settings(cluster, settings):
+    """What the NameNode has in its edit log may be what it would not do under other settings: that goes into its image first."""
+    for verb in (["-safemode", "enter"], ["-saveNamespace"]):
+        subprocess.run(cluster.command(TOOLS["dfsadmin"], *verb), env=cluster.environment(), check=True, stdout=sys.stderr)
+    cluster.stop("namenode")
+    cluster.write_conf(dict(setting.split("=", 1) for setting in settings))
+    cluster.start("namenode")
+    for daemon in HDFS:
+        cluster.wait(daemon)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--state", type=Path, default=os.environ.get("HADOOP_LAB_STATE"))
@@ -362,6 +375,9 @@ def main():
     one.add_argument("cluster", choices=CLUSTERS)
     one.add_argument("daemon", choices=DAEMONS)
     one.add_argument("what", choices=["kill", "hang", "resume", "start", "safemode-enter", "safemode-leave"])
+    other = verbs.add_parser("set")
+    other.add_argument("cluster", choices=CLUSTERS)
+    other.add_argument("settings", nargs="*", metavar="KEY=VALUE")
     run = verbs.add_parser("run")
     run.add_argument("cluster", choices=CLUSTERS)
     run.add_argument("tool", choices=[*TOOLS, "rows", "hive-judge", "hdfs-judge"])
@@ -380,6 +396,8 @@ def main():
         env(clusters.values())
     elif asked.verb == "fault":
         fault(clusters[asked.cluster], asked.daemon, asked.what)
+    elif asked.verb == "set":
+        set_settings(clusters[asked.cluster], asked.settings)
     elif asked.verb == "run":
         cluster = clusters[asked.cluster]
         if asked.tool == "rows":

@@ -3,6 +3,8 @@
 //! Every test is skipped, and says so, unless `eval "$(tests/hadoop/cluster.py env)"` was done.
 #![cfg(feature = "agent")]
 
+mod acls;
+mod admission;
 mod faults;
 mod fences;
 mod support;

@@ -89,6 +89,15 @@ impl Cluster {
         (answer.status().as_u16(), answer.bytes().await.expect("a body").to_vec())
     }
 
+    /// Starts its NameNode again with these settings beside its own; with none: as it was.
+    pub async fn with_settings(&self, settings: &[&str]) {
+        let told = std::env::var("HADOOP_LAB_SET").expect("HADOOP_LAB_SET names the command that changes settings");
+        let mut words = told.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        words.extend([self.name].iter().chain(settings).map(|word| (*word).to_owned()));
+        let status = tokio::process::Command::new(&words[0]).args(&words[1..]).status().await.expect("the launcher runs");
+        assert!(status.success(), "{words:?}");
+    }
+
     pub async fn put(&self, path: &str, query: &[(&str, &str)]) {
         self.call("PUT", path, query).await;
     }

@@ -87,6 +87,11 @@ impl Web {
         all.iter().filter_map(|status| status["pathSuffix"].as_str().map(str::to_owned)).collect()
     }
 
+    /// Makes a directory snapshottable.
+    pub async fn allow_snapshots(&self, path: &str) {
+        self.call(reqwest::Method::PUT, path, "op=ALLOWSNAPSHOT").await;
+    }
+
     /// Takes a snapshot.
     pub async fn snapshot(&self, path: &str, name: &str) {
         self.call(reqwest::Method::PUT, path, &format!("op=CREATESNAPSHOT&snapshotname={name}")).await;

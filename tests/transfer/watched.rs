@@ -96,6 +96,9 @@ impl Component for Watched {
     async fn admit(&self, set: &str, changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
         self.inner.admit(set, changes, after).await
     }
+    fn admission(&self) -> Option<&dyn understudy::components::admission::Admission> {
+        self.inner.admission()
+    }
     async fn examine(&self, set: &str, point: PointId, changes: &ChangeSet) -> Result<(), Trouble> {
         self.inner.examine(set, point, changes).await
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Job, capture, commit, drop, roles};
+use crate::components::admission::{self, Occasion};
 use crate::domain::{DataSet, DataSetName, Identity, PointId, RecoveryPoint, RunId, ServiceName, Trouble, TroubleKind};
 use crate::protocol::{ArmOrder, ArmReport, Outcome};
 use crate::store::agent::{ArmedRow, CaptureState};
@@ -29,12 +30,13 @@ pub async fn run(job: &Job, order: ArmOrder) -> Result<Outcome, Trouble> {
 
 async fn source(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
     let mut warnings = Vec::new();
+    let from: Vec<&DataSetName> = order.data_sets.iter().map(|set| &set.from).collect();
+    admission::apart(&job.site.components, &from).await?;
     for set in &order.data_sets {
         warnings.extend(job.site.component(&set.from)?.arm(&set.from.path).await?);
     }
     warnings.extend(sweep(job, order).await?);
-    let names: Vec<&DataSetName> = order.data_sets.iter().map(|set| &set.from).collect();
-    let held_points = held_points(job, &order.service, &names).await?.into_iter().filter(|held| held.run != order.run);
+    let held_points = held_points(job, &order.service, &from).await?.into_iter().filter(|held| held.run != order.run);
     let held_points = held_points.map(|held| held.point).collect();
     Ok(ArmReport { last_point: None, held_points, drift: Vec::new(), warnings })
 }
@@ -98,6 +100,7 @@ async fn target(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
             warnings.extend(drop::discard(site, &row).await?);
         }
     }
+    warnings.extend(admitted(job, order).await?);
     let last = site.ledger.newest_sealed(&job.pair, &order.service)?;
     let drift = prove(job, &order.data_sets, last.as_ref()).await?;
     site.ledger.note_armed(&ArmedRow {
@@ -108,6 +111,17 @@ async fn target(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
     })?;
     let last_point = last.filter(|point| order.data_sets.iter().all(|set| covers(point, set))).map(|point| point.id);
     Ok(ArmReport { last_point, held_points: Vec::new(), drift, warnings })
+}
+
+/// What this cluster says of the data sets before anything is captured for it.
+async fn admitted(job: &Job, order: &ArmOrder) -> Result<Vec<String>, Trouble> {
+    let to: Vec<&DataSetName> = order.data_sets.iter().map(|set| &set.to).collect();
+    admission::apart(&job.site.components, &to).await?;
+    let mut notes = Vec::new();
+    for set in to {
+        notes.extend(admission::admit(job.site.component(set)?.as_ref(), &set.path, Occasion::Run).await?);
+    }
+    Ok(notes)
 }
 
 /// A point is no base for a service that has got other data sets since.

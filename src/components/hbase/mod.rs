@@ -6,6 +6,7 @@
 //! ```
 //! A data set is `NAMESPACE:TABLE` and keeps its name at the other cluster. Users and rights of HBase are not read yet.
 
+mod admission;
 mod apply;
 mod capture;
 mod catalogue;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::admission::Admission;
 use super::hdfs::{Hdfs, HdfsConfig, Limits, data};
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
@@ -192,6 +194,10 @@ impl Component for Hbase {
     async fn admit(&self, set: &str, _changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
         self.check_names(set, &self.table(set)?, after)?;
         coprocessors::check(after, &self.allowed, &self.object(set))
+    }
+
+    fn admission(&self) -> Option<&dyn Admission> {
+        Some(self)
     }
 
     /// Never: HFiles are known by name, and one that is there is not told as a change.

@@ -237,14 +237,9 @@ impl Apply<'_> {
         // Nothing here moves another entry's times, so the order does not matter.
         let mut pool = Pool::new(AT_ONCE);
         for entry in entries {
-            pool.add(self.metadata_of(entry)).await?;
+            pool.add(self.hdfs.set_metadata(self.set, entry)).await?;
         }
         pool.finish().await
-    }
-
-    async fn metadata_of(&self, entry: &Entry) -> Result<(), Trouble> {
-        let set = self.hdfs.set_metadata(self.set, entry).await;
-        set.map_err(|error| error.about(self.hdfs.object(&full(self.set, &entry.path))))
     }
 }
 

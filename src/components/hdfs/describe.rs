@@ -63,6 +63,11 @@ impl Hdfs {
         fs.strip_suffix(":8020").unwrap_or(fs).to_ascii_lowercase()
     }
 
+    /// A place of ours in it, with its file system.
+    pub(in crate::components) fn place(&self, path: &str) -> String {
+        format!("{}{path}", self.storage())
+    }
+
     /// Replicas of a file unless its writer says otherwise. Where the NameNode does not tell it is HDFS's own default.
     async fn copies(&self) -> u32 {
         self.setting("dfs.replication").await.and_then(|count| count.parse().ok()).unwrap_or(3).max(1)

@@ -1,10 +1,63 @@
-//! From the metadata an entry has to the metadata it should have: the fewest operations, in an order that ends right.
+//! From the metadata an entry has to the metadata it should have: the fewest operations, in an order that ends right, and a second look
+//! that it did.
+//!
+//! An ACL has two scopes. SETACL replaces those that it names and keeps the other one, and a directory that is made below one with a
+//! default ACL has both at once: so the scopes are decided apart (see [`rights`]).
 
+use super::Hdfs;
+use super::error::HdfsError;
 use super::listing::full;
 use super::status::{Found, look};
+use super::unlike::unlike;
 use super::webhdfs::Operation;
-use super::{Hdfs, error::HdfsError};
-use crate::domain::{Entry, Metadata, Node};
+use crate::domain::{Entry, Metadata, Node, Trouble};
+
+/// What a NameNode says that keeps no access times.
+const NO_ACCESS_TIMES: &str = "Access time for hdfs is not configured";
+
+/// One step from the mode and ACL that there are to those that there should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Rights {
+    /// Both scopes away; the group's own rights come back into the mode.
+    RemoveAcl,
+    /// The default scope away.
+    RemoveDefaultAcl,
+    /// These entries; a scope that is not named stays.
+    SetAcl(String),
+    /// The mode; beside named entries its group bits are the mask.
+    SetMode(u32),
+}
+
+impl Rights {
+    fn operation(self, path: &str) -> Operation {
+        match self {
+            Rights::RemoveAcl => Operation::put("REMOVEACL", path),
+            Rights::RemoveDefaultAcl => Operation::put("REMOVEDEFAULTACL", path),
+            Rights::SetAcl(spec) => Operation::put("SETACL", path).with("aclspec", spec),
+            Rights::SetMode(mode) => Operation::put("SETPERMISSION", path).with("permission", format!("{mode:o}")),
+        }
+    }
+}
+
+/// The steps to `want`'s mode and ACL, in both scopes.
+fn rights(live: &Metadata, want: &Metadata) -> Vec<Rights> {
+    let has_default = |meta: &Metadata| meta.acl.iter().any(|entry| entry.starts_with("default:"));
+    let mut steps = Vec::new();
+    let other_acl = live.acl != want.acl;
+    if other_acl && want.acl.is_empty() {
+        steps.push(Rights::RemoveAcl);
+    } else if other_acl {
+        // The access scope is always named.
+        if has_default(live) && !has_default(want) {
+            steps.push(Rights::RemoveDefaultAcl);
+        }
+        steps.push(Rights::SetAcl(acl_spec(want)));
+    }
+    if other_acl || live.mode != want.mode {
+        steps.push(Rights::SetMode(want.mode));
+    }
+    steps
+}
 
 /// The operations that lead from `live` to `want` at `path`. Times come last, since nothing after them may move them.
 pub(super) fn steps(path: &str, live: &Metadata, want: &Metadata) -> Vec<Operation> {
@@ -15,15 +68,7 @@ pub(super) fn steps(path: &str, live: &Metadata, want: &Metadata) -> Vec<Operati
     if live.owner != want.owner || live.group != want.group {
         steps.push(Operation::put("SETOWNER", path).with("owner", &want.owner).with("group", &want.group));
     }
-    let other_acl = live.acl != want.acl;
-    if other_acl && want.acl.is_empty() {
-        steps.push(Operation::put("REMOVEACL", path));
-    } else if other_acl {
-        steps.push(Operation::put("SETACL", path).with("aclspec", acl_spec(want)));
-    }
-    if other_acl || live.mode != want.mode {
-        steps.push(Operation::put("SETPERMISSION", path).with("permission", format!("{:o}", want.mode)));
-    }
+    steps.extend(rights(live, want).into_iter().map(|step| step.operation(path)));
     for name in live.xattrs.keys().filter(|name| !want.xattrs.contains_key(*name)) {
         steps.push(Operation::put("REMOVEXATTR", path).with("xattr.name", name));
     }
@@ -32,11 +77,16 @@ pub(super) fn steps(path: &str, live: &Metadata, want: &Metadata) -> Vec<Operati
     }
     let accessed = want.accessed_ns.filter(|_| live.accessed_ns != want.accessed_ns);
     if accessed.is_some() || live.modified_ns != want.modified_ns {
-        let millis = |ns: i64| ns.div_euclid(1_000_000).to_string();
-        let accessed = accessed.map_or("-1".to_owned(), millis);
-        steps.push(Operation::put("SETTIMES", path).with("modificationtime", millis(want.modified_ns)).with("accesstime", accessed));
+        steps.push(set_times(path, want.modified_ns, accessed));
     }
     steps
+}
+
+/// Sets both times; `None` leaves the time of the last access.
+fn set_times(path: &str, modified_ns: i64, accessed_ns: Option<i64>) -> Operation {
+    let millis = |ns: i64| ns.div_euclid(1_000_000).to_string();
+    let accessed = accessed_ns.map_or("-1".to_owned(), millis);
+    Operation::put("SETTIMES", path).with("modificationtime", millis(modified_ns)).with("accesstime", accessed)
 }
 
 /// Sets one attribute, its value in hex.
@@ -77,63 +127,55 @@ impl Found {
 
 impl Hdfs {
     /// Gives what is at `want`'s path below `root` exactly `want`'s metadata, the root's as well: for a tree that no fence covers.
-    pub(super) async fn give_metadata(&self, root: &str, want: &Entry) -> Result<(), HdfsError> {
+    pub(super) async fn give_metadata(&self, root: &str, want: &Entry) -> Result<(), Trouble> {
+        self.bring_metadata(root, want, false).await
+    }
+
+    /// Gives what is at `want`'s path in the live tree `want`'s metadata. A fenced root keeps its mode, owner and ACL.
+    pub(super) async fn set_metadata(&self, set: &str, want: &Entry) -> Result<(), Trouble> {
+        self.bring_metadata(set, want, want.path.is_root()).await
+    }
+
+    /// Gives an entry the metadata that is wanted, its rights aside where it keeps them. Whatever was changed is read again: what is still
+    /// not as it should be is named.
+    async fn bring_metadata(&self, root: &str, want: &Entry, keeps_rights: bool) -> Result<(), Trouble> {
         if matches!(want.node, Node::Link { .. }) {
             return Ok(());
         }
         let path = full(root, &want.path);
-        let live = look(&self.web, &path, want.path.clone()).await?.live_meta()?;
-        for step in steps(&path, &live, &want.meta) {
-            self.web.run(step).await?;
-        }
-        Ok(())
-    }
-
-    /// Gives what is at `want`'s path in the live tree `want`'s metadata. A fenced root keeps its mode, owner and ACL.
-    pub(super) async fn set_metadata(&self, set: &str, want: &Entry) -> Result<(), HdfsError> {
-        if matches!(want.node, Node::Link { .. }) {
-            return Ok(());
-        }
-        let path = full(set, &want.path);
-        let live = look(&self.web, &path, want.path.clone()).await?.live_meta()?;
+        let live = self.live_metadata(&path, want).await?;
         let mut goal = want.meta.clone();
-        if want.path.is_root() {
+        if keeps_rights {
             (goal.mode, goal.owner, goal.group, goal.acl) = (live.mode, live.owner.clone(), live.group.clone(), live.acl.clone());
         }
-        for step in steps(&path, &live, &goal) {
-            self.web.run(step).await?;
+        let steps = steps(&path, &live, &goal);
+        if steps.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        for step in steps {
+            self.take(step, &path, &goal).await.map_err(|error| error.about(self.object(&path)))?;
+        }
+        match unlike(&self.live_metadata(&path, want).await?, &goal) {
+            None => Ok(()),
+            Some(unlike) => Err(unlike.about(self.object(&path))),
+        }
+    }
+
+    async fn live_metadata(&self, path: &str, entry: &Entry) -> Result<Metadata, Trouble> {
+        let found = look(&self.web, path, entry.path.clone()).await;
+        found.and_then(|found| found.live_meta()).map_err(|error| error.about(self.object(path)))
+    }
+
+    /// Takes one step. A NameNode that keeps no access times may refuse to set one: the modification time is set all the same.
+    async fn take(&self, step: Operation, path: &str, goal: &Metadata) -> Result<(), HdfsError> {
+        match self.web.run(step).await {
+            Err(HdfsError::Remote { message, .. }) if message.contains(NO_ACCESS_TIMES) => {
+                self.web.run(set_times(path, goal.modified_ns, None)).await
+            }
+            done => done,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn meta(mode: u32, acl: &[&str]) -> Metadata {
-        Metadata { mode, owner: "o".into(), group: "g".into(), acl: acl.iter().map(|e| (*e).into()).collect(), ..Metadata::default() }
-    }
-
-    #[test]
-    fn nothing_to_do_is_no_request() {
-        assert!(steps("/a", &meta(0o640, &["user:ana:r--", "group::r--"]), &meta(0o640, &["user:ana:r--", "group::r--"])).is_empty());
-    }
-
-    #[test]
-    fn an_acl_carries_owner_others_and_the_mask_of_the_mode() {
-        assert_eq!(acl_spec(&meta(0o660, &["group::r--", "user:ana:r--"])), "user::rw-,other::---,mask::rw-,group::r--,user:ana:r--");
-        assert_eq!(acl_spec(&meta(0o750, &["default:user::rwx"])), "user::rwx,other::---,group::r-x,default:user::rwx");
-    }
-
-    #[test]
-    fn times_come_last_and_the_mode_after_the_acl() {
-        let mut want = meta(0o1750, &[]);
-        want.modified_ns = 5_000_000;
-        want.xattrs.insert("user.a".into(), "6b".into());
-        let all = format!("{:?}", steps("/a", &meta(0o640, &["user:ana:r--"]), &want));
-        let at = |name: &str| all.find(name).unwrap_or_else(|| panic!("{name} is missing in {all}"));
-        assert!(at("REMOVEACL") < at("SETPERMISSION") && at("SETPERMISSION") < at("SETXATTR") && at("SETXATTR") < at("SETTIMES"));
-        assert!(all.contains("permission=1750") && all.contains("modificationtime=5&accesstime=%2D1") || all.contains("accesstime=-1"));
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 //! Our own files lie under [`HOME`]: `staging/POINT/SET/FILE.PIECE` and `records/SET/POINT.json`. On a data set's root we
 //! keep extended attributes under `user.understudy.`, which are never part of the data set.
 
+mod admission;
 mod apply;
 mod capture;
 pub(super) mod changes;
@@ -16,6 +17,8 @@ pub(super) mod error;
 mod fence;
 pub(super) mod listing;
 mod metadata;
+mod need;
+mod obstacles;
 mod open_files;
 mod privileges;
 pub mod probe;
@@ -26,6 +29,7 @@ pub(super) mod status;
 #[cfg(test)]
 pub(super) mod tests;
 mod tree;
+mod unlike;
 mod users;
 pub(super) mod webhdfs;
 
@@ -36,6 +40,7 @@ use async_trait::async_trait;
 
 pub use config::{Addresses, HdfsConfig};
 pub use error::HdfsError;
+pub use obstacles::HdfsObstacle;
 pub use privileges::HdfsPrivilege;
 
 pub(super) use tree::Cut;
@@ -43,6 +48,7 @@ pub use webhdfs::{Limits, WebHdfs};
 
 use webhdfs::Operation;
 
+use super::admission::Admission;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
@@ -198,6 +204,10 @@ impl Component for Hdfs {
     async fn admit(&self, set: &str, _changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
         self.check_set(set)?;
         self.check_privileges(set, after.entries.values())
+    }
+
+    fn admission(&self) -> Option<&dyn Admission> {
+        Some(self)
     }
 
     /// Never: HDFS keeps files by name, not by content.

@@ -1,29 +1,51 @@
-//! Whether what is staged fits under the quotas above its target: asked before the commit, for after it there is no way back.
+//! Quotas above a target: held against what will come before the first byte, and against what is staged before the commit, for after it
+//! there is no way back.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::Hdfs;
 use super::data::staging;
-use super::error::HdfsError;
+use super::obstacles::HdfsObstacle;
 use super::webhdfs::Operation;
-use crate::domain::{PointId, Trouble, TroubleKind};
+use crate::domain::{PointId, Trouble};
 
 /// A directory's quotas and what counts against them; negative: no quota. Field names as WebHDFS has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Usage {
+pub(super) struct Usage {
     file_and_directory_count: i64,
     quota: i64,
     space_consumed: i64,
     space_quota: i64,
+    /// By storage type.
+    #[serde(default)]
+    type_quota: BTreeMap<String, TypeUsage>,
 }
 
-/// What is staged, with all replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+struct TypeUsage {
+    consumed: i64,
+    quota: i64,
+}
+
+/// Names and bytes, these with all replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Staged {
-    file_count: i64,
-    space_consumed: i64,
+pub(super) struct Amount {
+    #[serde(rename = "fileCount")]
+    pub(super) names: i64,
+    #[serde(rename = "spaceConsumed")]
+    pub(super) bytes: i64,
+}
+
+/// Which quota of a directory is too small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Short {
+    Names { left: i64, needed: i64 },
+    Bytes { left: i64, needed: i64 },
+    BytesOnType { storage: String, left: i64, needed: i64 },
 }
 
 #[derive(Deserialize)]
@@ -35,52 +57,72 @@ struct UsageAnswer {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct SummaryAnswer {
-    content_summary: Staged,
+    content_summary: Amount,
 }
 
 impl Hdfs {
     /// Refuses when a quota of the target, or of a directory above it, leaves too little room for what is staged. What is replaced is
-    /// not counted as freed: the snapshots keep it.
+    /// not counted as freed: the snapshots keep it. The root's own counts what is staged already.
     pub(super) async fn check_quotas(&self, set: &str, point: PointId) -> Result<(), Trouble> {
-        let own = staging(self.key(set), point);
-        let staged = match self.web.json::<SummaryAnswer>(Operation::get("GETCONTENTSUMMARY", &own).heavy()).await {
-            Ok(answer) => answer.content_summary,
-            Err(error) if error.is_missing() => return Ok(()),
-            Err(error) => return Err(error.about(self.object(&own))),
-        };
-        for directory in upwards(set) {
-            let usage = match self.web.json::<UsageAnswer>(Operation::get("GETQUOTAUSAGE", directory)).await {
-                Ok(answer) => answer.quota_usage,
-                Err(error) if error.is_missing() || is_unknown(&error) => continue,
-                Err(error) => return Err(error.about(self.object(directory))),
-            };
-            if let Some(reason) = short(usage, staged) {
-                return Err(Trouble::new(TroubleKind::Exhausted, self.object(directory), reason)
-                    .next("raise the quota of the directory at the secondary, or free space there, and run again"));
+        let staged = self.staged(set, point).await?;
+        if staged == Amount::default() {
+            return Ok(());
+        }
+        for directory in upwards(set).filter(|directory| *directory != "/") {
+            if let Some(short) = self.usage(directory).await?.and_then(|usage| short(&usage, staged)) {
+                return Err(HdfsObstacle::of_quota(directory, short).trouble(|path| self.object(path)));
             }
         }
         Ok(())
     }
-}
 
-/// A NameNode older than the operation: its quotas are met when they are.
-fn is_unknown(error: &HdfsError) -> bool {
-    error.is("IllegalArgumentException")
-}
-
-/// A path and every directory above it, without the root.
-fn upwards(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(above, _)| above)).take_while(|path| !path.is_empty())
-}
-
-/// Why it does not fit; `None` when it does.
-fn short(usage: Usage, staged: Staged) -> Option<String> {
-    let room = |quota: i64, used: i64| (quota >= 0).then(|| quota.saturating_sub(used).max(0));
-    if let Some(room) = room(usage.space_quota, usage.space_consumed).filter(|room| *room < staged.space_consumed) {
-        return Some(format!("its space quota leaves {room} bytes, and {} are needed", staged.space_consumed));
+    /// What of a point is staged; nothing where there is no staging.
+    pub(super) async fn staged(&self, set: &str, point: PointId) -> Result<Amount, Trouble> {
+        let own = staging(self.key(set), point);
+        match self.web.json::<SummaryAnswer>(Operation::get("GETCONTENTSUMMARY", &own).heavy()).await {
+            Ok(answer) => Ok(answer.content_summary),
+            Err(error) if error.is_missing() => Ok(Amount::default()),
+            Err(error) => Err(error.about(self.object(&own))),
+        }
     }
-    let room = room(usage.quota, usage.file_and_directory_count).filter(|room| *room < staged.file_count)?;
-    Some(format!("its name quota leaves {room} names, and {} are needed", staged.file_count))
+
+    /// A directory's quotas; `None` where there is no such directory, or the NameNode is older than the operation: its quotas are met when
+    /// they are.
+    pub(super) async fn usage(&self, directory: &str) -> Result<Option<Usage>, Trouble> {
+        match self.web.json::<UsageAnswer>(Operation::get("GETQUOTAUSAGE", directory)).await {
+            Ok(answer) => Ok(Some(answer.quota_usage)),
+            Err(error) if error.is_missing() || error.is("IllegalArgumentException") => Ok(None),
+            Err(error) => Err(error.about(self.object(directory))),
+        }
+    }
+}
+
+/// A path and every directory above it.
+pub(super) fn upwards(path: &str) -> impl Iterator<Item = &str> {
+    let above = |path: &&str| match path.rsplit_once('/') {
+        Some(("", "")) | None => None,
+        Some(("", _)) => Some("/"),
+        Some((above, _)) => Some(above),
+    };
+    std::iter::successors(Some(path), move |path| above(path))
+}
+
+/// Which quota leaves too little; `None` when all fits. Files of the usual storage policy are on disks.
+pub(super) fn short(usage: &Usage, need: Amount) -> Option<Short> {
+    let room = |quota: i64, used: i64, needed: i64| {
+        let left = quota.saturating_sub(used).max(0);
+        (quota >= 0 && left < needed).then_some(left)
+    };
+    if let Some(left) = room(usage.space_quota, usage.space_consumed, need.bytes) {
+        return Some(Short::Bytes { left, needed: need.bytes });
+    }
+    if let Some((disk, left)) =
+        usage.type_quota.get_key_value("DISK").and_then(|(disk, one)| Some((disk, room(one.quota, one.consumed, need.bytes)?)))
+    {
+        return Some(Short::BytesOnType { storage: disk.clone(), left, needed: need.bytes });
+    }
+    let left = room(usage.quota, usage.file_and_directory_count, need.names)?;
+    Some(Short::Names { left, needed: need.names })
 }
 
 #[cfg(test)]
@@ -89,18 +131,29 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_told_and_no_quota_is_no_limit() {
-        let usage = |quota, space_quota| Usage { file_and_directory_count: 5, quota, space_consumed: 100, space_quota };
-        let staged = Staged { file_count: 3, space_consumed: 50 };
-        assert_eq!(short(usage(-1, -1), staged), None);
-        assert_eq!(short(usage(8, 150), staged), None);
-        assert!(short(usage(8, 149), staged).expect("too much").contains("leaves 49 bytes, and 50"));
-        assert!(short(usage(7, 150), staged).expect("too many").contains("leaves 2 names, and 3"));
+        let usage = |quota, space_quota| Usage { file_and_directory_count: 5, quota, space_consumed: 100, space_quota, ..Usage::default() };
+        let need = Amount { names: 3, bytes: 50 };
+        assert_eq!(short(&usage(-1, -1), need), None);
+        assert_eq!(short(&usage(8, 150), need), None);
+        assert_eq!(short(&usage(8, 149), need), Some(Short::Bytes { left: 49, needed: 50 }));
+        assert_eq!(short(&usage(7, 150), need), Some(Short::Names { left: 2, needed: 3 }));
         // Used up more than it allows, as after a lowered quota.
-        assert!(short(usage(-1, 10), staged).expect("too much").contains("leaves 0 bytes"));
+        assert_eq!(short(&usage(-1, 10), need), Some(Short::Bytes { left: 0, needed: 50 }));
     }
 
     #[test]
-    fn every_directory_above_is_asked_but_the_root() {
-        assert_eq!(upwards("/data/orders/2026").collect::<Vec<_>>(), ["/data/orders/2026", "/data/orders", "/data"]);
+    fn a_quota_of_disks_counts_as_well() {
+        let json = r#"{"QuotaUsage":{"fileAndDirectoryCount":1,"quota":-1,"spaceConsumed":0,"spaceQuota":-1,
+            "typeQuota":{"DISK":{"consumed":30,"quota":60},"SSD":{"consumed":0,"quota":0}}}}"#;
+        let usage = serde_json::from_str::<UsageAnswer>(json).expect("an answer").quota_usage;
+        assert_eq!(short(&usage, Amount { names: 1, bytes: 30 }), None);
+        let short = short(&usage, Amount { names: 1, bytes: 31 });
+        assert_eq!(short, Some(Short::BytesOnType { storage: "DISK".into(), left: 30, needed: 31 }));
+    }
+
+    #[test]
+    fn every_directory_above_is_asked_up_to_the_root() {
+        assert_eq!(upwards("/data/orders/2026").collect::<Vec<_>>(), ["/data/orders/2026", "/data/orders", "/data", "/"]);
+        assert_eq!(upwards("/").collect::<Vec<_>>(), ["/"]);
     }
 }

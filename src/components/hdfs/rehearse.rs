@@ -62,7 +62,7 @@ impl Hdfs {
         pool.finish().await?;
         let mut pool = Pool::new(AT_ONCE);
         for entry in manifest.entries.values() {
-            pool.add(async { self.give_metadata(place, entry).await.map_err(about) }).await?;
+            pool.add(self.give_metadata(place, entry)).await?;
         }
         pool.finish().await
     }

@@ -1,4 +1,7 @@
 //! Sealed points: the secondary's own snapshots, and the way back to one.
+//!
+//! What a run touched was read again, whole, when its metadata was set (see [`super::metadata`]). Before the snapshot everything else is
+//! held against what a listing shows; metadata that differs is set again, so that a point that was committed is sealed as it was captured.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +10,8 @@ use super::data::staged;
 use super::diff::back;
 use super::drift::below;
 use super::error::HdfsError;
-use super::listing::{full, walk};
+use super::listing::{AT_ONCE, full, walk};
+use super::unlike::{Unlike, unlike_listed};
 use super::webhdfs::Operation;
 use crate::components::pool::Pool;
 use crate::components::{PhaseJournal, Slot};
@@ -41,35 +45,36 @@ impl Hdfs {
         }
         // A snapshot changes its root's time.
         if let Some(root) = manifest.entries.get(&RelPath::root()) {
-            self.set_metadata(set, root).await.map_err(about)?;
+            self.set_metadata(set, root).await?;
         }
         self.drop_staging(set, point).await
     }
 
-    /// Whether the live tree has exactly the manifest's entries, kinds, lengths, modes and owners.
+    /// Holds a listing of the live tree against the manifest: every entry, no other, and all that a listing shows of each.
     async fn check_tree(&self, set: &str, manifest: &Manifest) -> Result<(), Trouble> {
         let live = walk(&self.web, set, &RelPath::root(), &BTreeSet::new()).await.map_err(|error| error.about(self.object(set)))?;
         let live: BTreeMap<RelPath, _> = live.into_iter().collect();
-        let wrong = |path: &RelPath, what: &str| {
-            Trouble::new(TroubleKind::Corrupt, self.object(&full(set, path)), format!("after the apply {what}"))
-                .next("run a full copy of the data set")
-        };
+        let wrong = |path: &RelPath, unlike: &Unlike| Err(unlike.about(self.object(&full(set, path))));
+        let mut relabelled = Vec::new();
         for (path, entry) in &manifest.entries {
-            let status = live.get(path).ok_or_else(|| wrong(path, "it is missing"))?;
-            let found = status.entry(path.clone()).map_err(|error| error.about(self.object(set)))?;
-            let kind = std::mem::discriminant(&found.node) == std::mem::discriminant(&entry.node);
-            if !kind || found.bytes() != entry.bytes() {
-                return Err(wrong(path, &format!("it is {:?}", found.node)));
-            }
-            let rights = |entry: &Entry| (entry.meta.mode, entry.meta.owner.clone(), entry.meta.group.clone());
-            if !path.is_root() && !matches!(entry.node, Node::Link { .. }) && rights(&found) != rights(entry) {
-                return Err(wrong(path, &format!("its rights are {:?} instead of {:?}", rights(&found), rights(entry))));
+            let Some(status) = live.get(path) else { return wrong(path, &Unlike::EntryMissing) };
+            match unlike_listed(status, entry).map_err(|error| error.about(self.object(set)))? {
+                None => {}
+                Some(unlike) if unlike.is_metadata() => {
+                    tracing::warn!(path = %self.object(&full(set, path)), ?unlike, "its metadata is set again");
+                    relabelled.push(entry);
+                }
+                Some(unlike) => return wrong(path, &unlike),
             }
         }
-        match live.keys().find(|path| !manifest.entries.contains_key(*path)) {
-            Some(path) => Err(wrong(path, "it is there though the point does not have it")),
-            None => Ok(()),
+        if let Some(path) = live.keys().find(|path| !manifest.entries.contains_key(*path)) {
+            return wrong(path, &Unlike::EntryStrange);
         }
+        let mut pool = Pool::new(AT_ONCE);
+        for entry in relabelled {
+            pool.add(self.set_metadata(set, entry)).await?;
+        }
+        pool.finish().await
     }
 
     pub(in crate::components) async fn restore_set(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {

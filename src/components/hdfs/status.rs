@@ -50,6 +50,9 @@ pub struct FileStatus {
     /// It lies in an encryption zone.
     #[serde(default)]
     pub enc_bit: bool,
+    /// Of a file that is striped, and of a directory whose new files will be: the name of its erasure-coding policy.
+    #[serde(default)]
+    pub ec_policy: Option<String>,
     /// Target of a symbolic link.
     #[serde(default)]
     pub symlink: Option<String>,
@@ -73,6 +76,11 @@ impl FileStatus {
         self.kind == FileKind::Directory
     }
 
+    /// The policy by which it is striped, or by which new files in it will be.
+    pub fn striping(&self) -> Option<&str> {
+        self.ec_policy.as_deref().filter(|policy| !policy.is_empty() && *policy != "REPLICATION")
+    }
+
     /// Permission bits.
     pub fn mode(&self) -> Result<u32, HdfsError> {
         u32::from_str_radix(&self.permission, 8).map_err(|_| HdfsError::Answer(format!("permission {:?}", self.permission)))
@@ -94,7 +102,8 @@ impl FileStatus {
             accessed_ns: (file && self.access_time > 0).then(|| self.access_time.saturating_mul(1_000_000)),
             acl: Vec::new(),
             xattrs: BTreeMap::new(),
-            replication: file.then_some(self.replication),
+            // A striped file says 1 and is safe by its parity. Its copy is not striped, and takes the target's own number.
+            replication: (file && self.striping().is_none()).then_some(self.replication),
             block_bytes: file.then_some(self.block_size),
         };
         Ok(Entry { path, node, meta })
@@ -232,9 +241,11 @@ pub async fn complete(hdfs: &WebHdfs, path: &str, name: RelPath, status: FileSta
     Ok(Found { entry, status, live_acl, own })
 }
 
-/// Whether two metadata say the same, the time of the last access aside, which reading changes.
+/// Whether two metadata say the same, the time of the last access aside, which reading changes. Where one names no number of copies it
+/// is of a striped file, and any will do.
 pub fn same_metadata(one: &Metadata, other: &Metadata) -> bool {
-    let bare = |meta: &Metadata| Metadata { accessed_ns: None, ..meta.clone() };
+    let named = one.replication.is_some() && other.replication.is_some();
+    let bare = |meta: &Metadata| Metadata { accessed_ns: None, replication: meta.replication.filter(|_| named), ..meta.clone() };
     bare(one) == bare(other)
 }
 
@@ -251,6 +262,18 @@ mod tests {
         assert_eq!((entry.bytes(), entry.meta.mode, entry.meta.replication), (5, 0o1644, Some(3)));
         assert_eq!(entry.meta.modified_ns, 1_795_258_249_151_000_000);
         assert!(status.acl_bit && !status.enc_bit);
+    }
+
+    #[test]
+    fn a_striped_file_asks_for_no_number_of_copies() {
+        let json = r#"{"accessTime":0,"blockSize":134217728,"ecPolicy":"RS-6-3-1024k","fileId":1,"group":"g","length":5,
+            "modificationTime":1,"owner":"o","pathSuffix":"f","permission":"644","replication":1,"type":"FILE"}"#;
+        let status: FileStatus = serde_json::from_str(json).expect("a status");
+        let striped = status.entry(RelPath::new("f").expect("a path")).expect("an entry").meta;
+        assert_eq!(striped.replication, None, "one copy would be no backup");
+        let copied = Metadata { replication: Some(3), ..striped.clone() };
+        assert!(same_metadata(&striped, &copied) && same_metadata(&copied, &striped));
+        assert!(!same_metadata(&copied, &Metadata { replication: Some(1), ..striped }));
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Hdfs {
         let gone = Apply { hdfs: self, set: tree, point }.remove_strangers(manifest).await?;
         let parents: BTreeSet<RelPath> = gone.iter().filter_map(RelPath::parent).collect();
         for entry in parents.iter().filter_map(|parent| manifest.entries.get(parent)) {
-            self.set_metadata(tree, entry).await.map_err(|error| error.about(self.object(tree)))?;
+            self.set_metadata(tree, entry).await?;
         }
         Ok(())
     }

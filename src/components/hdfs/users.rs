@@ -149,6 +149,14 @@ fn adjusted(meta: &mut Metadata, principal: &str, value: Option<&str>) -> Result
         ("owner", Some(owner)) => meta.owner = owner.to_owned(),
         ("group", Some(group)) => meta.group = group.to_owned(),
         ("mode", Some(mode)) => meta.mode = u32::from_str_radix(mode, 8).map_err(|_| format!("{mode:?} is no mode"))?,
+        // HDFS keeps these for as long as their scope has any entry: the primary gave up the whole scope.
+        ("group:", None) => {
+            if let Some(rights) = meta.acl.iter().find_map(|entry| entry.strip_prefix("group::")) {
+                meta.mode = (meta.mode & !0o070) | (bits(rights) << 3);
+            }
+            meta.acl.retain(|entry| entry.starts_with("default:"));
+        }
+        ("default:user:" | "default:group:" | "default:other:", None) => meta.acl.retain(|entry| !entry.starts_with("default:")),
         (principal, value) => {
             let prefix = format!("{principal}:");
             meta.acl.retain(|entry| entry.strip_prefix(&prefix).is_none_or(|rights| rights.contains(':')));
@@ -160,24 +168,14 @@ fn adjusted(meta: &mut Metadata, principal: &str, value: Option<&str>) -> Result
     Ok(())
 }
 
-/// What is left of an ACL without named entries says no more than the mode; with it gone, the group's own rights are the mode's.
+/// What is left of an access ACL without named entries says no more than the mode; with it gone, the group's own rights are the mode's.
 fn drop_bare_acl(meta: &mut Metadata) {
-    for scope in ["", "default:"] {
-        let inside = |entry: &str| match scope {
-            "" => !entry.starts_with("default:"),
-            _ => entry.starts_with("default:"),
-        };
-        let named = |entry: &str| {
-            let bare = entry.trim_start_matches("default:");
-            ["user:", "group:"].iter().any(|kind| bare.strip_prefix(kind).is_some_and(|rest| !rest.starts_with(':')))
-        };
-        let any_named = meta.acl.iter().any(|entry| inside(entry) && named(entry));
-        if scope.is_empty() && !any_named {
-            if let Some(rights) = meta.acl.iter().find_map(|entry| entry.strip_prefix("group::")) {
-                meta.mode = (meta.mode & !0o070) | (bits(rights) << 3);
-            }
-            meta.acl.retain(|entry| !inside(entry));
+    let named = |entry: &String| ["user:", "group:"].iter().any(|kind| entry.strip_prefix(kind).is_some_and(|rest| !rest.starts_with(':')));
+    if !meta.acl.iter().any(named) {
+        if let Some(rights) = meta.acl.iter().find_map(|entry| entry.strip_prefix("group::")) {
+            meta.mode = (meta.mode & !0o070) | (bits(rights) << 3);
         }
+        meta.acl.retain(|entry| entry.starts_with("default:"));
     }
 }
 
@@ -200,6 +198,30 @@ mod tests {
         adjusted(&mut meta, "mode", Some("1777")).expect("adjusted");
         assert_eq!(meta.mode, 0o1777);
         assert!(adjusted(&mut meta, "mode", Some("9")).is_err());
+    }
+
+    #[test]
+    fn a_scope_that_the_primary_gave_up_goes_in_whatever_order_its_entries_are_told() {
+        let acl = ["default:group::r-x", "default:mask::rwx", "default:other::---", "default:user::rwx", "default:user:eve:rwx"];
+        let access = ["group::r-x", "user:ana:rwx"];
+        let principals =
+            |entries: &[&str]| entries.iter().filter_map(|entry| Some(entry.rsplit_once(':')?.0.to_owned())).collect::<Vec<_>>();
+        for (gone, left) in [(acl.as_slice(), access.as_slice()), (&access, &acl)] {
+            for turn in 0..gone.len() {
+                let mut told = principals(gone);
+                told.rotate_left(turn);
+                let all = acl.iter().chain(&access).map(|entry| (*entry).to_owned());
+                let mut meta = Metadata { mode: 0o770, acl: all.collect(), ..Metadata::default() };
+                for principal in told {
+                    adjusted(&mut meta, &principal, None).expect("adjusted");
+                    let scope = |entry: &String| gone.contains(&entry.as_str());
+                    let base = |entry: &String| entry.contains("group::") || entry.contains("user::") || entry.contains("other::");
+                    let (some, whole) = (meta.acl.iter().any(scope), meta.acl.iter().filter(|entry| scope(entry)).any(base));
+                    assert!(!some || whole, "what HDFS is told in between is an ACL: {meta:?}");
+                }
+                assert_eq!(meta.acl, left.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>(), "turn {turn}");
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!
 //! Not copied, and said so: transactional tables (refused), roles and grants, jars of functions, Avro schemas outside the trees.
 
+mod admission;
 mod capture;
 mod constraints;
 mod describe;
@@ -36,6 +37,7 @@ use async_trait::async_trait;
 
 pub use metastore::Limits as MetastoreLimits;
 
+use super::admission::Admission;
 use super::depot::{Depot, blocking};
 use super::hdfs::{Hdfs, HdfsConfig, HdfsPrivilege};
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
@@ -202,6 +204,10 @@ impl Component for Hive {
 
     async fn admit(&self, set: &str, _changes: &ChangeSet, after: &Manifest) -> Result<(), Trouble> {
         self.hdfs.check_privileges(&self.set(set)?.to_string(), after.entries.values())
+    }
+
+    fn admission(&self) -> Option<&dyn Admission> {
+        Some(self)
     }
 
     /// Of metadata; HDFS keeps files by name, not by content.

@@ -57,6 +57,7 @@ fn answer(command: &Command) -> Reply {
                 state: CheckState::Ok,
                 evidence: "8.2 TiB of 61 TiB free".to_owned(),
                 fix: String::new(),
+                facts: None,
             }],
         }),
         Command::WouldGo { removal, .. } => Reply::WouldGo(super::going(removal)),

@@ -269,6 +269,7 @@ pub fn pair_checks() -> PairChecks {
         state,
         evidence: evidence.to_owned(),
         fix: fix.to_owned(),
+        facts: None,
     };
     let (primary, mut secondary) = (agent_found(true), agent_found(false));
     secondary.components[1].version = "3.40".to_owned();

@@ -43,12 +43,15 @@ pub struct Check {
     pub evidence: String,
     /// What to do about it; empty when it holds.
     pub fix: String,
+    /// The same for programs, as in [`Trouble::facts`](crate::domain::Trouble): an object with a `code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Box<serde_json::Value>>,
 }
 
 impl Check {
     /// It holds.
     pub fn ok(name: impl Into<String>, evidence: impl Into<String>) -> Check {
-        Check { name: name.into(), state: CheckState::Ok, evidence: evidence.into(), fix: String::new() }
+        Check { name: name.into(), state: CheckState::Ok, evidence: evidence.into(), fix: String::new(), facts: None }
     }
 
     /// It holds, with something to know.

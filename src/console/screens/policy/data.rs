@@ -283,7 +283,7 @@ impl Form {
 }
 
 fn failed(name: &str, evidence: &str, fix: &str) -> Check {
-    Check { name: name.to_owned(), state: CheckState::Failed, evidence: evidence.to_owned(), fix: fix.to_owned() }
+    Check { name: name.to_owned(), state: CheckState::Failed, evidence: evidence.to_owned(), fix: fix.to_owned(), facts: None }
 }
 
 fn parse<T>(wrong: &mut Vec<Check>, field: &str, text: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {

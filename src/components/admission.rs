@@ -1,0 +1,79 @@
+//! What a cluster says of a data set before its first byte: a question of its own beside [`Component`].
+//!
+//! ```text
+//! a policy is checked → Occasion::Policy   (changes nothing; nobody knows yet what there will be)
+//! a run is armed      → Occasion::Run      (what is our own is put right; clusters change)
+//! the plan is there   → Occasion::Plan     (every entry that will be touched, before any of them is staged)
+//! ```
+//! Nothing that a target can refuse may be met after the commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Component;
+use crate::domain::admission::{Admitted, Obstacle, nested};
+use crate::domain::{ChangeSet, ComponentName, DataSetName, Manifest, PointId, Trouble};
+
+/// When it is asked, and what is known then.
+#[derive(Debug, Clone, Copy)]
+pub enum Occasion<'a> {
+    /// A policy is checked.
+    Policy,
+    /// A run begins.
+    Run,
+    /// Its changes are known.
+    Plan {
+        /// The run's point, under whose name it will be staged.
+        point: PointId,
+        /// What is to be changed.
+        changes: &'a ChangeSet,
+        /// What that makes of the base.
+        after: &'a Manifest,
+    },
+}
+
+/// A component that can tell what would stand in the way.
+#[async_trait]
+pub trait Admission: Send + Sync {
+    /// The directories that a data set's files are in, or will be, as `hdfs://AUTHORITY/PATH`.
+    async fn places(&self, set: &str) -> Result<Vec<String>, Trouble>;
+
+    /// What this cluster, as the target, would refuse or change of a data set.
+    async fn obstacles(&self, _set: &str, _occasion: Occasion<'_>) -> Result<Vec<Obstacle>, Trouble> {
+        Ok(Vec::new())
+    }
+}
+
+/// Asks a component as the target; its notes in words, or the first refusal.
+pub async fn admit(component: &dyn Component, set: &str, occasion: Occasion<'_>) -> Result<Vec<String>, Trouble> {
+    if let Occasion::Plan { changes, after, .. } = occasion {
+        component.admit(set, changes, after).await?;
+    }
+    match component.admission() {
+        Some(admission) => Obstacle::settle(admission.obstacles(set, occasion).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What a component says of a data set of a policy: as the target, or as the source, which knows its places only.
+pub async fn of_policy(component: &dyn Component, set: &str, as_target: bool) -> Result<Admitted, Trouble> {
+    let Some(admission) = component.admission() else { return Ok(Admitted::default()) };
+    let obstacles = if as_target { admission.obstacles(set, Occasion::Policy).await? } else { Vec::new() };
+    Ok(Admitted { obstacles, places: admission.places(set).await? })
+}
+
+/// Refuses data sets of different components that have the same files here.
+pub async fn apart(components: &BTreeMap<ComponentName, Arc<dyn Component>>, sets: &[&DataSetName]) -> Result<(), Trouble> {
+    let told = |set: &DataSetName| components.get(&set.component).and_then(|component| component.admission());
+    // Those of one component are told apart by their names, and asking may take a metastore long.
+    let kinds: BTreeSet<&ComponentName> = sets.iter().filter(|set| told(set).is_some()).map(|set| &set.component).collect();
+    let mut placed = Vec::new();
+    for set in sets.iter().filter(|_| kinds.len() > 1) {
+        if let Some(admission) = told(set) {
+            placed.push(((*set).clone(), admission.places(&set.path).await?));
+        }
+    }
+    nested(&placed).first().map_or(Ok(()), |nesting| Err(nesting.trouble()))
+}
