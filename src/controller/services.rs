@@ -78,9 +78,27 @@ pub(super) async fn check_at_primary(engine: &Engine, service: &Service, check: 
     }
     let Some(primary) = engine.read(|m| m.pairs.get(&service.pair).map(|p| p.state.primary.clone())) else { return };
     for set in &service.data_sets {
-        let Err(trouble) = ask(engine, service, &primary, set).await else { continue };
+        let Err(trouble) = ask(engine, service, &primary, set).await else {
+            check.checks.extend(noted(engine, service, &primary, set).await);
+            continue;
+        };
         let state = if trouble.is_worth_retrying() { CheckState::Warning } else { CheckState::Failed };
         check.checks.push(Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step });
+    }
+}
+
+/// What the data set's owner should know, each as a warning. An agent of an earlier version has nothing to say.
+async fn noted(engine: &Engine, service: &Service, primary: &ClusterName, set: &DataSet) -> Vec<Check> {
+    let asked = async {
+        let agent = engine.agent(&service.pair, primary)?;
+        let link = engine.link(&agent)?;
+        within(engine.limits.call * 6, &agent, link.notes(set.from.component.as_str(), &set.from.path)).await
+    };
+    let warning = |name, evidence, fix| Check { name, state: CheckState::Warning, evidence, fix };
+    match asked.await {
+        Ok(notes) => notes.into_iter().map(|note| warning(note.object, note.words, note.next_step)).collect(),
+        Err(trouble) if trouble.kind == TroubleKind::NotFound => Vec::new(),
+        Err(trouble) => vec![warning(trouble.object, trouble.reason, trouble.next_step)],
     }
 }
 

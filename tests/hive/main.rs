@@ -9,6 +9,7 @@ mod support;
 
 mod changes;
 mod drills;
+mod estates;
 mod faults;
 mod moments;
 mod refusals;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::model::{Metadata, Partition, Table, database, function, partition, storage, table};
 use super::names::{SetName, usual_database};
 use super::places::{Tree, is_inside, path_in};
+use super::reads::{PATH, addresses, is_prose};
 use super::thrift::{Struct, Value};
 
 /// Where a data set's metadata comes from; travels with it.
@@ -54,8 +55,6 @@ pub struct Rewrite {
 
 /// Parameters that lead to what nobody writes.
 const READ_ONLY: &str = "avro.schema.url";
-/// Where Spark keeps a table's data, beside its location.
-pub const PATH: &str = "path";
 
 impl Rewrite {
     /// Decides it; the reason when the origin's data set and the target's do not fit.
@@ -114,17 +113,22 @@ impl Rewrite {
         }
     }
 
-    /// Values that are whole addresses of the primary's file system: `avro.schema.url`, Spark's `path` and their like.
+    /// Values that are whole addresses of the primary's file system: `avro.schema.url`, Spark's `path` and their like. Of a longer text
+    /// nothing is known, and what is written for people is theirs.
     fn parameters(&self, fields: &mut Struct, id: i16) {
         let mut all = fields.texts(id);
         let mut touched = false;
         for (key, value) in &mut all {
-            // A path alone means the same at either cluster, and not the same beside production.
-            let alone = self.copied.is_some() && key == PATH && value.starts_with('/');
-            if alone || value.starts_with("hdfs://") {
-                *value = if key.eq_ignore_ascii_case(READ_ONLY) { self.read_only(value) } else { self.location(value) };
-                touched = true;
+            let alone = key.eq_ignore_ascii_case(PATH) && value.starts_with('/');
+            let old = if alone { vec![value.as_str()] } else { addresses(value) };
+            if old.is_empty() || is_prose(key) {
+                continue;
             }
+            let bare = |one: &'_ str| if old.len() > 1 { one.trim().to_owned() } else { one.to_owned() };
+            let turned = |one: String| if key.eq_ignore_ascii_case(READ_ONLY) { self.read_only(&one) } else { self.location(&one) };
+            let new = old.iter().map(|one| turned(bare(one))).collect::<Vec<_>>().join(",");
+            touched |= new != *value;
+            *value = new;
         }
         if touched {
             fields.set(id, Value::from(&all));
