@@ -79,6 +79,7 @@ pub const PARTS: &[Part] = &[
         "snapshots are on the directory, so that HDFS keeps it",
     ),
     part("DROP DATABASE", Fate::Named("drop-database-keeps-files"), "likewise; said by the policy"),
+    part("catalogs other than hive", Fate::LeftOut, "only the default catalog is read"),
     part("roles and grants", Fate::LeftOut, "grant them at the secondary"),
     part("resource plans, scheduled queries, tokens, the metastore's log of changes", Fate::LeftOut, "they belong to the cluster"),
 ];

@@ -36,7 +36,7 @@ impl Tree {
 pub fn path_in(location: &str, fs: &str) -> Option<String> {
     let (authority, path) = match location.split_once("://") {
         None if location.starts_with('/') => ("", location),
-        None => return None,
+        None => ("", location.strip_prefix("hdfs:").filter(|path| path.starts_with('/'))?),
         Some(("hdfs", rest)) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
         Some(_) => return None,
     };

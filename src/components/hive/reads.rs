@@ -141,7 +141,12 @@ impl Table {
 /// Every place that one storage names.
 pub fn places_of(body: &Struct) -> Vec<(String, Role)> {
     let location = body.text(storage::LOCATION).map(|place| (place.to_owned(), Role::Location));
-    let path = serde_parameters(body).into_iter().filter(|(key, _)| key.eq_ignore_ascii_case(PATH)).map(|(_, place)| (place, Role::Path));
+    let paths = serde_parameters(body).into_iter().filter(|(key, _)| key.eq_ignore_ascii_case(PATH)).map(|(_, places)| places);
+    let path = paths.flat_map(|places| {
+        let named: Vec<String> = addresses(&places).into_iter().map(str::to_owned).collect();
+        if named.is_empty() { vec![places] } else { named }
+    });
+    let path = path.map(|place| (place, Role::Path));
     let mut all: Vec<(String, Role)> = location.into_iter().chain(path).collect();
     if let Some(Value::Map(_, _, skewed)) = body.part(storage::SKEWED).and_then(|skew| skew.get(storage::SKEWED_LOCATIONS)) {
         all.extend(skewed.values().filter_map(Value::as_text).map(|place| (place.to_owned(), Role::Skew)));
@@ -157,11 +162,11 @@ pub fn serde_parameters(body: &Struct) -> std::collections::BTreeMap<String, Str
 
 /// The addresses that a parameter's value consists of, as they are written; none for any other text, though it may name one.
 pub fn addresses(value: &str) -> Vec<&str> {
-    let is_one = |text: &str| text.trim_start().starts_with("hdfs://") && text.matches("://").count() == 1;
-    if is_one(value) && value.starts_with("hdfs://") {
+    let is_one = |text: &str| text.starts_with("hdfs://") && text.matches("://").count() == 1;
+    if is_one(value) {
         return vec![value];
     }
-    let several: Vec<&str> = value.split(',').collect();
+    let several: Vec<&str> = value.split(',').map(str::trim_start).collect();
     if several.iter().all(|one| is_one(one)) { several } else { Vec::new() }
 }
 
@@ -199,6 +204,8 @@ mod tests {
         assert_eq!(places(&table_with(&[], there, &[], "")), [there], "only Spark makes one");
         let jdbc = table_with(&[("spark.sql.sources.provider", "jdbc")], there, &[], "");
         assert_eq!((places(&jdbc), jdbc.rows_elsewhere()), (vec![], Some("jdbc".to_owned())));
+        let two = table_with(&[spark], there, &[("path", "hdfs://a/x, hdfs://a/y")], "");
+        assert_eq!(places(&two), ["hdfs://a/x", "hdfs://a/y"]);
         let wild = table_with(&[spark], there, &[("path", "hdfs://a/data/day=*")], "").pattern().expect("a pattern");
         assert_eq!(wild.place, "hdfs://a/data/day=*");
     }
@@ -229,7 +236,7 @@ mod tests {
     fn a_text_is_an_address_several_or_none() {
         assert_eq!(addresses("hdfs://a/x, y"), ["hdfs://a/x, y"]);
         assert_eq!(addresses("hdfs://a/x,hdfs://a/y"), ["hdfs://a/x", "hdfs://a/y"]);
-        assert_eq!(addresses("hdfs://a/x, hdfs://b/y"), ["hdfs://a/x", " hdfs://b/y"]);
+        assert_eq!(addresses("hdfs://a/x, hdfs://b/y"), ["hdfs://a/x", "hdfs://b/y"]);
         for text in ["see hdfs://a/x", "hdfs://a/x;hdfs://a/y", "hdfs://a/x,s3a://b/y", "/x", "", "{\"a\":\"hdfs://a/x\"}"] {
             assert!(addresses(text).is_empty(), "{text}");
         }

@@ -119,14 +119,14 @@ impl Rewrite {
         let mut all = fields.texts(id);
         let mut touched = false;
         for (key, value) in &mut all {
-            let alone = key.eq_ignore_ascii_case(PATH) && value.starts_with('/');
-            let old = if alone { vec![value.as_str()] } else { addresses(value) };
+            let named = addresses(value);
+            // A path alone is an address where a place is meant.
+            let old = if named.is_empty() && key.eq_ignore_ascii_case(PATH) { vec![value.as_str()] } else { named };
             if old.is_empty() || is_prose(key) {
                 continue;
             }
-            let bare = |one: &'_ str| if old.len() > 1 { one.trim().to_owned() } else { one.to_owned() };
-            let turned = |one: String| if key.eq_ignore_ascii_case(READ_ONLY) { self.read_only(&one) } else { self.location(&one) };
-            let new = old.iter().map(|one| turned(bare(one))).collect::<Vec<_>>().join(",");
+            let turned = |one: &&str| if key.eq_ignore_ascii_case(READ_ONLY) { self.read_only(one) } else { self.location(one) };
+            let new = old.iter().map(turned).collect::<Vec<_>>().join(",");
             touched |= new != *value;
             *value = new;
         }
@@ -265,6 +265,25 @@ mod tests {
         let database = Struct::of([(database::LOCATION, "/w/sales.db".into()), (database::MANAGED_LOCATION, "/managed/sales.db".into())]);
         let moved = own.metadata(&Metadata { database: Some(database), ..Metadata::default() }).database.expect("a database");
         assert_eq!(moved.text(database::MANAGED_LOCATION), Some("/space/managed/sales.db"));
+    }
+
+    #[test]
+    fn a_path_alone_and_several_addresses_are_turned_and_texts_for_people_are_theirs() {
+        let to = rewrite("sales", "sales", "/warehouse/sales.db");
+        let pairs = [
+            ("path", "/warehouse/sales.db/t", "/user/hive/sales.db/t"),
+            ("PATH", "hdfs:/warehouse/sales.db/t", "hdfs://b:9820/user/hive/sales.db/t"),
+            ("two", "hdfs://a:9820/warehouse/x, hdfs://c/y", "hdfs://b:9820/user/hive/x,hdfs://c/y"),
+            ("with a comma", "hdfs://a:9820/x,y", "hdfs://b:9820/x,y"),
+            ("comment", "hdfs://a:9820/x was its place", "hdfs://a:9820/x was its place"),
+            ("json", "{\"a\":\"hdfs://a:9820/x\"}", "{\"a\":\"hdfs://a:9820/x\"}"),
+            ("root", "/warehouse/sales.db/t", "/warehouse/sales.db/t"),
+        ];
+        let texts =
+            |of: fn(&(&str, &str, &str)) -> String| pairs.iter().map(|pair| (pair.0.to_owned(), of(pair))).collect::<BTreeMap<_, _>>();
+        let mut fields = Struct::of([(1, Value::from(&texts(|pair| pair.1.to_owned())))]);
+        to.parameters(&mut fields, 1);
+        assert_eq!(fields.texts(1), texts(|pair| pair.2.to_owned()));
     }
 
     #[test]

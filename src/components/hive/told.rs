@@ -132,9 +132,9 @@ fn of_text(owner: &Owner, key: &str, value: &str, partitions: usize, scene: &Sce
     }
     let schema = key.eq_ignore_ascii_case(SCHEMA) && value.starts_with('/');
     let named = addresses(value);
-    if let Some(place) = named.iter().copied().chain(schema.then_some(value)).find(|place| is_outside(place.trim(), scene)) {
-        let place = place.trim().to_owned();
-        return Some(HiveNote::NotCopied { owner: owner.clone(), key: key.to_owned(), place, partitions });
+    if let Some(place) = named.iter().copied().chain(schema.then_some(value)).find(|place| is_outside(place, scene)) {
+        let (owner, key, place) = (owner.clone(), key.to_owned(), place.to_owned());
+        return Some(HiveNote::NotCopied { owner, key, place, partitions });
     }
     let mentions = named.is_empty() && value.contains(scene.fs);
     mentions.then(|| HiveNote::TextLeftAlone { owner: owner.clone(), key: key.to_owned() })
