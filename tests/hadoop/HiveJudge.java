@@ -114,6 +114,8 @@ public class HiveJudge {
         hive.alter_partition(w[1], w[2], part, null);
         return "";
       }
+      case "tables": // database
+        return String.join(",", hive.getAllTables(w[1]));
       case "partitions": // database, table
         return String.join(",", hive.listPartitionNames(w[1], w[2], (short) -1));
       case "has-partition":

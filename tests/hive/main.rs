@@ -8,6 +8,7 @@
 mod support;
 
 mod changes;
+mod drawn;
 mod drills;
 mod estates;
 mod faults;
