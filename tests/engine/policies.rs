@@ -10,6 +10,7 @@ use crate::stand::{Stand, service};
 async fn what_a_component_has_to_say_about_a_data_set_is_a_warning_of_its_policy() {
     let stand = Stand::paired().await;
     let mut policy = service("notable");
+    policy.data_sets.truncate(1);
     policy.data_sets[0].from.path = NOTED.into();
     policy.data_sets[0].to.path = NOTED.into();
     let Reply::ServiceChecked(check) = stand.ask(Command::SaveService(Box::new(policy))).await else { panic!("not saved") };
