@@ -13,19 +13,50 @@ use crate::protocol::SetNote;
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum HiveRefusal {
     /// Which of its files count is kept in the metastore's transaction tables.
-    Transactional { table: String },
+    Transactional {
+        /// The table.
+        table: String,
+    },
     /// Which transactions it has seen is kept there too.
-    MaterializedView { table: String },
+    MaterializedView {
+        /// The table.
+        table: String,
+    },
     /// Its own metadata names every file by its whole address.
-    Iceberg { table: String },
+    Iceberg {
+        /// The table.
+        table: String,
+    },
     /// Its files are lists of whole addresses.
-    SymlinkManifest { table: String, partition: Option<String> },
+    SymlinkManifest {
+        /// The table.
+        table: String,
+        /// The partition; `None`: the table itself.
+        partition: Option<String>,
+    },
     /// It reads from another file system.
-    OtherFileSystem { table: String, place: String, fs: String },
+    OtherFileSystem {
+        /// The table.
+        table: String,
+        /// The place, as it is written or as a path.
+        place: String,
+        /// The file system that is copied.
+        fs: String,
+    },
     /// It reads from a pattern of paths.
-    PlaceIsPattern { table: String, place: String },
+    PlaceIsPattern {
+        /// The table.
+        table: String,
+        /// The place, as it is written or as a path.
+        place: String,
+    },
     /// It reads from a file that is no directory.
-    PlaceIsFile { table: String, place: String },
+    PlaceIsFile {
+        /// The table.
+        table: String,
+        /// The place, as it is written or as a path.
+        place: String,
+    },
 }
 
 impl HiveRefusal {
@@ -161,19 +192,62 @@ pub enum SnapshotsAt {
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum HiveNote {
     /// The rows are in no directory.
-    RowsElsewhere { table: String, handler: String },
+    RowsElsewhere {
+        /// The table.
+        table: String,
+        /// The handler, or Spark's format.
+        handler: String,
+    },
     /// An address that is turned to the secondary, though what it names is not copied.
-    NotCopied { owner: Owner, key: String, place: String, partitions: usize },
+    NotCopied {
+        /// What has it.
+        owner: Owner,
+        /// Its name.
+        key: String,
+        /// The place, as it is written or as a path.
+        place: String,
+        /// Of so many partitions; 0: not of partitions.
+        partitions: usize,
+    },
     /// A text that names the primary's file system and is left as it is.
-    TextLeftAlone { owner: Owner, key: String },
+    TextLeftAlone {
+        /// What has it.
+        owner: Owner,
+        /// Its name.
+        key: String,
+    },
     /// A format whose own metadata travels as it is.
-    FormatMayNamePlaces { table: String, format: Format },
+    FormatMayNamePlaces {
+        /// The table.
+        table: String,
+        /// The format.
+        format: Format,
+    },
     /// Snapshots of ours are on the very directory of a table or partition: deleting it fails.
-    DropKeepsFiles { table: String, partition: Option<String>, place: String, more: usize, at: SnapshotsAt },
+    DropKeepsFiles {
+        /// The table.
+        table: String,
+        /// The partition; `None`: the table itself.
+        partition: Option<String>,
+        /// The place, as it is written or as a path.
+        place: String,
+        /// Further places of the table.
+        more: usize,
+        /// Where.
+        at: SnapshotsAt,
+    },
     /// Snapshots of ours are on the database's directory: dropping the database leaves its files.
-    DropDatabaseKeepsFiles { database: String, place: String },
+    DropDatabaseKeepsFiles {
+        /// The database.
+        database: String,
+        /// The place, as it is written or as a path.
+        place: String,
+    },
     /// More than are told.
-    More { count: usize },
+    More {
+        /// How many.
+        count: usize,
+    },
 }
 
 impl HiveNote {

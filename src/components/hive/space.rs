@@ -4,7 +4,7 @@
 //! reaches production. Views and functions of the database name the drill's own; other databases they name as they did.
 
 use super::handlers::lead;
-use super::model::{ConstraintKind, DRILL, KEY_NAME, Metadata, Table, database, partition, storage, table};
+use super::model::{ConstraintKind, DRILL, KEY_NAME, Metadata, Table, database, partition, table};
 use super::names::{SetName, drill_constraint, drill_database};
 use super::places::{is_inside, path_in};
 use super::reads::places_of;
@@ -115,7 +115,7 @@ impl Space {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::function;
+    use super::super::model::{function, storage};
     use super::*;
     use std::collections::BTreeMap;
 
