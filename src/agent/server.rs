@@ -35,7 +35,9 @@ use crate::domain::{ComponentName, DataSetName, InstructionId, Trouble, TroubleK
 use crate::protocol::http::Refusal;
 use crate::protocol::serve::Caller;
 use crate::protocol::tls::OwnKey;
-use crate::protocol::{AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records};
+use crate::protocol::{
+    AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records, SetNote,
+};
 use crate::store::agent::{NewController, is_cut_off, needs_code, not_enrolled};
 use crate::transfer::{self, PeerOf};
 use crate::users;
@@ -84,6 +86,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/catalogue", get(catalogue))
         .route("/v1/check", get(check))
         .route("/v1/admission", get(admission))
+        .route("/v1/notes", get(notes))
         .route("/v1/records", get(records))
         .layer(role(Allowed::Controller));
     let both = Router::new().route("/v1/status", get(tell_status)).route("/v1/clock", get(clock)).layer(role(Allowed::Both));
@@ -322,6 +325,11 @@ async fn admission(State(app): Shared, Query(query): Query<AdmissionQuery>) -> T
     let path = format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path;
     let component = asked_component(&app, &query.component)?;
     Ok(Json(crate::components::admission::of_policy(component.as_ref(), &path, query.r#as == AskedAs::Target).await?))
+}
+
+async fn notes(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<Vec<SetNote>> {
+    let path = format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path;
+    Ok(Json(asked_component(&app, &query.component)?.notes(&path).await?))
 }
 
 async fn catalogue(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<Vec<CatalogueItem>> {

@@ -29,7 +29,7 @@ use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
     ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
 };
-use crate::protocol::{CatalogueItem, OwnSnapshot};
+use crate::protocol::{CatalogueItem, OwnSnapshot, SetNote};
 
 /// Bytes on their way; ends after the last, or with the trouble that stopped it.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Trouble>> + Send>>;
@@ -85,6 +85,11 @@ pub trait Component: Send + Sync {
     /// Refuses by name what could never be captured, when a policy is made; cheap enough to be asked then.
     async fn check(&self, _set: &str) -> Result<(), Trouble> {
         Ok(())
+    }
+
+    /// What of a data set is not carried over as it is, and what its backup changes for its applications; for whoever makes the policy.
+    async fn notes(&self, _set: &str) -> Result<Vec<SetNote>, Trouble> {
+        Ok(Vec::new())
     }
 
     // ---- as the source ----

@@ -86,18 +86,28 @@ pub(super) async fn check_at_agents(engine: &Engine, service: &Service, check: &
     else {
         return;
     };
-    let told = check.checks.len();
+    let (told, mut noted) = (check.checks.len(), Vec::new());
     for set in &service.data_sets {
-        if let Err(trouble) =
-            ask(engine, service, &primary, async |link| link.check(set.from.component.as_str(), &set.from.path).await).await
-        {
-            check.checks.push(refusal(trouble));
+        match ask(engine, service, &primary, async |link| link.check(set.from.component.as_str(), &set.from.path).await).await {
+            Err(trouble) => check.checks.push(refusal(trouble)),
+            Ok(()) => noted.extend(notes(engine, service, &primary, set).await),
         }
     }
     // What the primary has just refused is not asked for again.
     let ends = [(&primary, false), (&secondary, true)].into_iter().filter(|(_, is_target)| *is_target || check.checks.len() == told);
     for (cluster, is_target) in ends.collect::<Vec<_>>() {
         check.checks.extend(admission(engine, service, cluster, is_target).await);
+    }
+    check.checks.extend(noted);
+}
+
+/// What the data set's owner should know, each as a warning. An agent of an earlier version has nothing to say.
+async fn notes(engine: &Engine, service: &Service, primary: &ClusterName, set: &DataSet) -> Vec<Check> {
+    let warning = |name, evidence, fix| Check { name, state: CheckState::Warning, evidence, fix, facts: None };
+    match ask(engine, service, primary, async |link| link.notes(set.from.component.as_str(), &set.from.path).await).await {
+        Ok(notes) => notes.into_iter().map(|note| warning(note.object, note.words, note.next_step)).collect(),
+        Err(trouble) if trouble.kind == TroubleKind::NotFound => Vec::new(),
+        Err(trouble) => vec![warning(trouble.object, trouble.reason, trouble.next_step)],
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::domain::admission::Admitted;
 use crate::domain::{InstructionId, Trouble};
 
-use super::{AgentStatus, Answer, CatalogueItem, ClockReply, Instruction, Records};
+use super::{AgentStatus, Answer, CatalogueItem, ClockReply, Instruction, Records, SetNote};
 
 /// An agent as the controller sees it. Every call returns within its time limit, as `Unreachable` at the latest.
 #[async_trait]
@@ -29,6 +29,10 @@ pub trait AgentApi: Send + Sync {
     /// What it says of a data set of a policy, as the target or as the source: what stands in the way, and where its files are.
     async fn admission(&self, _component: &str, _path: &str, _as_target: bool) -> Result<Admitted, Trouble> {
         Ok(Admitted::default())
+    }
+    /// What the owner of a data set should know. An agent of an earlier version knows no such question: `NotFound`.
+    async fn notes(&self, _component: &str, _path: &str) -> Result<Vec<SetNote>, Trouble> {
+        Ok(Vec::new())
     }
     /// Everything durable that it knows.
     async fn records(&self) -> Result<Records, Trouble>;

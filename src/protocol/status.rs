@@ -142,6 +142,20 @@ pub struct CatalogueItem {
     pub files: Option<u64>,
 }
 
+/// What the owner of a data set should know before its policy is saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetNote {
+    /// What it is, for programs: a code keeps its meaning.
+    pub code: String,
+    /// The data set, as the person named it.
+    pub object: String,
+    /// In words.
+    pub words: String,
+    /// What the person can do about it; empty when there is nothing to add.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub next_step: String,
+}
+
 /// A snapshot or capture of ours on a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

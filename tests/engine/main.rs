@@ -5,6 +5,7 @@ mod certificates;
 mod crash;
 mod drills;
 mod leftovers;
+mod policies;
 mod removal;
 mod sim;
 mod stand;

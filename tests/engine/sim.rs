@@ -23,6 +23,9 @@ use faults::Faults;
 /// The pair that the tests make.
 pub const PAIR: &str = "sz-gy";
 
+/// A data set that its component has something to say about.
+pub const NOTED: &str = "noted";
+
 /// Both clusters, and what goes wrong on the way to them.
 pub struct World {
     pub east: Mutex<SimCluster>,
@@ -230,6 +233,12 @@ impl AgentApi for SimAgent {
 
     async fn catalogue(&self, _component: &str, _path: &str) -> Result<Vec<CatalogueItem>, Trouble> {
         Ok(Vec::new())
+    }
+
+    async fn notes(&self, component: &str, path: &str) -> Result<Vec<SetNote>, Trouble> {
+        let (code, words, next_step) = ("not-copied".to_owned(), "its jar is elsewhere".to_owned(), "copy it".to_owned());
+        let note = SetNote { code, object: format!("{component}:{path}"), words, next_step };
+        Ok(if path == NOTED { vec![note] } else { Vec::new() })
     }
 
     async fn records(&self) -> Result<Records, Trouble> {

@@ -114,6 +114,8 @@ public class HiveJudge {
         hive.alter_partition(w[1], w[2], part, null);
         return "";
       }
+      case "tables": // database
+        return String.join(",", hive.getAllTables(w[1]));
       case "partitions": // database, table
         return String.join(",", hive.listPartitionNames(w[1], w[2], (short) -1));
       case "has-partition":
@@ -143,6 +145,44 @@ public class HiveJudge {
         hive.alter_table(w[1], w[2], table);
         return "";
       }
+      case "create-spark": { // database, table, location, path: as Spark makes what it reads itself
+        Table table = table(w[1], w[2], "EXTERNAL_TABLE", w[3], columns("a", "int"), columns());
+        table.putToParameters("spark.sql.sources.provider", "parquet");
+        table.putToParameters("spark.sql.partitionProvider", "catalog");
+        table.getSd().getSerdeInfo().putToParameters("path", w[4]);
+        hive.createTable(table);
+        return "";
+      }
+      case "set-serde-parameter": { // database, table, name, value
+        Table table = hive.getTable(w[1], w[2]);
+        table.getSd().getSerdeInfo().putToParameters(w[3], w[4]);
+        hive.alter_table(w[1], w[2], table);
+        return "";
+      }
+      case "serde-parameter": // database, table, name
+        return String.valueOf(hive.getTable(w[1], w[2]).getSd().getSerdeInfo().getParameters().get(w[3]));
+      case "parameter": // database, table, name
+        return String.valueOf(hive.getTable(w[1], w[2]).getParameters().get(w[3]));
+      case "set-input-format": { // database, table, class
+        Table table = hive.getTable(w[1], w[2]);
+        table.getSd().setInputFormat(w[3]);
+        hive.alter_table(w[1], w[2], table);
+        return "";
+      }
+      case "create-function": // database, name, address of its jar
+        hive.createFunction(new Function(w[2], w[1], "org.example.F", "ana", PrincipalType.USER, 0, FunctionType.JAVA,
+            Arrays.asList(new ResourceUri(ResourceType.JAR, w[3]))));
+        return "";
+      case "create-partitioned-view": { // database, view, text
+        Table view = table(w[1], w[2], "VIRTUAL_VIEW", null, columns("content", "string"), columns("name", "string"));
+        view.setViewOriginalText(w[3]);
+        view.setViewExpandedText(w[3]);
+        hive.createTable(view);
+        return "";
+      }
+      case "partition-statistics": // database, table, name of the partition, column
+        hive.updatePartitionColumnStatistics(statistics(w[1], w[2], w[3], w[4], 7));
+        return "";
       case "drop-table":
         hive.dropTable(w[1], w[2], true, true);
         return "";
@@ -304,14 +344,17 @@ public class HiveJudge {
         whole.add(hive.getTableColumnStatistics(name, tableName, columns));
       }
       all.put("table " + tableName, told(whole));
-      if (!view && table.getPartitionKeysSize() > 0) {
+      if (table.getPartitionKeysSize() > 0) {
         List<String> names = hive.listPartitionNames(name, tableName, (short) -1);
-        Map<String, List<ColumnStatisticsObj>> statistics = hive.getPartitionColumnStatistics(name, tableName, names, columns);
+        Map<String, List<ColumnStatisticsObj>> statistics =
+            view ? new HashMap<>() : hive.getPartitionColumnStatistics(name, tableName, names, columns);
         for (int at = 0; at < names.size(); at += 500) {
           List<String> some = names.subList(at, Math.min(names.size(), at + 500));
           Map<List<String>, String> nameOf = new HashMap<>();
           for (String one : some) {
-            nameOf.put(Warehouse.getPartValuesFromPartName(one), one);
+            List<String> values = new ArrayList<>(Warehouse.getPartValuesFromPartName(one));
+            values.replaceAll(value -> value.equals("__HIVE_DEFAULT_PARTITION__") ? "" : value); // how the empty value is named
+            nameOf.put(values, one);
           }
           for (Partition part : hive.getPartitionsByNames(name, tableName, some)) {
             List<ColumnStatisticsObj> own = statistics.getOrDefault(nameOf.get(part.getValues()), new ArrayList<>());

@@ -8,7 +8,9 @@
 mod support;
 
 mod changes;
+mod drawn;
 mod drills;
+mod estates;
 mod faults;
 mod moments;
 mod refusals;

@@ -176,6 +176,11 @@ impl Depot {
         Ok(Some((point, Manifest { entries })))
     }
 
+    /// Whether a point was sealed here.
+    pub fn is_sealed(&self, set: &str, point: PointId) -> bool {
+        self.dir(set).join("sealed").join(format!("{point}.jsonl")).exists()
+    }
+
     /// A captured or sealed point of a data set, as changes are told against it.
     pub fn base(&self, set: &str, point: PointId) -> Result<Captured, Trouble> {
         if let Some(captured) = self.capture(set, point)? {

@@ -60,7 +60,7 @@ impl Hdfs {
     }
 
     /// Whether the root's live rights are those of a fence.
-    fn is_closed(&self, root: &Found) -> bool {
+    pub(super) fn is_closed(&self, root: &Found) -> bool {
         root.status.mode().is_ok_and(|mode| mode == CLOSED) && root.status.owner == self.web.user() && root.live_acl.is_empty()
     }
 

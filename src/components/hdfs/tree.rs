@@ -13,7 +13,7 @@ use super::data::staged;
 use super::diff::{Moves, within};
 use super::error::HdfsError;
 use super::listing::{AT_ONCE, list, walk_whole};
-use super::status::{status, status_if_there};
+use super::status::{FENCE_XATTR, MARK_XATTR, look, status, status_if_there};
 use super::webhdfs::Operation;
 use crate::components::pool::Pool;
 use crate::components::{ByteStream, Slot};
@@ -35,6 +35,12 @@ impl Hdfs {
     pub(in crate::components) async fn is_directory(&self, path: &str) -> Result<bool, Trouble> {
         let found = status_if_there(&self.web, path).await.map_err(|error| error.about(self.object(path)))?;
         Ok(found.is_some_and(|status| status.is_directory()))
+    }
+
+    /// Whether there is anything at all.
+    pub(in crate::components) async fn is_there(&self, path: &str) -> Result<bool, Trouble> {
+        let found = status_if_there(&self.web, path).await.map_err(|error| error.about(self.object(path)))?;
+        Ok(found.is_some())
     }
 
     /// Takes a point's snapshot of a directory; the NameNode's own time of it.
@@ -125,6 +131,39 @@ impl Hdfs {
     /// The bytes of one piece of a file as it was then.
     pub(in crate::components) async fn read_cut(&self, tree: &str, cut: &Cut, entry: &Entry, piece: u32) -> Result<ByteStream, Trouble> {
         self.read_piece(tree, &cut.path, entry, piece).await
+    }
+
+    /// Removes a tree that we keep as a secondary and that nobody has a use for: one that bears our mark, is closed by our fence and has no
+    /// snapshot left. Anything else stays; whether it went.
+    pub(in crate::components) async fn remove_closed(&self, tree: &str) -> Result<bool, Trouble> {
+        let about = |error: HdfsError| error.about(self.object(tree));
+        self.check_set(tree)?;
+        if status_if_there(&self.web, tree).await.map_err(about)?.is_none() {
+            return Ok(false);
+        }
+        let root = look(&self.web, tree, RelPath::root()).await.map_err(about)?;
+        let ours = root.own.contains_key(MARK_XATTR) && root.own.contains_key(FENCE_XATTR);
+        if !ours || !self.is_closed(&root) || !self.is_free_of_snapshots(tree).await? {
+            return Ok(false);
+        }
+        match self.web.boolean(Operation::delete("DELETE", tree).with("recursive", "true").heavy()).await {
+            Ok(gone) => Ok(gone),
+            // A directory inside has snapshots: somebody counts on it.
+            Err(error) if error.is("SnapshotException") => Ok(false),
+            Err(error) => Err(about(error)),
+        }
+    }
+
+    /// Whether nobody has a snapshot of this very directory, nor of one above it.
+    async fn is_free_of_snapshots(&self, tree: &str) -> Result<bool, Trouble> {
+        let above = |root: &String| tree == root || tree.starts_with(&format!("{}/", root.trim_end_matches('/')));
+        for root in self.snapshottable().await?.iter().filter(|root| above(root)) {
+            let held = list(&self.web, &format!("{}/.snapshot", root.trim_end_matches('/'))).await;
+            if root != tree || !held.map_err(|error| error.about(self.object(root)))?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Removes from an applied tree what somebody put there who was to make directories where they are missing, as a metastore does.

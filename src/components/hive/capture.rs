@@ -16,9 +16,11 @@ use super::constraints::take_out;
 use super::dump::{Depth, base, table_names, update_tables, whole};
 use super::model::Metadata;
 use super::names::SetName;
+use super::notes::{HiveNote, HiveRefusal};
 use super::places::{Tree, database_path, snapshot_roots, trees};
 use super::rewrite::Origin;
 use super::thrift::{Session, SessionError, Struct};
+use super::told::{Scene, notes, policy_notes, reader, refusal};
 use crate::components::Capture;
 use crate::domain::{PointId, Trouble, TroubleKind};
 
@@ -125,31 +127,6 @@ pub fn refresh(session: &mut Session, set: &SetName, state: &mut State) -> Resul
     Ok(false)
 }
 
-/// Why a data set's metadata cannot be captured: the first table that is in the way, by name.
-pub fn refusal(metadata: &Metadata) -> Option<(String, String)> {
-    metadata.tables.iter().find_map(|(name, table)| {
-        let truth = |parameter: &str| table.parameter(parameter).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let why = if truth("transactional") {
-            "it is transactional (ACID): which of its files count is kept in the metastore's transaction tables, which this version does not copy"
-        } else if table.kind() == "MATERIALIZED_VIEW" {
-            "it is a materialized view: which transactions it has seen is not copied by this version"
-        } else {
-            return None;
-        };
-        Some((name.clone(), why.to_owned()))
-    })
-}
-
-/// Tables whose rows are not all in HDFS.
-pub fn warnings(metadata: &Metadata) -> Vec<String> {
-    let handled = |(name, table): (&String, &super::model::Table)| {
-        let handler = table.parameter("storage_handler")?;
-        let short = handler.rsplit('.').next().unwrap_or(&handler).to_owned();
-        Some(format!("table {name} keeps its rows elsewhere ({short}): add them to the service as a data set of their own"))
-    };
-    metadata.tables.iter().filter_map(handled).collect()
-}
-
 impl Hive {
     /// Reads everything and makes every root ready for snapshots.
     pub(super) async fn arm_set(&self, set: &SetName) -> Result<Vec<String>, Trouble> {
@@ -169,9 +146,14 @@ impl Hive {
                 "set metastore.transactional.event.listeners to org.apache.hive.hcatalog.listener.DbNotificationListener and restart it",
             ));
         }
-        let mut warnings = warnings(&state.metadata);
-        warnings.extend(take_out(&mut state.metadata.clone(), set));
-        let (_, roots) = self.ready(set, &state.metadata).await?;
+        let mut warnings = take_out(&mut state.metadata.clone(), set);
+        let (there, roots) = self.ready(set, &state.metadata).await?;
+        let scene = Scene { set, fs: &self.fs, trees: &there, roots: &roots };
+        let said = |note: HiveNote| match note.next_step() {
+            "" => note.words(),
+            next => format!("{} ({next})", note.words()),
+        };
+        warnings.extend(notes(&state.metadata, &scene).into_iter().map(said));
         for root in roots.values().collect::<BTreeSet<_>>() {
             warnings.extend(self.hdfs.arm_set(root).await?);
         }
@@ -188,6 +170,9 @@ impl Hive {
             self.hdfs.check_set(&tree.path)?;
             if self.hdfs.is_directory(&tree.path).await? {
                 there.push(tree);
+            } else if self.hdfs.is_there(&tree.path).await? {
+                let refusal = HiveRefusal::PlaceIsFile { table: reader(metadata, &self.fs, &tree.path), place: tree.path };
+                return Err(self.refused_table(set, &refusal));
             }
         }
         let roots = snapshot_roots(&there, database_path(metadata, &self.fs).as_deref(), &self.hdfs.snapshottable().await?);
@@ -209,13 +194,24 @@ impl Hive {
                 Trouble::new(TroubleKind::NotFound, self.object(set), reason).next("name one that exists, or remove it from the service")
             );
         }
-        if let Some((table, reason)) = refusal(metadata) {
-            let object = SetName { database: set.database.clone(), table: Some(table) };
-            return Err(self.refused(&object, &reason).next("leave the table out of the service, or convert it to an external table"));
+        match refusal(metadata) {
+            Some(refusal) => Err(self.refused_table(set, &refusal)),
+            None => trees(metadata, set, &self.fs, &self.warehouse).map_err(|refusal| self.refused_table(set, &refusal)),
         }
-        trees(metadata, set, &self.fs, &self.warehouse).map_err(|reason| {
-            self.refused(set, &reason).next("leave that table out of the service: only data in the warehouse's file system is copied")
-        })
+    }
+
+    /// A refusal about the table that it names.
+    pub(super) fn refused_table(&self, set: &SetName, refusal: &HiveRefusal) -> Trouble {
+        let table = Some(refusal.table().to_owned()).filter(|table| !table.is_empty()).or_else(|| set.table.clone());
+        refusal.trouble(self.object(&SetName { database: set.database.clone(), table }))
+    }
+
+    /// What the owner of a policy with this data set should know.
+    pub(super) async fn policy_notes(&self, set: &SetName) -> Result<Vec<HiveNote>, Trouble> {
+        let live = self.metastore.dump(&self.object(set), set, Depth::Policy).await?;
+        let trees = self.capturable(set, &live)?;
+        let roots = snapshot_roots(&trees, database_path(&live, &self.fs).as_deref(), &self.hdfs.snapshottable().await?);
+        Ok(policy_notes(&live, &Scene { set, fs: &self.fs, trees: &trees, roots: &roots }))
     }
 
     pub(super) async fn capture_set(&self, set: &SetName, point: PointId) -> Result<Capture, Trouble> {
@@ -302,8 +298,6 @@ impl Hive {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::{Table, table};
-    use super::super::thrift::Value;
     use super::*;
 
     fn event(kind: &str, database: &str, table: &str) -> Struct {
@@ -327,18 +321,5 @@ mod tests {
             let told = event(kind, database, table);
             assert_eq!((touched(&told, &whole), touched(&told, &one)), (of_whole, of_one), "{kind} {database}.{table}");
         }
-    }
-
-    #[test]
-    fn a_transactional_table_is_refused_by_name_with_the_reason() {
-        let with = |key: &str, value: &str| {
-            let parameters = Value::from(&BTreeMap::from([(key.to_owned(), value.to_owned())]));
-            let table = Table { body: Struct::of([(table::PARAMETERS, parameters)]), ..Table::default() };
-            Metadata { tables: [("orders".to_owned(), table)].into(), ..Metadata::default() }
-        };
-        let (name, why) = refusal(&with("Transactional", "TRUE")).expect("refused");
-        assert!(name == "orders" && why.contains("transactional"), "{name}: {why}");
-        assert_eq!(refusal(&with("transactional", "false")), None);
-        assert!(warnings(&with("storage_handler", "org.apache.hadoop.hive.hbase.HBaseStorageHandler"))[0].contains("HBaseStorageHandler"));
     }
 }

@@ -81,9 +81,8 @@ impl Hive {
             let number = |parameter: &str| found.parameter(parameter).and_then(|value| value.parse::<u64>().ok());
             (item.bytes, item.files) = (number("totalSize"), number("numRows"));
             let alone = Metadata { tables: [(name.clone(), found)].into(), ..Metadata::default() };
-            if let Some((_, reason)) = super::capture::refusal(&alone) {
-                let short = reason.split(':').next().unwrap_or_default().to_owned();
-                (item.selectable, item.label) = (false, format!("{name} ({short})"));
+            if let Some(refusal) = super::told::refusal(&alone) {
+                (item.selectable, item.label) = (false, format!("{name} ({})", refusal.in_short()));
             }
         }
         Ok(items)

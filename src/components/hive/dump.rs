@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::metastore::Metastore;
 use super::model::{
     CATALOG, ConstraintKind, Constraints, Metadata, Partition, Statistics, Table, database, partition, partition_values, table, take_marks,
+    told_in_name,
 };
 use super::names::SetName;
 use super::thrift::{Method, Session, SessionError, Struct, Value};
@@ -22,7 +23,9 @@ pub enum Depth {
     All,
     /// What says where the data is: no functions, constraints and statistics.
     Places,
-    /// The same without partitions.
+    /// The same with functions: what a policy is told about.
+    Policy,
+    /// Where the data is, without partitions.
     Tables,
 }
 
@@ -52,7 +55,7 @@ pub fn base(session: &mut Session, set: &SetName, depth: Depth, metadata: &mut M
         let marks = take_marks(body, database::PARAMETERS);
         if set.table.is_none() {
             metadata.marks = marks;
-            if depth == Depth::All {
+            if matches!(depth, Depth::All | Depth::Policy) {
                 for name in session.functions(&set.database)? {
                     if let Some(body) = session.function(&set.database, &name)? {
                         metadata.functions.insert(name, body);
@@ -112,7 +115,8 @@ fn fill(session: &mut Session, database: &str, name: &str, depth: Depth, found: 
             found.statistics = by_column(session.asked(Method("get_table_statistics_req", MISSING), request)?);
         }
     }
-    if found.is_view() || !found.is_partitioned() || depth == Depth::Tables {
+    // A view may have partitions too: names without a place.
+    if !found.is_partitioned() || depth == Depth::Tables {
         return Ok(());
     }
     let names = session.partition_names(database, name)?;
@@ -120,12 +124,12 @@ fn fill(session: &mut Session, database: &str, name: &str, depth: Depth, found: 
         let by_values: BTreeMap<Vec<String>, &String> = names.iter().map(|name| (partition_values(name), name)).collect();
         for mut body in session.partitions_named(database, name, names)? {
             partition::TOLD.iter().for_each(|id| drop(body.take(*id)));
-            let values: Vec<String> = body.items(partition::VALUES).iter().filter_map(|v| v.as_text().map(str::to_owned)).collect();
+            let values = told_in_name(body.items(partition::VALUES));
             let own =
                 by_values.get(&values).ok_or_else(|| SessionError::Answer(format!("a partition {values:?} that was not asked for")))?;
             found.partitions.insert((*own).clone(), Partition { body, statistics: Statistics::new() });
         }
-        if depth == Depth::All && !columns.is_empty() {
+        if depth == Depth::All && !columns.is_empty() && !found.is_view() {
             let request = [(1, database.into()), (2, name.into()), (3, Value::texts(&columns)), (4, Value::texts(names))];
             let mut answer = session.asked_struct(Method("get_partitions_statistics_req", MISSING), Struct::of(request))?;
             let Some(Value::Map(_, _, all)) = answer.take(1) else { continue };

@@ -17,7 +17,7 @@ use crate::domain::{Trouble, TroubleKind};
 impl Hive {
     /// Where the data set's data is now; where it will be, when there is none yet.
     pub(super) fn live_places(&self, set: &SetName, live: &Metadata) -> Result<Vec<String>, Trouble> {
-        let known = trees(live, set, &self.fs, &self.warehouse).map_err(|reason| self.refused(set, &reason))?;
+        let known = trees(live, set, &self.fs, &self.warehouse).map_err(|refusal| self.refused_table(set, &refusal))?;
         let there = match &set.table {
             None => live.database.is_some(),
             Some(table) => live.tables.contains_key(table),

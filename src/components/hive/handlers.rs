@@ -20,7 +20,8 @@ const OUTPUT: &str = "hbase.mapred.output.outputtable";
 
 /// Leads a table that is `set` in production to what the drill has of it; or why that cannot be.
 pub fn lead(found: &mut Table, set: &SetName, drill: DrillId) -> Result<(), String> {
-    let Some(handler) = found.parameter("storage_handler") else { return Ok(()) };
+    // Formats with a handler keep their rows in the table's own directory.
+    let Some(handler) = found.parameter("storage_handler").filter(|_| found.rows_elsewhere().is_some()) else { return Ok(()) };
     if !handler.ends_with(HBASE) {
         let short = handler.rsplit('.').next().unwrap_or(&handler);
         return Err(format!("it keeps its rows elsewhere ({short}): what a drill writes to it would be written there"));

@@ -4,11 +4,12 @@
 //! the data is HDFS's business: snapshots, differences, apply and seal are those of [`super::hdfs`], a tree each (see `places`).
 //! Captured and sealed metadata lies in the component's store, the data's snapshots in HDFS, named after point and data set.
 //!
-//! Not copied, and said so: transactional tables (refused), roles and grants, jars of functions, Avro schemas outside the trees.
+//! What a data set consists of and what becomes of each part is a table, [`PARTS`]; refusals and notes have codes (see `notes`).
 
 mod admission;
 mod capture;
 mod constraints;
+mod content;
 mod describe;
 mod dump;
 mod execute;
@@ -17,16 +18,20 @@ mod handlers;
 mod metastore;
 mod model;
 mod names;
+mod notes;
+mod orphans;
 mod paper;
 mod places;
 mod plan;
 pub mod probe;
+mod reads;
 mod rehearse;
 mod rewrite;
 mod source;
 mod space;
 mod target;
 mod thrift;
+mod told;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -35,7 +40,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
+pub use content::{Fate, PARTS, Part};
 pub use metastore::Limits as MetastoreLimits;
+pub use notes::{HiveNote, HiveRefusal, Owner, SnapshotsAt};
+pub use reads::Format;
 
 use super::admission::Admission;
 use super::depot::{Depot, blocking};
@@ -46,7 +54,7 @@ use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
     ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
 };
-use crate::protocol::{CatalogueItem, OwnSnapshot};
+use crate::protocol::{CatalogueItem, OwnSnapshot, SetNote};
 use capture::State;
 use metastore::Metastore;
 use names::SetName;
@@ -172,6 +180,12 @@ impl Component for Hive {
         let set = self.set(set)?;
         let live = self.metastore.dump(&self.object(&set), &set, dump::Depth::Tables).await?;
         self.capturable(&set, &live).map(drop)
+    }
+
+    async fn notes(&self, set: &str) -> Result<Vec<SetNote>, Trouble> {
+        let set = self.set(set)?;
+        let object = self.object(&set);
+        Ok(self.policy_notes(&set).await?.iter().map(|note| note.told(&object)).collect())
     }
 
     async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {

@@ -60,6 +60,7 @@ pub mod partition {
 pub mod storage {
     pub const COLUMNS: i16 = 1;
     pub const LOCATION: i16 = 2;
+    pub const INPUT_FORMAT: i16 = 3;
     pub const SERDE: i16 = 7;
     pub const PARAMETERS: i16 = 10;
     pub const SKEWED: i16 = 11;
@@ -233,18 +234,6 @@ impl Table {
     pub fn location(&self) -> Option<&str> {
         self.body.part(table::STORAGE).and_then(|storage| storage.text(storage::LOCATION)).filter(|location| !location.is_empty())
     }
-
-    /// Every location in it.
-    pub fn locations(&self) -> impl Iterator<Item = &str> {
-        self.location().into_iter().chain(self.partitions.values().filter_map(Partition::location))
-    }
-}
-
-impl Partition {
-    /// Its location, if it has one.
-    pub fn location(&self) -> Option<&str> {
-        self.body.part(partition::STORAGE).and_then(|storage| storage.text(storage::LOCATION)).filter(|location| !location.is_empty())
-    }
 }
 
 /// Takes our own parameters out of a struct's; what was taken.
@@ -265,6 +254,15 @@ pub fn put_marks(body: &mut Struct, parameters: i16, marks: &BTreeMap<String, St
     }
 }
 
+/// What a metastore calls the empty value in a partition's name. The value itself it keeps as the empty text.
+const EMPTY_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// Values as a partition's name tells them: no two partitions of a table have the same.
+pub fn told_in_name(values: &[Value]) -> Vec<String> {
+    let value = |value: &Value| value.as_text().filter(|text| !text.is_empty()).unwrap_or(EMPTY_VALUE).to_owned();
+    values.iter().map(value).collect()
+}
+
 /// The values of a partition's name, `a=1/b=x%2Fy`.
 pub fn partition_values(name: &str) -> Vec<String> {
     let value = |part: &str| {
@@ -282,6 +280,8 @@ mod tests {
     fn a_partitions_name_tells_its_values() {
         assert_eq!(partition_values("day=2026-11-21/shop=a%2Fb c/place=大阪"), ["2026-11-21", "a/b c", "大阪"]);
         assert_eq!(partition_values("k=a%3Db"), ["a=b"]);
+        let values = ["", "__HIVE_DEFAULT_PARTITION__", "x"].map(Value::from);
+        assert_eq!(told_in_name(&values), partition_values("a=__HIVE_DEFAULT_PARTITION__/b=__HIVE_DEFAULT_PARTITION__/c=x"));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Metadata, database};
 use super::names::SetName;
+use super::notes::HiveRefusal;
+use super::reads::Role;
 use crate::domain::Digest;
 
 /// One directory with all that is below.
@@ -34,7 +36,7 @@ impl Tree {
 pub fn path_in(location: &str, fs: &str) -> Option<String> {
     let (authority, path) = match location.split_once("://") {
         None if location.starts_with('/') => ("", location),
-        None => return None,
+        None => ("", location.strip_prefix("hdfs:").filter(|path| path.starts_with('/'))?),
         Some(("hdfs", rest)) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
         Some(_) => return None,
     };
@@ -66,16 +68,20 @@ fn outermost(paths: BTreeSet<String>) -> Vec<String> {
     paths.iter().filter(|path| !has_outer(path)).cloned().collect()
 }
 
-/// The trees of a data set, by id; a location in another file system is the error.
-pub fn trees(metadata: &Metadata, set: &SetName, fs: &str, warehouse: &str) -> Result<Vec<Tree>, String> {
+/// The trees of a data set, by id: every place that its tables read from is in one. A place in another file system is the error.
+pub fn trees(metadata: &Metadata, set: &SetName, fs: &str, warehouse: &str) -> Result<Vec<Tree>, HiveRefusal> {
     let mut paths = BTreeSet::new();
     if let Some(path) = database_path(metadata, fs).filter(|path| set.table.is_none() && !is_inside(warehouse, path)) {
         paths.insert(path);
     }
-    for (name, table) in metadata.tables.iter().filter(|(_, table)| !table.is_view()) {
-        for location in table.locations() {
-            let path = path_in(location, fs).ok_or_else(|| format!("table {name} keeps data at {location}, which is not in {fs}"))?;
-            paths.insert(path);
+    for (name, table) in &metadata.tables {
+        for read in table.reads() {
+            match path_in(&read.place, fs) {
+                Some(path) => drop(paths.insert(path)),
+                // Nobody but Spark reads there.
+                None if read.role == Role::Path && !table.is_sparks() => {}
+                None => return Err(HiveRefusal::OtherFileSystem { table: name.clone(), place: read.place, fs: fs.to_owned() }),
+            }
         }
     }
     let mut trees: Vec<Tree> = outermost(paths).iter().map(|path| Tree::at(path)).collect();
@@ -122,7 +128,7 @@ mod tests {
         Table { body, partitions: partitions.collect(), ..Table::default() }
     }
 
-    fn paths(set: &str, tables: &[Table]) -> Result<Vec<String>, String> {
+    fn paths(set: &str, tables: &[Table]) -> Result<Vec<String>, HiveRefusal> {
         let set = SetName::parse(set).expect("a name");
         let place = format!("hdfs://nn{}", set.database.replace("sales", "/warehouse/sales.db").replace("default", "/warehouse"));
         let metadata = Metadata {
@@ -149,7 +155,7 @@ mod tests {
             "the warehouse is not the default database's"
         );
         let elsewhere = paths("sales", &[located("EXTERNAL_TABLE", "s3a://bucket/x", &[])]).expect_err("another file system");
-        assert!(elsewhere.contains("s3a://bucket/x"), "{elsewhere}");
+        assert!(elsewhere.code() == "other-file-system" && elsewhere.reason().contains("s3a://bucket/x"), "{elsewhere:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::model::{Metadata, Partition, Table, database, function, partition, storage, table};
 use super::names::{SetName, usual_database};
 use super::places::{Tree, is_inside, path_in};
+use super::reads::{PATH, addresses, is_prose};
 use super::thrift::{Struct, Value};
 
 /// Where a data set's metadata comes from; travels with it.
@@ -54,8 +55,6 @@ pub struct Rewrite {
 
 /// Parameters that lead to what nobody writes.
 const READ_ONLY: &str = "avro.schema.url";
-/// Where Spark keeps a table's data, beside its location.
-pub const PATH: &str = "path";
 
 impl Rewrite {
     /// Decides it; the reason when the origin's data set and the target's do not fit.
@@ -114,17 +113,22 @@ impl Rewrite {
         }
     }
 
-    /// Values that are whole addresses of the primary's file system: `avro.schema.url`, Spark's `path` and their like.
+    /// Values that are whole addresses of the primary's file system: `avro.schema.url`, Spark's `path` and their like. Of a longer text
+    /// nothing is known, and what is written for people is theirs.
     fn parameters(&self, fields: &mut Struct, id: i16) {
         let mut all = fields.texts(id);
         let mut touched = false;
         for (key, value) in &mut all {
-            // A path alone means the same at either cluster, and not the same beside production.
-            let alone = self.copied.is_some() && key == PATH && value.starts_with('/');
-            if alone || value.starts_with("hdfs://") {
-                *value = if key.eq_ignore_ascii_case(READ_ONLY) { self.read_only(value) } else { self.location(value) };
-                touched = true;
+            let named = addresses(value);
+            // A path alone is an address where a place is meant.
+            let old = if named.is_empty() && key.eq_ignore_ascii_case(PATH) { vec![value.as_str()] } else { named };
+            if old.is_empty() || is_prose(key) {
+                continue;
             }
+            let turned = |one: &&str| if key.eq_ignore_ascii_case(READ_ONLY) { self.read_only(one) } else { self.location(one) };
+            let new = old.iter().map(turned).collect::<Vec<_>>().join(",");
+            touched |= new != *value;
+            *value = new;
         }
         if touched {
             fields.set(id, Value::from(&all));
@@ -261,6 +265,25 @@ mod tests {
         let database = Struct::of([(database::LOCATION, "/w/sales.db".into()), (database::MANAGED_LOCATION, "/managed/sales.db".into())]);
         let moved = own.metadata(&Metadata { database: Some(database), ..Metadata::default() }).database.expect("a database");
         assert_eq!(moved.text(database::MANAGED_LOCATION), Some("/space/managed/sales.db"));
+    }
+
+    #[test]
+    fn a_path_alone_and_several_addresses_are_turned_and_texts_for_people_are_theirs() {
+        let to = rewrite("sales", "sales", "/warehouse/sales.db");
+        let pairs = [
+            ("path", "/warehouse/sales.db/t", "/user/hive/sales.db/t"),
+            ("PATH", "hdfs:/warehouse/sales.db/t", "hdfs://b:9820/user/hive/sales.db/t"),
+            ("two", "hdfs://a:9820/warehouse/x, hdfs://c/y", "hdfs://b:9820/user/hive/x,hdfs://c/y"),
+            ("with a comma", "hdfs://a:9820/x,y", "hdfs://b:9820/x,y"),
+            ("comment", "hdfs://a:9820/x was its place", "hdfs://a:9820/x was its place"),
+            ("json", "{\"a\":\"hdfs://a:9820/x\"}", "{\"a\":\"hdfs://a:9820/x\"}"),
+            ("root", "/warehouse/sales.db/t", "/warehouse/sales.db/t"),
+        ];
+        let texts =
+            |of: fn(&(&str, &str, &str)) -> String| pairs.iter().map(|pair| (pair.0.to_owned(), of(pair))).collect::<BTreeMap<_, _>>();
+        let mut fields = Struct::of([(1, Value::from(&texts(|pair| pair.1.to_owned())))]);
+        to.parameters(&mut fields, 1);
+        assert_eq!(fields.texts(1), texts(|pair| pair.2.to_owned()));
     }
 
     #[test]

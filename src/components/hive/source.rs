@@ -124,6 +124,11 @@ impl Hive {
         .await
     }
 
+    /// Where a captured or sealed point comes from.
+    pub(super) async fn origin_of(&self, set: &SetName, point: PointId) -> Result<Origin, Trouble> {
+        Ok(self.kept(set, point).await?.1)
+    }
+
     /// Where a capture's trees are in the snapshots.
     async fn cuts(&self, set: &SetName, point: PointId) -> Result<Arc<Cuts>, Trouble> {
         let key = (set.to_string(), point);
@@ -224,8 +229,10 @@ impl Hive {
         let name = set.to_string();
         self.cuts.lock().unwrap_or_else(PoisonError::into_inner).remove(&(name.clone(), point));
         let hdfs = self.hdfs_of(set);
+        let orphans = self.orphans(set, point).await?;
         hdfs.uncut(point).await?;
         hdfs.drop_staging(&name, point).await?;
+        self.drop_orphans(set, orphans).await?;
         let depot = self.depot.clone();
         blocking(move || depot.release(&name, point)).await
     }

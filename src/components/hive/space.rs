@@ -4,10 +4,11 @@
 //! reaches production. Views and functions of the database name the drill's own; other databases they name as they did.
 
 use super::handlers::lead;
-use super::model::{ConstraintKind, DRILL, KEY_NAME, Metadata, Table, database, partition, storage, table};
+use super::model::{ConstraintKind, DRILL, KEY_NAME, Metadata, Table, database, partition, table};
 use super::names::{SetName, drill_constraint, drill_database};
 use super::places::{is_inside, path_in};
-use super::rewrite::{PATH, Rewrite};
+use super::reads::places_of;
+use super::rewrite::Rewrite;
 use super::thrift::{Struct, Value};
 use super::views::turned;
 use crate::domain::DrillId;
@@ -79,7 +80,7 @@ impl Space {
             return Ok(());
         }
         let parts = found.partitions.values().filter_map(|part| part.body.part(partition::STORAGE));
-        let all = found.body.part(table::STORAGE).into_iter().chain(parts).flat_map(places_of);
+        let all = found.body.part(table::STORAGE).into_iter().chain(parts).flat_map(places_of).map(|(place, _)| place);
         all.filter(|location| !self.is_inside(location)).take(1).try_for_each(|location| Err(self.leads_out(&location)))
     }
 
@@ -112,21 +113,9 @@ impl Space {
     }
 }
 
-/// Every place that a storage has data at, or may.
-fn places_of(body: &Struct) -> Vec<String> {
-    let location = body.text(storage::LOCATION).filter(|location| !location.is_empty()).map(str::to_owned);
-    // Spark takes this for the location.
-    let path = body.part(storage::SERDE).and_then(|serde| serde.texts(storage::SERDE_PARAMETERS).remove(PATH));
-    let mut all: Vec<String> = location.into_iter().chain(path).collect();
-    if let Some(Value::Map(_, _, skewed)) = body.part(storage::SKEWED).and_then(|skew| skew.get(storage::SKEWED_LOCATIONS)) {
-        all.extend(skewed.values().filter_map(Value::as_text).map(str::to_owned));
-    }
-    all
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::model::function;
+    use super::super::model::{function, storage};
     use super::*;
     use std::collections::BTreeMap;
 

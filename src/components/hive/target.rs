@@ -88,7 +88,7 @@ impl Hive {
         BTreeMap::from([(MARK.to_owned(), set.to_string()), (FENCE.to_owned(), fence)])
     }
 
-    fn rewrite(&self, set: &SetName, origin: &Origin) -> Result<Rewrite, Trouble> {
+    pub(super) fn rewrite(&self, set: &SetName, origin: &Origin) -> Result<Rewrite, Trouble> {
         let target = Target { set: set.clone(), fs: self.fs.clone(), warehouse: self.warehouse.clone() };
         Rewrite::new(origin, &target).map_err(|reason| {
             Trouble::new(TroubleKind::Invalid, self.object(set), reason).next("name a fitting target: { from = …, to = … }")

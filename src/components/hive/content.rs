@@ -1,0 +1,105 @@
+//! What a Hive data set consists of, and what becomes of each part: the table that the documentation is made from.
+
+/// What becomes of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is at the secondary as it was.
+    Carried,
+    /// A data set that has it is refused, with this code.
+    Refused(&'static str),
+    /// It is not carried as it is; policy and every run say so, with this code.
+    Named(&'static str),
+    /// It is not carried and not looked at.
+    LeftOut,
+}
+
+/// One part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// What it is.
+    pub name: &'static str,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// How.
+    pub how: &'static str,
+}
+
+const fn part(name: &'static str, fate: Fate, how: &'static str) -> Part {
+    Part { name, fate, how }
+}
+
+/// All of them.
+pub const PARTS: &[Part] = &[
+    part("database: properties, owner, comment", Fate::Carried, "as the metastore's own struct, places turned to the secondary"),
+    part(
+        "tables: columns, partition columns, storage, parameters",
+        Fate::Carried,
+        "likewise; a table is made anew where a metastore cannot alter it",
+    ),
+    part("views", Fate::Carried, "texts stay as they are written"),
+    part("partitions, also of views and with an empty value", Fate::Carried, "values, places, parameters"),
+    part(
+        "primary, foreign, unique, NOT NULL, default and check constraints",
+        Fate::Carried,
+        "one whose columns the metastore has lost, or that leads out of the data set, is left out and said in the run",
+    ),
+    part("column statistics of tables and partitions", Fate::Carried, "as they are"),
+    part("functions", Fate::Carried, "class and resources, places turned to the secondary"),
+    part("files at the location of a table or partition", Fate::Carried, "whole directories, with rights, ACLs, attributes and times"),
+    part("files at Spark's serde parameter path", Fate::Carried, "whole directories"),
+    part("files of skewed values with a place of their own", Fate::Carried, "whole directories"),
+    part("addresses in parameters, also several apart by commas", Fate::Carried, "turned to the secondary"),
+    part("comments and descriptions", Fate::Carried, "left as they are, whatever they name"),
+    part("transactional (ACID) tables", Fate::Refused("transactional"), "the metastore's transaction tables are not copied"),
+    part("materialized views", Fate::Refused("materialized-view"), "likewise"),
+    part("Iceberg tables", Fate::Refused("iceberg"), "their metadata names every file by its whole address"),
+    part("symlink manifests", Fate::Refused("symlink-manifest"), "they name other files by their whole addresses"),
+    part("data in another file system", Fate::Refused("other-file-system"), "only the warehouse's file system is copied"),
+    part("a path that is a pattern", Fate::Refused("place-is-pattern"), "a data set is made of whole directories"),
+    part("a place that is a single file", Fate::Refused("place-is-file"), "HDFS takes snapshots of directories only"),
+    part(
+        "rows that a storage handler or Spark keeps elsewhere",
+        Fate::Named("rows-elsewhere"),
+        "HBase's table can be a data set of its own",
+    ),
+    part(
+        "Avro schemas, jars of functions and other files outside the data set",
+        Fate::Named("not-copied"),
+        "the address is turned, the file is not copied",
+    ),
+    part("longer texts that name the primary's file system", Fate::Named("text-left-alone"), "left as they are"),
+    part(
+        "Hudi, Delta and Paimon tables",
+        Fate::Named("format-may-name-places"),
+        "files are carried; a whole address in their own metadata is not turned",
+    ),
+    part(
+        "DROP of a table or partition with a place of its own",
+        Fate::Named("drop-keeps-files"),
+        "snapshots are on the directory, so that HDFS keeps it",
+    ),
+    part("DROP DATABASE", Fate::Named("drop-database-keeps-files"), "likewise; said by the policy"),
+    part("catalogs other than hive", Fate::LeftOut, "only the default catalog is read"),
+    part("roles and grants", Fate::LeftOut, "grant them at the secondary"),
+    part("resource plans, scheduled queries, tokens, the metastore's log of changes", Fate::LeftOut, "they belong to the cluster"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_refusal_and_note_stands_in_the_table_once() {
+        let source = include_str!("notes.rs");
+        let code = |line: &str| line.split("=> \"").nth(1).and_then(|rest| rest.strip_suffix("\",")).map(str::to_owned);
+        let arms = source.lines().filter(|line| line.contains("{ .. } =>")).filter_map(code);
+        let codes: BTreeSet<String> = arms.filter(|code| !code.is_empty() && !code.contains(' ') && code != "more").collect();
+        let told: Vec<&str> = PARTS
+            .iter()
+            .filter_map(|part| if let Fate::Refused(code) | Fate::Named(code) = part.fate { Some(code) } else { None })
+            .collect();
+        assert_eq!(told.iter().map(|code| (*code).to_owned()).collect::<BTreeSet<_>>(), codes);
+        assert_eq!(told.len(), codes.len());
+    }
+}
