@@ -34,7 +34,9 @@ use crate::domain::{ComponentName, DataSetName, InstructionId, Trouble, TroubleK
 use crate::protocol::http::Refusal;
 use crate::protocol::serve::Caller;
 use crate::protocol::tls::OwnKey;
-use crate::protocol::{AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records};
+use crate::protocol::{
+    AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Note, Records,
+};
 use crate::store::agent::{NewController, is_cut_off, needs_code, not_enrolled};
 use crate::transfer::{self, PeerOf};
 use crate::users;
@@ -82,6 +84,7 @@ pub fn router(app: Arc<App>) -> Router {
     let controller = Router::new()
         .route("/v1/catalogue", get(catalogue))
         .route("/v1/check", get(check))
+        .route("/v1/notes", get(notes))
         .route("/v1/records", get(records))
         .layer(role(Allowed::Controller));
     let both = Router::new().route("/v1/status", get(tell_status)).route("/v1/clock", get(clock)).layer(role(Allowed::Both));
@@ -298,6 +301,11 @@ fn asked_component(app: &App, name: &ComponentName) -> Result<Arc<dyn Component>
 async fn check(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<()> {
     let path = format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path;
     Ok(Json(asked_component(&app, &query.component)?.check(&path).await?))
+}
+
+async fn notes(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<Vec<Note>> {
+    let path = format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path;
+    Ok(Json(asked_component(&app, &query.component)?.notes(&path).await?))
 }
 
 async fn catalogue(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<Vec<CatalogueItem>> {

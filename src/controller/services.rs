@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::validate::{self, Finding, PairFacts, PairKnown, Severity};
 use crate::domain::{ClusterName, ComponentInfo, DataSet, PairName, Service, ServiceName, Trouble, TroubleKind};
-use crate::protocol::{Order, StorePoliciesOrder};
+use crate::protocol::{Note, Order, StorePoliciesOrder};
 use crate::store::controller::Enrolled;
 
 use super::command::{Check, CheckState, ServiceCheck};
@@ -78,17 +78,29 @@ pub(super) async fn check_at_primary(engine: &Engine, service: &Service, check: 
     }
     let Some(primary) = engine.read(|m| m.pairs.get(&service.pair).map(|p| p.state.primary.clone())) else { return };
     for set in &service.data_sets {
-        let Err(trouble) = ask(engine, service, &primary, set).await else { continue };
-        let state = if trouble.is_worth_retrying() { CheckState::Warning } else { CheckState::Failed };
-        check.checks.push(Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step });
+        match ask(engine, service, &primary, set).await {
+            Ok(notes) => {
+                let line = |note: Note| Check { name: note.object, state: CheckState::Warning, evidence: note.reason, fix: note.next_step };
+                check.checks.extend(notes.into_iter().map(line));
+            }
+            Err(trouble) => {
+                let state = if trouble.is_worth_retrying() { CheckState::Warning } else { CheckState::Failed };
+                check.checks.push(Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step });
+            }
+        }
     }
 }
 
-async fn ask(engine: &Engine, service: &Service, primary: &ClusterName, set: &DataSet) -> Result<(), Trouble> {
+async fn ask(engine: &Engine, service: &Service, primary: &ClusterName, set: &DataSet) -> Result<Vec<Note>, Trouble> {
     let agent = engine.agent(&service.pair, primary)?;
     let link = engine.link(&agent)?;
+    let (component, path) = (set.from.component.as_str(), &set.from.path);
+    let asked = async {
+        link.check(component, path).await?;
+        link.notes(component, path).await
+    };
     // A metastore may take longer than an ordinary call.
-    within(engine.limits.call * 6, &agent, link.check(set.from.component.as_str(), &set.from.path)).await
+    within(engine.limits.call * 6, &agent, asked).await
 }
 
 /// Checks and keeps a policy, and tells both agents.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::domain::{InstructionId, Trouble};
 
-use super::{AgentStatus, Answer, CatalogueItem, ClockReply, Instruction, Records};
+use super::{AgentStatus, Answer, CatalogueItem, ClockReply, Instruction, Note, Records};
 
 /// An agent as the controller sees it. Every call returns within its time limit, as `Unreachable` at the latest.
 #[async_trait]
@@ -24,6 +24,10 @@ pub trait AgentApi: Send + Sync {
     /// Refuses by name a data set that its component could never capture.
     async fn check(&self, _component: &str, _path: &str) -> Result<(), Trouble> {
         Ok(())
+    }
+    /// What of a data set is not carried, or will matter at a promotion.
+    async fn notes(&self, _component: &str, _path: &str) -> Result<Vec<Note>, Trouble> {
+        Ok(Vec::new())
     }
     /// Everything durable that it knows.
     async fn records(&self) -> Result<Records, Trouble>;

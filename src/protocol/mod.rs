@@ -8,6 +8,7 @@
 //! GET  /v1/clock                 controller, peer         → ClockReply
 //! GET  /v1/catalogue             controller               → Vec<CatalogueItem>   (?component=&path=)
 //! GET  /v1/check                 controller               → nothing, or why not (?component=&path=)
+//! GET  /v1/notes                 controller               → Vec<Note>            (?component=&path=)
 //! GET  /v1/records               controller               → Records              (what adopt rebuilds from)
 //! GET  /v1/captures/…            peer (pull)              see transfer
 //! PUT  /v1/staging/…             peer (push)              see transfer
@@ -48,4 +49,4 @@ pub use instruction::{
 };
 pub use leftovers::{Leftover, LeftoversOrder, LeftoversReport};
 pub use reversal::{HeldPoint, KeptWrites, ReverseOrder, ReverseReport, ServiceReversed};
-pub use status::{AgentStatus, CatalogueItem, ClockReply, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};
+pub use status::{AgentStatus, CatalogueItem, ClockReply, Note, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};
