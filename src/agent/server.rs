@@ -36,7 +36,7 @@ use crate::protocol::http::Refusal;
 use crate::protocol::serve::Caller;
 use crate::protocol::tls::OwnKey;
 use crate::protocol::{
-    AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records, SetNote,
+    AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Note, Records,
 };
 use crate::store::agent::{NewController, is_cut_off, needs_code, not_enrolled};
 use crate::transfer::{self, PeerOf};
@@ -327,7 +327,7 @@ async fn admission(State(app): Shared, Query(query): Query<AdmissionQuery>) -> T
     Ok(Json(crate::components::admission::of_policy(component.as_ref(), &path, query.r#as == AskedAs::Target).await?))
 }
 
-async fn notes(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<Vec<SetNote>> {
+async fn notes(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<Vec<Note>> {
     let path = format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path;
     Ok(Json(asked_component(&app, &query.component)?.notes(&path).await?))
 }

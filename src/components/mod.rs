@@ -27,9 +27,10 @@ use futures_util::Stream;
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PastFence, PointId, ProbeReport, Trouble,
+    TroubleKind,
 };
-use crate::protocol::{CatalogueItem, OwnSnapshot, SetNote};
+use crate::protocol::{CatalogueItem, Note, OwnSnapshot};
 
 /// Bytes on their way; ends after the last, or with the trouble that stopped it.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Trouble>> + Send>>;
@@ -86,9 +87,8 @@ pub trait Component: Send + Sync {
     async fn check(&self, _set: &str) -> Result<(), Trouble> {
         Ok(())
     }
-
-    /// What of a data set is not carried over as it is, and what its backup changes for its applications; for whoever makes the policy.
-    async fn notes(&self, _set: &str) -> Result<Vec<SetNote>, Trouble> {
+    /// What of a data set here is not carried, or will matter at a promotion: said when a policy is made, and again by every `arm`.
+    async fn notes(&self, _set: &str) -> Result<Vec<Note>, Trouble> {
         Ok(Vec::new())
     }
 
@@ -173,8 +173,13 @@ pub trait Component: Send + Sync {
     async fn fence(&self, set: &str) -> Result<String, Trouble>;
     /// Lifts the fence: the root's mode, owner and ACL become those of `root` (the manifest's), or what they were before the fence when `None`.
     async fn unfence(&self, set: &str, root: Option<&Entry>) -> Result<(), Trouble>;
-    /// Whether it is fenced now, with the evidence in words.
+    /// Whether it is fenced now, with the evidence in words, which name what the fence does not stop.
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble>;
+    /// What came past the fence since `point` was captured under it, at most 20 findings: asked of the source of a planned switchover right
+    /// before the other cluster is promoted. Nothing where the fence stops whatever is not the superuser's.
+    async fn past_fence(&self, _set: &str, _point: PointId) -> Result<Vec<PastFence>, Trouble> {
+        Ok(Vec::new())
+    }
 
     // ---- drills: a space of its own for each, beside production ----
 

@@ -126,6 +126,17 @@ pub fn has_not_taken(decision: &Decision, mut claims: impl Iterator<Item = Claim
     claims.all(|claim| claim.epoch < decision.epoch)
 }
 
+/// Has the old primary look once more, now that the final runs are sealed: is its fence up, and did nothing come past it since it was captured?
+/// `None` where that is not asked: it does not answer or is primary no more, or the new one has taken the epoch or does not answer. Then
+/// what was read back stands.
+pub fn last_look(decision: &Decision, id: InstructionId, from: Option<Claim>, to: Option<Claim>) -> Option<Letter> {
+    let before_it = |claim: Option<Claim>| claim.is_some_and(|claim| claim.epoch < decision.epoch);
+    let is_primary = from.is_some_and(|claim| claim.identity == Identity::Primary);
+    let order = Order::Demote(DemoteOrder { decision: decision.clone(), fence_only: true });
+    let letter = Letter { to: decision.from.clone(), id, epoch: before(decision), order };
+    (decision.planned && is_primary && before_it(from) && before_it(to)).then_some(letter)
+}
+
 /// Whether a planned promotion must not begin: the old primary says that it is open, and the new one that it has not taken the new epoch.
 /// Another controller may have given the switchover up. Each is `None` where it does not answer: then what was read back stands.
 pub fn is_open(decision: &Decision, from: Option<(Claim, bool)>, to: Option<Claim>) -> bool {

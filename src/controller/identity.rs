@@ -234,7 +234,7 @@ async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effec
 }
 
 /// A planned promotion begins under the fence, which is asked for once more: between its reading and this another controller may have
-/// lifted it.
+/// lifted it, and a fence may let some writes pass (HBase's lets bulk loads pass), which no point holds.
 async fn check_fenced(engine: &Arc<Engine>, pair: &PairName, decision: &Decision) -> Result<(), Trouble> {
     if !decision.planned {
         return Ok(());
@@ -248,8 +248,12 @@ async fn check_fenced(engine: &Arc<Engine>, pair: &PairName, decision: &Decision
         }
     };
     let (from, to) = tokio::join!(told(&decision.from), told(&decision.to));
-    match exchange::is_open(decision, from, to.map(|(claim, _)| claim)) {
-        false => Ok(()),
+    let (was, taken) = (from.map(|(claim, _)| claim), to.map(|(claim, _)| claim));
+    match exchange::is_open(decision, from, taken) {
+        false => match exchange::last_look(decision, engine.fresh(), was, taken) {
+            Some(letter) => instruct(engine, pair, letter).await.map(drop),
+            None => Ok(()),
+        },
         true => Err(Trouble::new(TroubleKind::Refused, format!("cluster {}", decision.from), "its fence is up no more, by its own word")
             .next("another controller has given this switchover up: decide again if it is still wanted")),
     }

@@ -36,8 +36,11 @@ pub(super) async fn apply(engine: &Arc<Engine>, plan: &Plan, dry_run: bool) -> R
             None => changes.push(format!("service {}: {} data sets in pair {}", service.name, service.data_sets.len(), service.pair)),
         }
         let mut check = services::check_planned(engine, service, &planned);
+        let own = check.checks.len();
         services::check_at_agents(engine, service, &mut check).await;
         refuse_service(service, &check)?;
+        // What the primary has to say of its data sets: no change, and to be known before there is one.
+        changes.extend(check.checks[own..].iter().map(|line| format!("note: {}: {}; {}", line.name, line.evidence, line.fix)));
         new_policies.push(service);
     }
     if dry_run {

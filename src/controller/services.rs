@@ -101,13 +101,15 @@ pub(super) async fn check_at_agents(engine: &Engine, service: &Service, check: &
     check.checks.extend(noted);
 }
 
-/// What the data set's owner should know, each as a warning. An agent of an earlier version has nothing to say.
+/// What the data set's owner should know, each as a warning.
 async fn notes(engine: &Engine, service: &Service, primary: &ClusterName, set: &DataSet) -> Vec<Check> {
-    let warning = |name, evidence, fix| Check { name, state: CheckState::Warning, evidence, fix, facts: None };
+    let line = |name, evidence, fix, facts| Check { name, state: CheckState::Warning, evidence, fix, facts };
     match ask(engine, service, primary, async |link| link.notes(set.from.component.as_str(), &set.from.path).await).await {
-        Ok(notes) => notes.into_iter().map(|note| warning(note.object, note.words, note.next_step)).collect(),
-        Err(trouble) if trouble.kind == TroubleKind::NotFound => Vec::new(),
-        Err(trouble) => vec![warning(trouble.object, trouble.reason, trouble.next_step)],
+        Ok(notes) => {
+            let facts = |code: &str| Some(Box::new(serde_json::json!({ "code": code })));
+            notes.into_iter().map(|note| line(note.object, note.reason, note.next_step, facts(&note.code))).collect()
+        }
+        Err(trouble) => vec![line(trouble.object, trouble.reason, trouble.next_step, trouble.facts)],
     }
 }
 
@@ -159,6 +161,11 @@ async fn ask<T>(
 ) -> Result<T, Trouble> {
     let agent = engine.agent(&service.pair, cluster)?;
     let link = engine.link(&agent)?;
+    let (component, path) = (set.from.component.as_str(), &set.from.path);
+    let asked = async {
+        link.check(component, path).await?;
+        link.notes(component, path).await
+    };
     // A metastore may take longer than an ordinary call.
     within(engine.limits.call * 6, &agent, question(link)).await
 }

@@ -13,6 +13,7 @@ pub mod leftovers;
 pub mod maintenance;
 mod manifest;
 pub mod page;
+mod past_fence;
 mod path;
 mod point;
 pub mod retention;
@@ -33,6 +34,7 @@ pub use ids::{
     BadName, ClusterName, ComponentName, DecisionId, DrillId, Epoch, InstructionId, PairName, PointId, RunId, ServiceName, Term,
 };
 pub use manifest::{Change, ChangeSet, Digest, Entry, Manifest, Metadata, Node, PIECE_BYTES, piece_count, piece_range};
+pub use past_fence::PastFence;
 pub use path::{BadPath, RelPath};
 pub use point::{CapturedSpan, Grade, PointDataSet, RecoveryPoint, RunOutcome, RunReport, Timings, Window};
 pub use service::{Consistency, CopyMode, Hook, Keep, Plan, PlannedAgent, PlannedPair, Service};

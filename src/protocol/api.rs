@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::domain::admission::Admitted;
 use crate::domain::{InstructionId, Trouble};
 
-use super::{AgentStatus, Answer, CatalogueItem, ClockReply, Instruction, Records, SetNote};
+use super::{AgentStatus, Answer, CatalogueItem, ClockReply, Instruction, Note, Records};
 
 /// An agent as the controller sees it. Every call returns within its time limit, as `Unreachable` at the latest.
 #[async_trait]
@@ -31,7 +31,7 @@ pub trait AgentApi: Send + Sync {
         Ok(Admitted::default())
     }
     /// What the owner of a data set should know. An agent of an earlier version knows no such question: `NotFound`.
-    async fn notes(&self, _component: &str, _path: &str) -> Result<Vec<SetNote>, Trouble> {
+    async fn notes(&self, _component: &str, _path: &str) -> Result<Vec<Note>, Trouble> {
         Ok(Vec::new())
     }
     /// Everything durable that it knows.

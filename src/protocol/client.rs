@@ -18,7 +18,7 @@ use crate::domain::{InstructionId, Trouble, TroubleKind};
 use super::enrol::{self, EnrolCode, ProofOf};
 use super::http::{CONNECT_LIMIT, alert_told, broke, call_failed, http_client, is_unexplained, read_answer, said_by_alert};
 use super::tls::{self, OwnKey, Pins};
-use super::{AgentApi, AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, Records, SetNote};
+use super::{AgentApi, AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, Note, Records};
 
 /// How long an ordinary call may take, and a long poll beyond its wait.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
@@ -140,9 +140,13 @@ impl AgentApi for AgentClient {
             told => told,
         }
     }
-    async fn notes(&self, component: &str, path: &str) -> Result<Vec<SetNote>, Trouble> {
+    /// An agent of an earlier version has no such endpoint, and nothing to tell.
+    async fn notes(&self, component: &str, path: &str) -> Result<Vec<Note>, Trouble> {
         let request = self.request(Method::GET, "/v1/notes").query(&[("component", component), ("path", path)]);
-        self.ask(request, LONG_CALL_LIMIT).await
+        match self.ask(request, LONG_CALL_LIMIT).await {
+            Err(trouble) if trouble.kind == TroubleKind::NotFound && trouble.object == "request" => Ok(Vec::new()),
+            told => told,
+        }
     }
     async fn records(&self) -> Result<Records, Trouble> {
         self.ask(self.request(Method::GET, "/v1/records"), LONG_CALL_LIMIT).await

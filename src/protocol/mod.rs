@@ -7,7 +7,7 @@
 //! GET  /v1/status                controller, peer         → AgentStatus          (?certificate=true: with `certificate`)
 //! GET  /v1/clock                 controller, peer         → ClockReply
 //! GET  /v1/catalogue             controller               → Vec<CatalogueItem>   (?component=&path=)
-//! GET  /v1/notes                 controller               → Vec<SetNote>         (?component=&path=)
+//! GET  /v1/notes                 controller               → Vec<Note>         (?component=&path=)
 //! GET  /v1/check                 controller               → nothing, or why not (?component=&path=)
 //! GET  /v1/admission             controller               → Admitted             (?component=&path=&as=source or target)
 //! GET  /v1/records               controller               → Records              (what adopt rebuilds from)
@@ -50,4 +50,4 @@ pub use instruction::{
 };
 pub use leftovers::{Leftover, LeftoversOrder, LeftoversReport};
 pub use reversal::{HeldPoint, KeptWrites, ReverseOrder, ReverseReport, ServiceReversed};
-pub use status::{AgentStatus, CatalogueItem, ClockReply, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus, SetNote};
+pub use status::{AgentStatus, CatalogueItem, ClockReply, Note, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};

@@ -1,5 +1,7 @@
 //! What an agent tells about itself, and what a controller rebuilds from.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -142,18 +144,26 @@ pub struct CatalogueItem {
     pub files: Option<u64>,
 }
 
-/// What the owner of a data set should know before its policy is saved.
+/// What a person should know of a data set before it matters: a part that is not carried, or what a promotion will need. Unknown fields are
+/// let be: an agent of a later version may tell more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SetNote {
-    /// What it is, for programs: a code keeps its meaning.
-    pub code: String,
-    /// The data set, as the person named it.
+pub struct Note {
+    /// What it is about, as the person named it.
     pub object: String,
-    /// In words.
-    pub words: String,
-    /// What the person can do about it; empty when there is nothing to add.
+    /// Its stable code, for example `coprocessor-jar`.
+    pub code: String,
+    /// What is so.
+    pub reason: String,
+    /// What the person can do; empty when there is nothing to add.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub next_step: String,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.reason)?;
+        if self.next_step.is_empty() { Ok(()) } else { write!(f, "; {}", self.next_step) }
+    }
 }
 
 /// A snapshot or capture of ours on a cluster.

@@ -264,6 +264,23 @@ async fn a_planned_promotion_that_the_secondary_refuses_for_good_is_undone() {
 }
 
 #[tokio::test]
+async fn what_came_past_the_fence_after_the_final_runs_undoes_a_planned_switchover() {
+    let stand = Stand::paired().await;
+    stand.run().await;
+    let passed = Trouble::new(TroubleKind::Refused, "files:invoices", "past its fence, after its final capture: /x came");
+    stand.world.east().passed = Some(passed);
+    let report = adjusted(stand.ask(adjust("west", true, None)).await);
+    assert_eq!(report.outcome, AdjustOutcome::Aborted, "{report:?}");
+    assert!(report.error.unwrap().reason.contains("past its fence"), "it says what came");
+    assert!(!stand.world.east().fenced, "its writers go on");
+    assert_eq!(stand.world.west().claim.unwrap().epoch, Epoch(1), "nothing was promoted");
+    stand.world.east().passed = None;
+    let report = adjusted(stand.ask(adjust("west", true, None)).await);
+    assert_eq!(report.outcome, AdjustOutcome::Promoted, "{report:?}");
+    assert_eq!(stand.world.east().looked, 1, "once, right before the promotion");
+}
+
+#[tokio::test]
 async fn a_planned_promotion_that_may_have_happened_is_never_undone() {
     let stand = Stand::paired().await;
     stand.run().await;

@@ -235,9 +235,9 @@ impl AgentApi for SimAgent {
         Ok(Vec::new())
     }
 
-    async fn notes(&self, component: &str, path: &str) -> Result<Vec<SetNote>, Trouble> {
+    async fn notes(&self, component: &str, path: &str) -> Result<Vec<Note>, Trouble> {
         let (code, words, next_step) = ("not-copied".to_owned(), "its jar is elsewhere".to_owned(), "copy it".to_owned());
-        let note = SetNote { code, object: format!("{component}:{path}"), words, next_step };
+        let note = Note { code, object: format!("{component}:{path}"), words, next_step };
         Ok(if path == NOTED { vec![note] } else { Vec::new() })
     }
 

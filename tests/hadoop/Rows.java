@@ -16,12 +16,23 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.hbase.*;
 import org.apache.hadoop.hbase.client.*;
+import org.apache.hadoop.hbase.io.compress.Compression;
+import org.apache.hadoop.hbase.io.encoding.DataBlockEncoding;
+import org.apache.hadoop.hbase.io.hfile.HFile;
+import org.apache.hadoop.hbase.io.hfile.HFileContextBuilder;
+import org.apache.hadoop.hbase.quotas.QuotaSettingsFactory;
+import org.apache.hadoop.hbase.quotas.ThrottleType;
+import org.apache.hadoop.hbase.regionserver.BloomType;
+import org.apache.hadoop.hbase.regionserver.HStoreFile;
 import org.apache.hadoop.hbase.security.User;
+import org.apache.hadoop.hbase.tool.BulkLoadHFiles;
 import org.apache.hadoop.hbase.util.Bytes;
 import org.apache.hadoop.security.UserGroupInformation;
 
@@ -57,10 +68,11 @@ public class Rows {
 
     static List<String> run(String verb, List<String> of) throws Exception {
         try (Admin admin = connection.getAdmin()) {
-            boolean other = List.of("files", "touch", "remove", "namespace", "tables").contains(verb);
+            boolean other = List.of("files", "touch", "remove", "namespace", "property", "tables").contains(verb);
             TableName table = other ? null : TableName.valueOf(of.get(0));
             switch (verb) {
                 case "namespace": admin.createNamespace(NamespaceDescriptor.create(of.get(0)).build()); break;
+                case "property": admin.modifyNamespace(NamespaceDescriptor.create(of.get(0)).addConfiguration(of.get(1), of.get(2)).build()); break;
                 case "tables": return names(admin.listTableNamesByNamespace(of.get(0)));
                 case "exists": return List.of(String.valueOf(admin.tableExists(table)));
                 case "create": create(admin, table, of.get(1), of.get(2)); break;
@@ -81,6 +93,16 @@ public class Rows {
                 case "flush": admin.flush(table); break;
                 case "compact": compact(admin, table); break;
                 case "split": split(admin, table, of.get(1)); break;
+                case "disable": admin.disableTable(table); break;
+                case "enable": admin.enableTable(table); break;
+                case "state": return List.of(admin.isTableDisabled(table) ? "disabled" : admin.isTableEnabled(table) ? "enabled" : "between");
+                case "set": set(admin, table, of.get(1), of.get(2)); break;
+                case "scope": scope(admin, table, of.get(1), Integer.parseInt(of.get(2))); break;
+                case "throttle": admin.setQuota(QuotaSettingsFactory.throttleTable(table, ThrottleType.REQUEST_NUMBER, 100_000, TimeUnit.SECONDS)); break;
+                case "bulk-load": bulkLoad(table, of.get(1), of.get(2), of.get(3)); break;
+                case "put-file": putFile(admin, table, of.get(1), of.get(2), of.get(3)); break;
+                case "coprocessor": coprocessor(admin, table, of.get(1), of.get(2)); break;
+                case "odd": odd(admin, table, of.get(1)); break;
                 default: throw new IllegalArgumentException(verb);
             }
             return List.of();
@@ -209,6 +231,65 @@ public class Rows {
         admin.majorCompact(table);
         Thread.sleep(300); // the request is taken up by and by
         while (admin.getCompactionState(table) != CompactionState.NONE) Thread.sleep(50);
+    }
+
+    // One attribute of a table; an empty value takes it away.
+    static void set(Admin admin, TableName table, String key, String value) throws Exception {
+        TableDescriptorBuilder builder = TableDescriptorBuilder.newBuilder(admin.getDescriptor(table));
+        admin.modifyTable((value.isEmpty() ? builder.removeValue(Bytes.toBytes(key)) : builder.setValue(key, value)).build());
+    }
+
+    static void scope(Admin admin, TableName table, String family, int scope) throws Exception {
+        TableDescriptor now = admin.getDescriptor(table);
+        ColumnFamilyDescriptor own = ColumnFamilyDescriptorBuilder.newBuilder(now.getColumnFamily(Bytes.toBytes(family))).setScope(scope).build();
+        admin.modifyTable(TableDescriptorBuilder.newBuilder(now).modifyColumnFamily(own).build());
+    }
+
+    static void writeHFile(FileSystem fs, Path at, String family, String row, String value) throws Exception {
+        try (HFile.Writer writer = HFile.getWriterFactoryNoCache(conf).withPath(fs, at).withFileContext(new HFileContextBuilder().build()).create()) {
+            writer.append(new KeyValue(Bytes.toBytes(row), Bytes.toBytes(family), Bytes.toBytes("q"), System.currentTimeMillis(), Bytes.toBytes(value)));
+            writer.appendFileInfo(HStoreFile.BULKLOAD_TIME_KEY, Bytes.toBytes(System.currentTimeMillis()));
+        }
+    }
+
+    // One row in one HFile, loaded as everybody loads them.
+    static void bulkLoad(TableName table, String family, String row, String value) throws Exception {
+        FileSystem fs = FileSystem.get(conf);
+        Path made = new Path("/tmp/bulk-load-" + UUID.randomUUID());
+        writeHFile(fs, new Path(made, family + "/" + UUID.randomUUID().toString().replace("-", "")), family, row, value);
+        BulkLoadHFiles.create(conf).bulkLoad(table, made);
+        fs.delete(made, true);
+    }
+
+    // The same put into the directory of the table's first region by its path, past HBase.
+    static void putFile(Admin admin, TableName table, String family, String row, String value) throws Exception {
+        String region = admin.getRegions(table).get(0).getEncodedName();
+        Path directory = new Path("/hbase/data/" + table.getNamespaceAsString() + "/" + table.getQualifierAsString() + "/" + region + "/" + family);
+        writeHFile(FileSystem.get(conf), new Path(directory, UUID.randomUUID().toString().replace("-", "")), family, row, value);
+    }
+
+    // A coprocessor of the table's own, with a jar in HDFS that holds nothing: the class itself is the server's.
+    static void coprocessor(Admin admin, TableName table, String jar, String name) throws Exception {
+        FileSystem fs = FileSystem.get(conf);
+        try (var jars = new java.util.jar.JarOutputStream(fs.create(new Path(jar)), new java.util.jar.Manifest())) { jars.flush(); }
+        CoprocessorDescriptor own = CoprocessorDescriptorBuilder.newBuilder(name).setJarPath(fs.makeQualified(new Path(jar)).toString()).setPriority(1001).build();
+        admin.modifyTable(TableDescriptorBuilder.newBuilder(admin.getDescriptor(table)).setCoprocessor(own).build());
+    }
+
+    // A table whose every setting is another than usual, and which keeps its list of store files in this way.
+    static void odd(Admin admin, TableName table, String tracker) throws Exception {
+        ColumnFamilyDescriptor f = ColumnFamilyDescriptorBuilder.newBuilder(Bytes.toBytes("f")).setMaxVersions(7).setMinVersions(2).setTimeToLive(86_400_000)
+            .setBlocksize(8192).setBloomFilterType(BloomType.ROWCOL).setCompressionType(Compression.Algorithm.GZ).setDataBlockEncoding(DataBlockEncoding.FAST_DIFF)
+            .setInMemory(true).setBlockCacheEnabled(false).setKeepDeletedCells(KeepDeletedCells.TTL).setScope(1).setCacheBloomsOnWrite(true).setDFSReplication((short) 1)
+            .setStoragePolicy("HOT").setNewVersionBehavior(false).setConfiguration("hbase.hstore.blockingStoreFiles", "33").setValue("NOTE", "発票").build();
+        ColumnFamilyDescriptor m = ColumnFamilyDescriptorBuilder.newBuilder(Bytes.toBytes("m")).setMobEnabled(true).setMobThreshold(100)
+            .setMobCompactPartitionPolicy(MobCompactPartitionPolicy.WEEKLY).build();
+        TableDescriptorBuilder builder = TableDescriptorBuilder.newBuilder(table).setColumnFamily(f).setColumnFamily(m).setMaxFileSize(1L << 30)
+            .setMemStoreFlushSize(64L << 20).setDurability(Durability.SYNC_WAL).setPriority(200).setNormalizationEnabled(true).setCompactionEnabled(true)
+            .setSplitEnabled(false).setMergeEnabled(false).setRegionReplication(1).setRegionSplitPolicyClassName("org.apache.hadoop.hbase.regionserver.DisabledRegionSplitPolicy")
+            .setCoprocessor("org.apache.hadoop.hbase.coprocessor.MultiRowMutationEndpoint").setValue("OWNER_NOTE", "the shop's");
+        if (!tracker.isEmpty()) builder.setValue("hbase.store.file-tracker.impl", tracker);
+        admin.createTable(builder.build(), new byte[][] {{0}, Bytes.toBytes("k"), {(byte) 200, (byte) 0xff}});
     }
 
     static void split(Admin admin, TableName table, String at) throws Exception {

@@ -143,6 +143,8 @@ class Cluster:
             "hbase.regionserver.port": self.ports["region"], "hbase.regionserver.info.bindAddress": HOST,
             "hbase.regionserver.info.port": self.ports["region_web"], "hbase.regionserver.handler.count": 10,
             "hbase.master.hfilecleaner.ttl": 1000, "hbase.master.cleaner.interval": 1000,
+            # Tables may have quotas, which are not carried, and that is said.
+            "hbase.quota.enabled": "true",
         }
 
     def metastore_site(self):

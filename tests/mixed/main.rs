@@ -5,6 +5,7 @@
 #![cfg(feature = "agent")]
 
 mod drills;
+mod estate;
 mod kills;
 mod leftovers;
 mod mixed;

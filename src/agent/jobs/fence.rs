@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::Site;
+use super::{Job, Site};
 use crate::domain::{
-    Claim, DataSet, DataSetName, Entry, Identity, PairName, PointId, RecoveryPoint, RelPath, Service, Trouble, TroubleKind,
+    Claim, DataSet, DataSetName, Entry, Identity, PairName, PastFence, PointId, RecoveryPoint, RelPath, Service, Trouble, TroubleKind,
 };
 use crate::store::agent::{FenceState, PairFacts};
 use crate::transfer::load_manifest;
 
 /// How long one data set's fence may take; beyond it the component hangs.
 const FENCE_LIMIT: Duration = Duration::from_secs(30);
+/// Findings of one data set that a refusal names.
+const PASSED_SHOWN: usize = 5;
 
 /// The pair's data sets as they are called here: those the fence was put on, else those of the policies.
 pub fn sets_here(site: &Site, facts: &PairFacts) -> Result<Vec<DataSetName>, Trouble> {
@@ -78,6 +80,43 @@ pub async fn read_back(site: &Site, sets: &[DataSetName]) -> (bool, Vec<String>)
     }))
     .await;
     (!results.is_empty() && results.iter().all(|(held, _)| *held), results.into_iter().map(|(_, seen)| seen).collect())
+}
+
+/// Right before the other cluster is promoted: the fence of the planned switchover still holds, and nothing came past it since these points
+/// were captured under it. Changes nothing; refuses with what came.
+pub async fn prove_unpassed(job: &Job, facts: &PairFacts, captured: &[PointId]) -> Result<Vec<String>, Trouble> {
+    let site = &job.site;
+    let (held, evidence) = read_back(site, &facts.fence.sets).await;
+    if !held || facts.fence.planned != Some(facts.claim.epoch) {
+        let reason = format!("its fence is up no more: {}", evidence.join("; "));
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {}", job.pair), reason).next("decide again if it is still wanted"));
+    }
+    for point in captured {
+        let Some(row) = site.ledger.capture(*point)? else { continue };
+        let looks = row.data_sets.iter().map(|set| async move {
+            let looked = async { site.component(set)?.past_fence(&set.path, *point).await };
+            (set, limited(set, looked).await.unwrap_or_else(|trouble| vec![PastFence::Unknown { reason: trouble.reason }]))
+        });
+        for (set, passed) in join_all(looks).await {
+            unpassed(set, &passed)?;
+        }
+    }
+    tracing::info!(pair = %job.pair, "nothing came past the fence since the final runs");
+    Ok(evidence)
+}
+
+/// What came past a fence is in no point: the switchover would leave it behind.
+fn unpassed(set: &DataSetName, passed: &[PastFence]) -> Result<(), Trouble> {
+    let Some(first) = passed.first() else { return Ok(()) };
+    let next = match first {
+        PastFence::Unknown { .. } => "see why it cannot be read, and switch over again",
+        _ => "stop what writes there, and switch over again: the next final run copies it",
+    };
+    let words: Vec<String> = passed.iter().take(PASSED_SHOWN).map(PastFence::to_string).collect();
+    let more = passed.len().saturating_sub(PASSED_SHOWN);
+    let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+    let reason = format!("past its fence, after its final capture: {}{more}", words.join("; "));
+    Err(Trouble::new(TroubleKind::Refused, set, reason).next(next))
 }
 
 /// Lifts the fence: each data set's root becomes the entry given, or what it was before the fence. Returns what could not be lifted.

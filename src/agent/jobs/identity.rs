@@ -172,6 +172,10 @@ pub async fn demote(job: &Job, order: DemoteOrder) -> Result<Outcome, Trouble> {
     let sets = fence::sets_here(site, &facts)?;
     if order.fence_only {
         rules::may_still_fence(&order.decision, site.ledger.instruction(order.decision.unfence)?.as_ref())?;
+        let captured = rules::captured_under_fence(&site.ledger.decisions(&job.pair)?, &order.decision);
+        if !captured.is_empty() {
+            return fence::prove_unpassed(job, &facts, &captured).await.map(Outcome::Fenced);
+        }
         site.ledger.keep_decision(&job.pair, &order.decision, site.clock.now())?;
     } else {
         step_down(&job.site, &job.pair, &order.decision, &sets)?;

@@ -10,8 +10,9 @@
 
 use prost::Message;
 
-use super::manifest::{data_of, hfile_at, hfiles};
+use super::manifest::{data_of, hfile_at, hfiles, is_disabled};
 use super::names::Table;
+use super::store::OF_A_DISABLED_TABLE;
 use super::{Hbase, coprocessors};
 use crate::components::hdfs::changes::same_bytes;
 use crate::components::hdfs::data::{staged, staging};
@@ -86,6 +87,9 @@ impl Hbase {
         let mut description = self.description(set, table, point);
         description.creation_time = Some(millis_of(point));
         description.owner = Some(self.user.clone());
+        if is_disabled(manifest) {
+            description.kind = Some(OF_A_DISABLED_TABLE);
+        }
         let files = [(".snapshotinfo", description.encode_to_vec()), ("data.manifest", data.encode_to_vec())];
         for (name, bytes) in files {
             let path = format!("{built}/{name}");

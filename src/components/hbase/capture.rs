@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use prost::Message;
 
 use super::Hbase;
 use super::client::State;
@@ -16,7 +15,7 @@ use super::rpc::RpcError;
 use super::rpc::snapshot::SnapshotDescription;
 use crate::components::Capture;
 use crate::domain::{Change, ChangeSet, PointId, Trouble, TroubleKind};
-use crate::protocol::OwnSnapshot;
+use crate::protocol::{Note, OwnSnapshot};
 
 /// How often a snapshot under way is asked after: each time adds to the capture's window.
 const ASKED_EVERY: Duration = Duration::from_millis(20);
@@ -30,8 +29,6 @@ const FOR_EVER: i64 = -2;
 const FLUSH: i32 = 1;
 /// The kind that takes the files as they are: all there is of a read-only table, which refuses to be flushed.
 const AS_IT_IS: i32 = 2;
-/// The longest `.snapshotinfo` that is read, in bytes; it holds the table's rights.
-const DESCRIPTION_BYTES: u64 = 16 << 20;
 /// The layout of snapshots since HBase 0.99.
 const LAYOUT: i32 = 2;
 
@@ -58,10 +55,10 @@ impl Hbase {
         if state == State::Enabled && !is_read_only(&schema) {
             self.client.flush(table).await.map_err(about)?;
         }
-        Ok(match state {
-            State::Enabled => Vec::new(),
-            State::Disabled => vec![format!("{}: the table is disabled", self.object(set))],
-            State::Between => vec![format!("{}: somebody enables or disables the table", self.object(set))],
+        // What cannot be read of what is not carried anyway holds no backup up.
+        Ok(match self.notes_of(set, table, &schema, state).await {
+            Ok(notes) => notes.iter().map(Note::to_string).collect(),
+            Err(trouble) => vec![format!("{}: what is not carried of it could not be read: {}", self.object(set), trouble.reason)],
         })
     }
 
@@ -109,9 +106,7 @@ impl Hbase {
 
     /// The master's own stamp of a snapshot, which it does not tell with the answer; `None` where it cannot be read.
     async fn server_time(&self, set: &str, point: PointId) -> Option<DateTime<Utc>> {
-        let path = format!("{}/.snapshotinfo", self.snapshot_directory(set, point));
-        let bytes = self.read_whole(&path, DESCRIPTION_BYTES).await.ok()??;
-        let told = SnapshotDescription::decode(bytes.as_slice()).ok()?;
+        let told = self.description_at(set, point).await.ok()??;
         told.creation_time.filter(|millis| *millis > 0).and_then(DateTime::from_timestamp_millis)
     }
 

@@ -1,5 +1,6 @@
 //! Calls to a cluster's active master, which is found by asking any master or region server (`ClientMetaService`).
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -7,9 +8,9 @@ use prost::Message;
 
 use super::names::Table;
 use super::rpc::messages::{
-    ActiveMaster, ClusterStatusAnswer, ClusterStatusRequest, CreateNamespaceRequest, Empty, ModifyTableRequest, NamespaceDescriptor,
-    NamespaceTablesRequest, Namespaces, Procedure, ProcedureAnswer, ServerName, SnapshotDone, SnapshotDoneRequest, SnapshotRequest,
-    SnapshotStarted, Snapshots, TableDescriptors, TableDescriptorsRequest, TableNames, TableRequest, TableStateAnswer,
+    ActiveMaster, ClusterStatusAnswer, ClusterStatusRequest, CreateNamespaceRequest, Empty, ModifyTableRequest, NamespaceAnswer,
+    NamespaceDescriptor, NamespaceTablesRequest, Namespaces, Procedure, ProcedureAnswer, ServerName, SnapshotDone, SnapshotDoneRequest,
+    SnapshotRequest, SnapshotStarted, Snapshots, TableDescriptors, TableDescriptorsRequest, TableNames, TableRequest, TableStateAnswer,
 };
 use super::rpc::snapshot::{SnapshotDescription, TableSchema};
 use super::rpc::{Connection, RpcError, RpcLimits};
@@ -28,6 +29,16 @@ pub enum State {
     Disabled,
     /// On its way from one to the other.
     Between,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Enabled => "enabled",
+            State::Disabled => "disabled",
+            State::Between => "being enabled or disabled",
+        })
+    }
 }
 
 /// A client of one HBase, as one user.
@@ -55,6 +66,11 @@ impl Client {
     /// Its time limits.
     pub fn limits(&self) -> RpcLimits {
         self.limits
+    }
+
+    /// Whom it calls as.
+    pub fn user(&self) -> &str {
+        &self.user
     }
 
     /// Asks the servers in turn, as one service, until one answers.
@@ -156,12 +172,19 @@ impl Client {
         if self.namespaces().await?.iter().any(|known| known == name) {
             return Ok(());
         }
-        let descriptor = NamespaceDescriptor { name: name.as_bytes().to_vec() };
+        let descriptor = NamespaceDescriptor { name: name.as_bytes().to_vec(), configuration: Vec::new() };
         match self.master::<Procedure>("CreateNamespace", &CreateNamespaceRequest { descriptor }).await {
             Ok(procedure) => self.wait(&procedure).await,
             Err(error) if error.is("NamespaceExistException") => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// The names of a namespace's properties.
+    pub async fn namespace_properties(&self, name: &str) -> Result<Vec<String>, RpcError> {
+        let request = NamespaceTablesRequest { namespace: name.to_owned() };
+        let answer: NamespaceAnswer = self.master("GetNamespaceDescriptor", &request).await?;
+        Ok(answer.descriptor.configuration.into_iter().map(|pair| pair.name).collect())
     }
 
     /// The tables of a namespace.

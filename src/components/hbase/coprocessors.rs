@@ -11,6 +11,8 @@ use crate::domain::{Manifest, Trouble, TroubleKind};
 
 /// Attributes of a descriptor that name a coprocessor, in any case: `coprocessor$1` → `JAR|CLASS|PRIORITY|ARGUMENTS`.
 const COPROCESSOR: &[u8] = b"coprocessor$";
+/// Characters of a class or an address that are shown.
+const SHOWN: usize = 200;
 
 /// What agent.toml may let in from the other cluster: `allow = ["coprocessor-jars"]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -20,13 +22,18 @@ pub enum HbasePrivilege {
     CoprocessorJars,
 }
 
-/// The coprocessors of a descriptor that come in a jar, as the descriptor writes them.
-fn in_jars(schema: &TableSchema) -> Vec<String> {
+/// The coprocessors of a descriptor that come in a jar: class and address of the jar.
+pub fn in_jars(schema: &TableSchema) -> Vec<(String, String)> {
     let is_one = |name: &[u8]| name.get(..COPROCESSOR.len()).is_some_and(|start| start.eq_ignore_ascii_case(COPROCESSOR));
     let told = schema.attributes.iter().map(|pair| (pair.first.as_slice(), pair.second.as_slice()));
     let set = schema.configuration.iter().map(|pair| (pair.name.as_bytes(), pair.value.as_bytes()));
     let values = told.chain(set).filter(|(name, _)| is_one(name)).map(|(_, value)| String::from_utf8_lossy(value).into_owned());
-    values.filter(|value| value.split('|').next().is_some_and(|jar| !jar.trim().is_empty())).collect()
+    let parted = values.map(|value| {
+        let mut parts = value.split('|').map(|part| part.trim().to_owned());
+        let (jar, class) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        (class, jar)
+    });
+    parted.filter(|(_, jar)| !jar.is_empty()).collect()
 }
 
 /// Refuses a manifest whose table would load a jar, by name.
@@ -34,9 +41,10 @@ pub fn check(manifest: &Manifest, allowed: &BTreeSet<HbasePrivilege>, object: &s
     let refused = |reason: String| Trouble::new(TroubleKind::Refused, object, reason);
     let schema = schema_of(manifest).map_err(|reason| refused(reason).next("look at the primary's agent; run again"))?;
     match in_jars(&schema).first() {
-        Some(one) if !allowed.contains(&HbasePrivilege::CoprocessorJars) => Err(refused(format!(
-            "its descriptor loads a coprocessor from a jar into the region servers: {:?}",
-            one.chars().take(200).collect::<String>()
+        Some((class, jar)) if !allowed.contains(&HbasePrivilege::CoprocessorJars) => Err(refused(format!(
+            "its descriptor loads a coprocessor from a jar into the region servers: class {:?} in {:?}",
+            class.chars().take(SHOWN).collect::<String>(),
+            jar.chars().take(SHOWN).collect::<String>()
         ))
         .next("remove it at the primary, or let it in: on this host (the target's), add \"coprocessor-jars\" to `allow` of the hbase component in agent.toml and start the agent again")),
         _ => Ok(()),
@@ -62,7 +70,8 @@ mod tests {
     fn a_coprocessor_in_a_jar_is_seen_and_one_on_the_class_path_is_none() {
         let jar = "hdfs://nn:8020/user/evil.jar|org.evil.Observer|1001|a=b";
         for name in ["coprocessor$1", "Coprocessor$22", "COPROCESSOR$1"] {
-            assert_eq!(in_jars(&with(name, jar)), [jar], "{name}");
+            let told = ("org.evil.Observer".to_owned(), "hdfs://nn:8020/user/evil.jar".to_owned());
+            assert_eq!(in_jars(&with(name, jar)), [told], "{name}");
             assert!(in_jars(&with(name, "|org.apache.phoenix.coprocessor.ScanRegionObserver|805306366|")).is_empty());
             assert!(in_jars(&with(name, " |org.apache.Observer|1|")).is_empty());
         }

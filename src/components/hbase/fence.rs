@@ -15,6 +15,11 @@ const READONLY: &[u8] = b"READONLY";
 /// Ours: there while the table is fenced, its value what `READONLY` was before, or [`ABSENT`].
 const MARK: &[u8] = b"UNDERSTUDY_FENCE";
 const ABSENT: &[u8] = b"absent";
+/// What HBase does not stop at a read-only table: it never looks at the flag when it loads an HFile (2.6.1), and HDFS knows of no tables.
+const NOT_STOPPED: &str =
+    "not stopped: bulk loads and files put into its directory; a planned switchover looks for both before it promotes";
+/// The same of one that nobody serves.
+const NOT_STOPPED_OF_DISABLED: &str = "not stopped: files put into its directory; a planned switchover looks for them before it promotes";
 /// What is said where there is nothing to fence.
 const NO_TABLE: &str = "there is no live table of that name, so nothing can be written to it; a promotion makes it, fenced";
 
@@ -79,11 +84,13 @@ impl Hbase {
             return Ok((false, format!("not fenced: the table is {flag}")));
         }
         if self.client.state(table).await.map_err(about)? == State::Disabled {
-            return Ok((true, "the table is read-only and disabled".into()));
+            return Ok((true, format!("the table is read-only and disabled; {NOT_STOPPED_OF_DISABLED}")));
         }
         let family = schema.column_families.first().map(|family| family.name.clone()).unwrap_or_default();
         match self.client.try_write(table, &family).await.map_err(about)? {
-            Answer::Refused(words) => Ok((true, format!("the table is read-only; a write as {PROBE_USER} was refused ({words})"))),
+            Answer::Refused(words) => {
+                Ok((true, format!("the table is read-only; a write as {PROBE_USER} was refused ({words}); {NOT_STOPPED}")))
+            }
             Answer::Taken => Ok((false, format!("the table is read-only, and yet a write as {PROBE_USER} would be taken"))),
         }
     }

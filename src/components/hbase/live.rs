@@ -1,26 +1,24 @@
 //! The live table: held against a point, made of it for a promotion, brought back to it. A live table is read-only from its first
 //! moment, since the snapshot's own descriptor says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::client::State;
 use super::fence::{is_fenced, true_schema};
-use super::files::{HFile, meaning};
-use super::manifest::{data_of, hfiles, schema_of, sort_schema};
+use super::manifest::{hfiles, is_disabled, schema_of, sort_schema};
 use super::names::Table;
+use super::parts::{parts_in, parts_of};
 use super::rpc::RpcError;
+use super::rpc::snapshot::TableSchema;
 use super::{Hbase, coprocessors};
-use crate::components::hdfs::error::HdfsError;
-use crate::components::hdfs::listing::list;
 use crate::domain::{Manifest, PointId, Trouble, TroubleKind};
 
 /// Lines of a drift report.
 const DRIFT_LINES: usize = 20;
-/// Where live regions are, below HBase's root.
-const LIVE: [&str; 2] = ["data", "mobdir/data"];
-
-/// What a table is made of: by region and family, its HFiles, and whether each counts whole or half.
-type Parts = BTreeMap<(String, String), BTreeSet<(HFile, bool)>>;
+/// The attribute that says how a table keeps the list of its store files. HBase 2.5 and later write it into a descriptor that has none.
+const TRACKER: &str = "hbase.store.file-tracker.impl";
+/// The way of a descriptor that names none.
+const DEFAULT_TRACKER: &[u8] = b"DEFAULT";
 
 impl Hbase {
     pub(super) async fn drift_of(&self, set: &str, table: &Table, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
@@ -73,14 +71,14 @@ impl Hbase {
     async fn live_drift(&self, set: &str, table: &Table, manifest: &Manifest) -> Result<Vec<String>, Trouble> {
         let schema = self.client.schema(table).await.map_err(|error| error.about(self.object(set)))?.unwrap_or_default();
         let mut lines = Vec::new();
-        let (mut own, mut told) = (true_schema(&schema), schema_of(manifest).map_err(|reason| self.corrupt(set, &reason))?);
-        sort_schema(&mut own);
-        sort_schema(&mut told);
-        if own != told {
+        let told = schema_of(manifest).map_err(|reason| self.corrupt(set, &reason))?;
+        if !says(&true_schema(&schema), &told) {
             lines.push("the live table has another descriptor".to_owned());
         }
         let wanted = parts_of(manifest, table).map_err(|reason| self.corrupt(set, &reason))?;
-        let found = self.live_parts(table).await.map_err(|error| error.about(self.object(set)))?;
+        let live = self.live_files(table).await.map_err(|error| error.about(self.object(set)))?;
+        lines.extend(live.iter().filter(|file| file.meant.is_none()).map(|file| format!("{} has no name of a store file", file.path)));
+        let found = parts_in(&live);
         let places: BTreeSet<_> = wanted.keys().chain(found.keys()).collect();
         let none = BTreeSet::new();
         for place in places {
@@ -91,36 +89,6 @@ impl Hbase {
             }
         }
         Ok(lines)
-    }
-
-    /// The store files of the live table, region by region.
-    async fn live_parts(&self, table: &Table) -> Result<Parts, HdfsError> {
-        let mut parts = Parts::new();
-        for place in LIVE {
-            let root = self.below(&format!("{place}/{}", table.directory()));
-            for region in self.names_in(&root).await? {
-                for family in self.names_in(&format!("{root}/{region}")).await?.into_iter().filter(|name| name != "recovered.edits") {
-                    let files = self.names_in(&format!("{root}/{region}/{family}")).await?;
-                    let meant = files.iter().map(|name| meaning(name, table, &region, &family).map_err(HdfsError::Answer));
-                    let meant = meant.collect::<Result<BTreeSet<_>, _>>()?;
-                    if !meant.is_empty() {
-                        parts.insert((region.clone(), family), meant);
-                    }
-                }
-            }
-        }
-        Ok(parts)
-    }
-
-    /// What a directory holds but for HBase's own notes; nothing where there is none.
-    async fn names_in(&self, path: &str) -> Result<Vec<String>, HdfsError> {
-        match list(&self.hdfs.web, path).await {
-            Ok(found) => {
-                Ok(found.into_iter().map(|status| status.path_suffix).filter(|name| !name.starts_with('.') && !name.is_empty()).collect())
-            }
-            Err(error) if error.is_missing() => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
     }
 
     /// Makes the live table be what a point holds, fenced; well when it is so.
@@ -143,29 +111,44 @@ impl Hbase {
                 .next("fence it, or move it away"));
             }
             Some(_) if self.live_drift(set, table, manifest).await?.is_empty() => {}
-            Some(_) => {
+            Some(schema) => {
                 self.client.disable(table).await.map_err(about)?;
+                // HBase restores no snapshot over a table that keeps its list of store files in another way. What is live is ours and fenced,
+                // and every point of it is a snapshot.
+                let told = schema_of(manifest).map_err(|reason| self.corrupt(set, &reason))?;
+                if trackers(&schema) != trackers(&told) {
+                    self.client.delete(table).await.map_err(about)?;
+                }
                 self.client.restore(snapshot).await.map_err(about)?;
             }
         }
-        if self.client.state(table).await.map_err(about)? != State::Enabled {
-            self.client.enable(table).await.map_err(about)?;
-        }
+        let wanted = state_of(manifest);
+        self.bring_to(table, wanted).await.map_err(about)?;
         let left = self.live_drift(set, table, manifest).await?;
         let state = self.client.state(table).await.map_err(about)?;
         match left.first() {
-            None if state == State::Enabled => Ok(()),
+            None if state == wanted => Ok(()),
             None => {
-                Err(Trouble::new(TroubleKind::Failed, self.object(set), "the table was restored and is not served yet").next("try again"))
+                Err(Trouble::new(TroubleKind::Failed, self.object(set), format!("the table was restored and is {state}, not {wanted}"))
+                    .next("try again"))
             }
             Some(line) => Err(self.corrupt(set, &format!("after restoring point {point}, {line}"))),
+        }
+    }
+
+    /// Enables or disables a table that is not so yet.
+    pub(super) async fn bring_to(&self, table: &Table, wanted: State) -> Result<(), RpcError> {
+        match (self.client.state(table).await?, wanted) {
+            (is, wanted) if is == wanted => Ok(()),
+            (_, State::Disabled) => self.client.disable(table).await,
+            _ => self.client.enable(table).await,
         }
     }
 
     /// Makes the live table of the newest point, for a promotion. One that is there already is looked at by whoever asked, not changed.
     pub(super) async fn make_set_live(&self, set: &str, table: &Table, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         let there = self.client.schema(table).await.map_err(|error| error.about(self.object(set)))?.is_some();
-        if there && self.client.state(table).await.map_err(|error| error.about(self.object(set)))? == State::Enabled {
+        if there && self.client.state(table).await.map_err(|error| error.about(self.object(set)))? == state_of(manifest) {
             return Ok(());
         }
         self.restore_set(set, table, point, manifest).await
@@ -180,19 +163,53 @@ impl Hbase {
     }
 }
 
-/// What a point's table is made of.
-fn parts_of(manifest: &Manifest, table: &Table) -> Result<Parts, String> {
-    let mut parts = Parts::new();
-    for region in &data_of(manifest)?.region_manifests {
-        let name = super::files::encoded_name(&region.region_info)?;
-        for family in &region.family_files {
-            let family_name = String::from_utf8_lossy(&family.family_name).into_owned();
-            let files = family.store_files.iter().map(|file| meaning(&file.name, table, &name, &family_name));
-            let files = files.collect::<Result<BTreeSet<_>, _>>()?;
-            if !files.is_empty() {
-                parts.insert((name.clone(), family_name), files);
-            }
+/// Whether a table is served wherever a point is brought up.
+pub fn state_of(manifest: &Manifest) -> State {
+    if is_disabled(manifest) { State::Disabled } else { State::Enabled }
+}
+
+/// Whether a live table's true descriptor says what a point's says.
+pub fn says(own: &TableSchema, told: &TableSchema) -> bool {
+    let (mut own, mut told) = (own.clone(), told.clone());
+    if told.attributes.iter().all(|pair| pair.first != TRACKER.as_bytes()) {
+        own.attributes.retain(|pair| pair.first != TRACKER.as_bytes());
+    }
+    sort_schema(&mut own);
+    sort_schema(&mut told);
+    own == told
+}
+
+/// How a table and each of its families keep the list of their store files.
+fn trackers(schema: &TableSchema) -> BTreeSet<(Vec<u8>, Vec<u8>)> {
+    let mut told = BTreeSet::new();
+    let tables = std::iter::once((&[][..], &schema.attributes, &schema.configuration));
+    let families = schema.column_families.iter().map(|family| (&family.name[..], &family.attributes, &family.configuration));
+    for (name, attributes, configuration) in tables.chain(families) {
+        let attributes = attributes.iter().map(|pair| (pair.first.as_slice(), pair.second.as_slice()));
+        let settings = configuration.iter().map(|pair| (pair.name.as_bytes(), pair.value.as_bytes()));
+        for (_, value) in attributes.chain(settings).filter(|(key, value)| *key == TRACKER.as_bytes() && *value != DEFAULT_TRACKER) {
+            told.insert((name.to_vec(), value.to_vec()));
         }
     }
-    Ok(parts)
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::components::hbase::rpc::snapshot::BytesPair;
+
+    fn tracked(by: Option<&str>) -> TableSchema {
+        let attributes = by.map(|by| BytesPair { first: TRACKER.into(), second: by.into() }).into_iter().collect();
+        TableSchema { attributes, ..TableSchema::default() }
+    }
+
+    #[test]
+    fn a_tracker_that_hbase_wrote_into_an_older_descriptor_is_no_difference_and_another_tracker_is_one() {
+        assert!(says(&tracked(Some("DEFAULT")), &tracked(None)));
+        assert!(says(&tracked(None), &tracked(None)));
+        assert!(!says(&tracked(Some("FILE")), &tracked(Some("DEFAULT"))));
+        assert_eq!(trackers(&tracked(Some("DEFAULT"))), trackers(&tracked(None)));
+        assert_ne!(trackers(&tracked(Some("FILE"))), trackers(&tracked(None)));
+    }
 }

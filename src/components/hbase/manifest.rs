@@ -1,7 +1,7 @@
 //! A snapshot as a manifest, and a manifest as a snapshot. Pure, and each the other's inverse.
 //!
 //! ```text
-//! data.manifest ⇄ ""                             the table's descriptor, as it truly is (without our fence)
+//! data.manifest ⇄ ""                             the table's descriptor, as it truly is (without our fence); whether it was disabled
 //!                 regions/REGION                 the region
 //!                 regions/REGION/FAMILY          its store files by name
 //!                 archive/data/NS/TABLE/REGION/FAMILY/HFILE    the HFiles that these lead to: immutable, the only bytes to copy
@@ -20,6 +20,9 @@ use crate::domain::{Change, ChangeSet, Entry, Manifest, Metadata, Node, RelPath}
 
 /// Attribute of the root: the descriptor.
 const SCHEMA: &str = "hbase.schema";
+/// Attribute of the root of a table that was disabled. An enabled one has none, as before there was this attribute.
+const STATE: &str = "hbase.state";
+const DISABLED: &[u8] = b"disabled";
 /// Attribute of a region: what the snapshot says of it but its files.
 const REGION: &str = "hbase.region";
 /// Attribute of a family: its store files.
@@ -63,6 +66,20 @@ pub fn data_of(manifest: &Manifest) -> Result<DataManifest, String> {
     Ok(data)
 }
 
+/// The same manifest, of a table that was disabled.
+pub fn disabled(mut manifest: Manifest) -> Manifest {
+    if let Some(root) = manifest.entries.get_mut(&RelPath::root()) {
+        root.meta.xattrs.insert(STATE.to_owned(), hex_of(DISABLED));
+    }
+    manifest
+}
+
+/// Whether the table was disabled, and is to be so wherever the point is brought up.
+pub fn is_disabled(manifest: &Manifest) -> bool {
+    let told = manifest.entries.get(&RelPath::root()).and_then(|root| root.meta.xattrs.get(STATE));
+    told.is_some_and(|told| *told == hex_of(DISABLED))
+}
+
 /// A manifest's descriptor of the table.
 pub fn schema_of(manifest: &Manifest) -> Result<TableSchema, String> {
     let root = manifest.entries.get(&RelPath::root()).ok_or("it has no root")?;
@@ -93,7 +110,10 @@ pub fn differences(base: &Manifest, new: &Manifest) -> ChangeSet {
     let top = |path: &&RelPath| gone(path) && path.parent().is_none_or(|parent| !gone(&parent));
     let mut changes: Vec<Change> = base.entries.keys().filter(top).map(|path| Change::Delete { path: path.clone() }).collect();
     changes.extend(new.entries.values().filter_map(|entry| match base.entries.get(&entry.path) {
-        Some(old) if old.node == entry.node => (old.meta != entry.meta).then(|| Change::Meta(entry.clone())),
+        // A base that an earlier version copied does not know that its table is disabled: that is told each time.
+        Some(old) if old.node == entry.node => {
+            (old.meta != entry.meta || (entry.path.is_root() && is_disabled(new))).then(|| Change::Meta(entry.clone()))
+        }
         _ => Some(Change::Put(entry.clone())),
     }));
     ChangeSet { changes }

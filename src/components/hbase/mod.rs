@@ -4,7 +4,7 @@
 //! primary: Snapshot (master's RPC) → data.manifest as a manifest → HFiles out of data, archive or mobdir
 //! secondary: /understudy/staging → .hbase-snapshot/NAME + archive/data (see `apply`) → live table only for a promotion (see `live`)
 //! ```
-//! A data set is `NAMESPACE:TABLE` and keeps its name at the other cluster. Users and rights of HBase are not read yet.
+//! A data set is `NAMESPACE:TABLE` and keeps its name at the other cluster. What it consists of, and what becomes of each part: [`PARTS`].
 
 mod admission;
 mod apply;
@@ -17,10 +17,13 @@ mod files;
 mod live;
 mod manifest;
 mod names;
+mod notes;
+mod parts;
 pub mod probe;
 mod rehearse;
 mod rows;
 mod rpc;
+mod scan;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,11 +38,12 @@ use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, RelPath, Trouble,
-    TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PastFence, PointId, ProbeReport, RelPath,
+    Trouble, TroubleKind,
 };
-use crate::protocol::{CatalogueItem, OwnSnapshot};
+use crate::protocol::{CatalogueItem, Note, OwnSnapshot};
 pub use coprocessors::HbasePrivilege;
+pub use notes::{Fate, HbaseNote, PARTS, Part};
 
 use client::Client;
 use names::Table;
@@ -161,6 +165,10 @@ impl Component for Hbase {
         self.inside(path).await
     }
 
+    async fn notes(&self, set: &str) -> Result<Vec<Note>, Trouble> {
+        self.notes_at(set, &self.table(set)?).await
+    }
+
     async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
         self.arm_set(set, &self.table(set)?).await
     }
@@ -275,6 +283,10 @@ impl Component for Hbase {
 
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
         self.read_fence(set, &self.table(set)?).await
+    }
+
+    async fn past_fence(&self, set: &str, point: PointId) -> Result<Vec<PastFence>, Trouble> {
+        self.passed_since(set, &self.table(set)?, point).await
     }
 
     async fn rehearse(&self, set: &str, point: PointId, manifest: &Manifest, drill: DrillId) -> Result<String, Trouble> {

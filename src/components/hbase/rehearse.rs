@@ -2,7 +2,7 @@
 //!
 //! A clone reads the snapshot's HFiles through links and writes files of its own, so that nothing done to it reaches the point.
 
-use super::client::State;
+use super::live::state_of;
 use super::names::Table;
 use super::rpc::RpcError;
 use super::{Hbase, coprocessors};
@@ -52,9 +52,7 @@ impl Hbase {
         self.drop_table(&clone).await.map_err(about)?;
         // With the name of a table that is not there, restoring clones.
         self.client.restore(self.description(set, &clone, point)).await.map_err(about)?;
-        if self.client.state(&clone).await.map_err(about)? != State::Enabled {
-            self.client.enable(&clone).await.map_err(about)?;
-        }
+        self.bring_to(&clone, state_of(manifest)).await.map_err(about)?;
         // The sealed descriptor may be that of a table that was fenced when it was captured.
         self.unfence_set(set, &clone, None).await?;
         Ok(clone.set())

@@ -18,7 +18,7 @@ use super::rpc::{Connection, RpcError};
 /// Who tries to write.
 pub const PROBE_USER: &str = "understudy-probe";
 /// The catalogue's only region.
-const META_REGION: &[u8] = b"hbase:meta,,1";
+pub const META_REGION: &[u8] = b"hbase:meta,,1";
 /// Before a message in the catalogue.
 const MAGIC: &[u8] = b"PBUF";
 /// Tries while a region is on its way between servers, and the pause between them.
@@ -38,9 +38,11 @@ pub enum Answer {
 }
 
 /// A region that is served.
-struct Place {
-    server: String,
-    region: Vec<u8>,
+pub struct Place {
+    /// `host:port`.
+    pub server: String,
+    /// Its whole name.
+    pub region: Vec<u8>,
     /// A row that belongs to it.
     row: Vec<u8>,
 }
@@ -74,7 +76,7 @@ impl Client {
     }
 
     /// Where some region of a table is served, from the catalogue.
-    async fn place(&self, table: &Table) -> Result<Option<Place>, RpcError> {
+    pub async fn place(&self, table: &Table) -> Result<Option<Place>, RpcError> {
         let meta: MetaLocations = self.any("ClientMetaService", "GetMetaRegionLocations", &Empty {}).await?;
         let Some(server) = meta.meta_locations.first().and_then(|location| location.server_name.as_ref()) else { return Ok(None) };
         let mut server = Connection::open(&address_of(server), "ClientService", PROBE_USER, self.limits()).await?;
@@ -91,17 +93,23 @@ impl Client {
     }
 }
 
+fn value_in<'a>(result: &'a RowResult, qualifier: &[u8]) -> Option<&'a [u8]> {
+    let cell = result.cells.iter().find(|cell| cell.family.as_deref() == Some(b"info") && cell.qualifier.as_deref() == Some(qualifier));
+    cell.and_then(|cell| cell.value.as_deref())
+}
+
+/// What a row of the catalogue says of its region.
+pub fn information_in(result: &RowResult) -> Option<RegionInfo> {
+    RegionInfo::decode(value_in(result, b"regioninfo")?.strip_prefix(MAGIC)?).ok()
+}
+
 /// A region that a row of the catalogue says is served.
 fn place_in(result: &RowResult) -> Option<Place> {
-    let value = |qualifier: &[u8]| {
-        let cell = result.cells.iter().find(|cell| cell.family.as_deref() == Some(b"info") && cell.qualifier.as_deref() == Some(qualifier));
-        cell.and_then(|cell| cell.value.as_deref())
-    };
-    let info = RegionInfo::decode(value(b"regioninfo")?.strip_prefix(MAGIC)?).ok()?;
+    let info = information_in(result)?;
     if info.offline() || info.split() || info.replica_id() != 0 {
         return None;
     }
-    let server = String::from_utf8(value(b"server")?.to_vec()).ok().filter(|server| !server.is_empty())?;
+    let server = String::from_utf8(value_in(result, b"server")?.to_vec()).ok().filter(|server| !server.is_empty())?;
     let region = result.cells.first()?.row.clone()?;
     let row = info.start_key.filter(|key| !key.is_empty()).unwrap_or_else(|| vec![0]);
     Some(Place { server, region, row })

@@ -8,9 +8,9 @@ use prost::Message;
 
 use super::Hbase;
 use super::files::{HFile, PLACES};
-use super::manifest::{hfile_at, manifest_of};
+use super::manifest::{disabled, hfile_at, manifest_of};
 use super::names::{Table, snapshot_name};
-use super::rpc::snapshot::DataManifest;
+use super::rpc::snapshot::{DataManifest, SnapshotDescription};
 use crate::components::ByteStream;
 use crate::components::hdfs::error::HdfsError;
 use crate::components::hdfs::listing::{AT_ONCE, list};
@@ -20,6 +20,10 @@ use crate::domain::{Entry, Manifest, PointId, Trouble, TroubleKind, piece_range}
 
 /// The longest `data.manifest` that is read, in bytes; HBase's own limit is 64 MiB unless raised.
 const MANIFEST_BYTES: u64 = 256 << 20;
+/// The longest `.snapshotinfo` that is read, in bytes; it holds the table's rights.
+const DESCRIPTION_BYTES: u64 = 16 << 20;
+/// The kind that HBase's master itself writes into the snapshot of a table that is disabled, whatever kind was asked for.
+pub const OF_A_DISABLED_TABLE: i32 = 0;
 /// How often an HFile that was moved away between looking and reading is looked for again.
 const LOOKED_FOR: usize = 5;
 
@@ -55,7 +59,19 @@ impl Hbase {
         let Some(bytes) = self.read_whole(&path, MANIFEST_BYTES).await? else { return Ok(None) };
         let bad = |reason: String| Trouble::new(TroubleKind::Refused, self.object(set), reason).next("leave the table out of the service");
         let data = DataManifest::decode(bytes.as_slice()).map_err(|e| bad(format!("its snapshot cannot be understood: {e}")))?;
-        manifest_of(&data, table).map(Some).map_err(bad)
+        let manifest = manifest_of(&data, table).map_err(bad)?;
+        // HBase's own word in the snapshot, so that the state is that of the very cut.
+        let was_disabled = self.description_at(set, point).await?.is_some_and(|told| told.kind == Some(OF_A_DISABLED_TABLE));
+        Ok(Some(if was_disabled { disabled(manifest) } else { manifest }))
+    }
+
+    /// What a point's snapshot says of itself; `None` where it is not here.
+    pub(super) async fn description_at(&self, set: &str, point: PointId) -> Result<Option<SnapshotDescription>, Trouble> {
+        let path = format!("{}/.snapshotinfo", self.snapshot_directory(set, point));
+        let Some(bytes) = self.read_whole(&path, DESCRIPTION_BYTES).await? else { return Ok(None) };
+        let bad =
+            |e| Trouble::new(TroubleKind::Corrupt, self.object(set), format!("what its snapshot says of itself is not understood: {e}"));
+        SnapshotDescription::decode(bytes.as_slice()).map(Some).map_err(bad)
     }
 
     /// Where an HFile is just now, and its length.

@@ -54,7 +54,7 @@ use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
     ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
 };
-use crate::protocol::{CatalogueItem, OwnSnapshot, SetNote};
+use crate::protocol::{CatalogueItem, Note, OwnSnapshot};
 use capture::State;
 use metastore::Metastore;
 use names::SetName;
@@ -182,7 +182,7 @@ impl Component for Hive {
         self.capturable(&set, &live).map(drop)
     }
 
-    async fn notes(&self, set: &str) -> Result<Vec<SetNote>, Trouble> {
+    async fn notes(&self, set: &str) -> Result<Vec<Note>, Trouble> {
         let set = self.set(set)?;
         let object = self.object(&set);
         Ok(self.policy_notes(&set).await?.iter().map(|note| note.told(&object)).collect())

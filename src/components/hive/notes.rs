@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reads::Format;
 use crate::domain::{Trouble, TroubleKind};
-use crate::protocol::SetNote;
+use crate::protocol::Note;
 
 /// Why a table cannot be captured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -335,8 +335,8 @@ impl HiveNote {
     }
 
     /// As the policy check tells it.
-    pub fn told(&self, object: &str) -> SetNote {
-        SetNote { code: self.code().to_owned(), object: object.to_owned(), words: self.words(), next_step: self.next_step().to_owned() }
+    pub fn told(&self, object: &str) -> Note {
+        Note { code: self.code().to_owned(), object: object.to_owned(), reason: self.words(), next_step: self.next_step().to_owned() }
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::controller::identity::fold;
 use crate::domain::{DecisionId, PairName, PointId};
 use crate::protocol::PeerSpec;
+use crate::store::agent::rules::captured_under_fence;
 
 fn cluster(name: &str) -> ClusterName {
     name.parse().expect("a name")
@@ -121,6 +122,26 @@ fn a_planned_promotion_begins_under_the_fence_only() {
         assert!(!is_open(&decision(1, true), from, to), "{from:?} {to:?}");
     }
     assert!(!is_open(&decision(1, false), open, there), "a lost primary is not asked");
+}
+
+#[test]
+fn the_old_primary_looks_once_more_before_it_is_left_and_knows_that_from_the_fence() {
+    let by = decision(1, true);
+    let (primary, secondary) = (Some(claim(Identity::Primary, 1, 0)), Some(claim(Identity::Secondary, 1, 0)));
+    let letter = last_look(&by, InstructionId(id(77)), primary, secondary).expect("asked");
+    assert_eq!((letter.to, letter.epoch), (cluster("east"), Epoch(1)), "under the epoch that still holds");
+    assert!(matches!(&letter.order, Order::Demote(order) if order.fence_only && order.decision == by));
+    let taken = Some(claim(Identity::Primary, 2, 1));
+    for (from, to) in [(None, secondary), (primary, None), (primary, taken), (Some(claim(Identity::Secondary, 2, 1)), secondary)] {
+        assert_eq!(last_look(&by, InstructionId(id(77)), from, to), None, "{from:?} {to:?}");
+    }
+    assert_eq!(last_look(&decision(1, false), InstructionId(id(77)), primary, secondary), None, "a lost primary is not asked");
+
+    // At the agent: the order that puts the fence on names the points of before, the last look those of the final runs.
+    let fenced_by = Decision { points: decision(5, true).points, ..by.clone() };
+    assert!(captured_under_fence(&[], &fenced_by).is_empty() && captured_under_fence(&[fenced_by.clone()], &fenced_by).is_empty());
+    assert_eq!(captured_under_fence(&[fenced_by], &by), [by.points[&orders()]]);
+    assert!(captured_under_fence(&[decision(3, true)], &by).is_empty(), "another switchover's");
 }
 
 /// A service that is not up at the new primary would be copied over the old primary's good data.

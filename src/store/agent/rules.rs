@@ -180,6 +180,14 @@ pub fn may_still_fence(decision: &Decision, unfence: Option<&InstructionRecord>)
     }
 }
 
+/// The points that a planned switchover's final runs made under its fence: those that its decision names now and did not when the fence
+/// was put on. None of a decision that is not known here: then this order is the one that puts the fence on.
+pub fn captured_under_fence(known: &[Decision], decision: &Decision) -> Vec<PointId> {
+    let Some(first) = known.iter().find(|known| known.id == decision.id) else { return Vec::new() };
+    let made = decision.points.iter().filter(|(service, point)| first.points.get(*service) != Some(point));
+    made.map(|(_, point)| *point).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

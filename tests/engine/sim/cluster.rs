@@ -48,6 +48,10 @@ pub struct SimCluster {
     pub done: Vec<&'static str>,
     /// Orders answered with `Running` until they are let go.
     pub held: BTreeSet<&'static str>,
+    /// What came past its fence since the final runs.
+    pub passed: Option<Trouble>,
+    /// How often it was asked for that.
+    pub looked: u32,
     /// Orders that fail.
     pub failing: BTreeMap<&'static str, Trouble>,
     answers: HashMap<InstructionId, (Instruction, Option<AnswerState>)>,
@@ -77,6 +81,8 @@ impl SimCluster {
             drills: BTreeSet::new(),
             done: Vec::new(),
             held: BTreeSet::new(),
+            passed: None,
+            looked: 0,
             failing: BTreeMap::new(),
             answers: HashMap::new(),
         }
@@ -128,11 +134,22 @@ impl SimCluster {
             self.answers.remove(&id);
             return Ok(Answer { id, state: AnswerState::Failed(trouble) });
         }
+        if let (Order::Demote(demote), Some(trouble)) = (&instruction.order, self.passed.clone())
+            && self.is_last_look(demote)
+        {
+            self.answers.insert(id, (instruction, Some(AnswerState::Failed(trouble.clone()))));
+            return Ok(Answer { id, state: AnswerState::Failed(trouble) });
+        }
         let outcome = self.carry_out(&instruction.order, instruction.epoch);
         self.done.push(name);
         let state = AnswerState::Done(Box::new(outcome));
         self.answers.insert(id, (instruction, Some(state.clone())));
         Ok(Answer { id, state })
+    }
+
+    /// Whether the fence of a planned switchover is asked for once more, its final runs sealed.
+    fn is_last_look(&self, demote: &DemoteOrder) -> bool {
+        demote.fence_only && self.decisions.iter().any(|known| known.id == demote.decision.id && known.points != demote.decision.points)
     }
 
     fn carry_out(&mut self, order: &Order, epoch: Epoch) -> Outcome {
@@ -219,6 +236,7 @@ impl SimCluster {
             }
             Order::Promote(promote) => self.promote(&promote.decision),
             Order::Demote(demote) => {
+                self.looked += u32::from(self.is_last_look(demote));
                 self.fenced = true;
                 let decision = &demote.decision;
                 if self.decisions.iter().all(|known| known.id != decision.id) {

@@ -140,6 +140,9 @@ impl Job {
 
     pub(super) async fn demote(&self, decision: &Decision, fence_only: bool) -> Result<Outcome, Trouble> {
         if fence_only {
+            if self.world.with(|s| !rules::captured_under_fence(&s.sites[self.i].agent.decisions, decision).is_empty()) {
+                return self.last_look(decision).await;
+            }
             self.write(|s, i| s.sites[i].agent.fence(decision, 0)).await?;
         } else if decision.take_back {
             if let Err(trouble) = self.stand_back(decision).await {
@@ -155,6 +158,19 @@ impl Job {
             s.note(format_args!("{} is fenced", cluster(i)));
             let agent = &mut s.sites[i].agent;
             Ok(if fence_only { agent.fence(decision, 1) } else { agent.put_on(1) }?.expect("it is on"))
+        })
+        .await
+    }
+
+    /// The fence still has to be up. Nothing comes past the fences of this simulation.
+    async fn last_look(&self, decision: &Decision) -> Result<Outcome, Trouble> {
+        self.touch(|s, i| {
+            let agent = &s.sites[i].agent;
+            rules::may_still_fence(decision, agent.records.get(&decision.unfence))?;
+            match agent.data_fenced && agent.facts.fence.planned == Some(agent.facts.claim.epoch) {
+                true => Ok(Outcome::Fenced(Vec::new())),
+                false => Err(self.refused("its fence is up no more")),
+            }
         })
         .await
     }

@@ -98,3 +98,18 @@ fn what_cannot_be_kept_is_named() {
     data.table_schema.attributes.push(BytesPair { first: b"x".to_vec(), second: vec![0; ATTRIBUTE_BYTES] });
     assert!(manifest_of(&data, &table()).expect_err("too long").contains("more than"));
 }
+
+#[test]
+fn a_disabled_table_is_told_with_every_point_and_no_enabled_one_says_a_word() {
+    let enabled = of(&snapshot(&BTreeMap::from([(1, vec![1, 2])])));
+    let off = disabled(enabled.clone());
+    assert!(is_disabled(&off) && !is_disabled(&enabled));
+    assert_eq!(data_of(&off).expect("a snapshot"), data_of(&enabled).expect("a snapshot"), "HBase's own manifest has no place for it");
+    for (base, new) in [(&enabled, &off), (&off, &enabled)] {
+        assert_eq!(fold(base, &differences(base, new)).expect("they fit"), *new);
+    }
+    // The base may have been copied by a version that did not know.
+    let told = differences(&off, &off);
+    assert_eq!(fold(&enabled, &told).expect("they fit"), off);
+    assert_eq!(differences(&enabled, &enabled), ChangeSet::default());
+}

@@ -1,6 +1,6 @@
 //! The messages of a connection and of a master's calls, as HBase 2.6 numbers their fields; those not used here are left out.
 
-use super::snapshot::{SnapshotDescription, TableName, TableSchema};
+use super::snapshot::{SnapshotDescription, StringPair, TableName, TableSchema};
 
 /// Who calls.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -97,6 +97,17 @@ pub struct NamespaceDescriptor {
     /// Its name.
     #[prost(bytes = "vec", required, tag = "1")]
     pub name: Vec<u8>,
+    /// Its properties.
+    #[prost(message, repeated, tag = "2")]
+    pub configuration: Vec<StringPair>,
+}
+
+/// Answer of `GetNamespaceDescriptor`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NamespaceAnswer {
+    /// The namespace.
+    #[prost(message, required, tag = "1")]
+    pub descriptor: NamespaceDescriptor,
 }
 
 /// Makes a namespace.
