@@ -152,6 +152,7 @@ impl World {
             clock: Arc::new(HostClock),
             gates: Default::default(),
             drills: Default::default(),
+            tries: Default::default(),
             identity: tokio::sync::Mutex::default(),
             thaw_guard: None,
         })

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Job, Site, bring_up, commit, fence, reverse, take_back};
+use super::{Job, Site, bring_up, commit, drop as dropping, fence, reverse, take_back};
 use crate::domain::switchover::machine::Decision;
 use crate::domain::{Claim, DataSetName, Entry, Identity, PairName, PointId, Service, Trouble, TroubleKind};
 use crate::protocol::{DemoteOrder, Outcome, PromoteOrder, PromoteReport};
@@ -58,8 +58,21 @@ pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble>
             }
         }
     }
+    drop_unsealed(site, &job.pair, &decision)?;
     keep_fence_of(job, &report, &decision, hold)?;
     Ok(Outcome::Promoted(report))
+}
+
+/// What was committed and could not be sealed before this promotion never will be: it goes off the list, so that its run ends, and its
+/// snapshots are released when its service is armed next.
+fn drop_unsealed(site: &Site, pair: &PairName, decision: &Decision) -> Result<(), Trouble> {
+    let decided = |point: PointId| decision.points.values().any(|decided| *decided == point);
+    for row in site.ledger.points_of_pair(pair)?.into_iter().filter(|row| !row.sealed && !decided(row.record.id)) {
+        tracing::warn!(point = %row.record.id, "committed and never sealed: dropped by the promotion");
+        site.ledger.retire_point(&dropping::leftover_of(&row.record))?;
+        site.tries.over(row.record.id);
+    }
+    Ok(())
 }
 
 /// What could not be brought up, or waits for a person to look at it, stays fenced; the rest no longer is.

@@ -326,6 +326,13 @@ impl Component for Tables {
         self.work(WORK, set, move |this, set| this.load(set, &load::Work::Whole, &manifest)).await
     }
 
+    async fn take_back(&self, set: &str, _point: PointId, _manifest: &Manifest, last: Option<(PointId, &Manifest)>) -> Result<(), Trouble> {
+        match last {
+            Some((last, sealed)) => self.restore(set, last, sealed).await,
+            None => self.work(WORK, set, |this, set| if this.database.exists() { fence::vacate(&this.writer()?, set) } else { Ok(()) }).await,
+        }
+    }
+
     async fn fence(&self, set: &str) -> Result<String, Trouble> {
         self.work(LOOK + BUSY, set, |this, set| {
             if this.database.exists() {
