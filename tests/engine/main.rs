@@ -8,6 +8,7 @@ mod leftovers;
 mod removal;
 mod sim;
 mod stand;
+mod stuck;
 mod watching;
 
 use std::time::Duration;

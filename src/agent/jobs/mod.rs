@@ -1,6 +1,6 @@
 //! Jobs: what an accepted instruction does. Every job may be run again after a crash with the effect of one run.
 
-mod abandon;
+pub mod abandon;
 pub mod arm;
 mod bring_up;
 pub mod capture;

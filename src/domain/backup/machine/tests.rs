@@ -114,6 +114,18 @@ fn gone() -> Event {
     Event::PointGone { at: at(30), trouble: trouble(TroubleKind::NotFound) }
 }
 
+fn stuck(seconds: i64, work: Work, kind: TroubleKind) -> Event {
+    Event::Stuck { at: at(seconds), work, trouble: trouble(kind) }
+}
+
+fn given_up() -> Event {
+    Event::AbandonRequested { at: at(40), by: "ana".into(), id: id(InstructionId, 18) }
+}
+
+fn taken_back() -> Event {
+    Event::Abandoned { at: at(41), back_to: Some(id(PointId, 1)), leftovers: vec!["a directory".into()] }
+}
+
 fn dropped() -> Event {
     Event::Dropped { at: at(31), leftovers: vec!["a snapshot".into()] }
 }
@@ -139,7 +151,7 @@ fn phase_after(events: &[Event], last: Event) -> Result<Phase, IllegalEvent> {
     apply(Some(&fold_all(events)), &last).map(|state| state.phase)
 }
 
-const STEPS: [Step; 6] = [Step::Arm, Step::Capture, Step::Transfer, Step::Verify, Step::Commit, Step::Abort];
+const STEPS: [Step; 7] = [Step::Arm, Step::Capture, Step::Transfer, Step::Verify, Step::Commit, Step::Abandon, Step::Abort];
 const KINDS: [TroubleKind; 9] = [
     TroubleKind::Invalid,
     TroubleKind::Refused,
@@ -165,6 +177,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Committed { at: at(13) }),
         2 => (2u128..4).prop_map(sealed),
         1 => Just(gone()),
+        2 => (0i64..60).prop_map(|secs| stuck(secs, Work::Seal, TroubleKind::Refused)),
+        1 => Just(stuck(50, Work::Abandon, TroubleKind::Failed)),
+        2 => Just(given_up()),
+        2 => Just(taken_back()),
         1 => Just(cancel()),
         4 => (prop::sample::select(STEPS.to_vec()), prop::sample::select(KINDS.to_vec())).prop_map(|(step, kind)| failed(step, kind)),
         1 => Just(dropped()),
@@ -187,14 +203,22 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn from_the_commit_there_is_no_way_back_but_the_secondary_s_own_word(events in proptest::collection::vec(any_event(), 0..60)) {
+    fn from_the_commit_there_is_no_way_back_but_the_secondary_s_own_word_and_a_person_s(events in proptest::collection::vec(any_event(), 0..60)) {
         let mut last = fold_all(&[started()]);
         for event in &events {
             let Ok(next) = apply(Some(&last), event) else { continue };
             if last.phase == Phase::Finish {
                 let said = matches!(event, Event::PointGone { .. }) && next.phase == Phase::Abort;
-                prop_assert!(said || matches!(next.phase, Phase::Finish | Phase::Sealed), "{event:?} led from Finish to {:?}", next.phase);
+                let given_up = matches!(event, Event::AbandonRequested { .. }) && next.phase == Phase::Abandon;
+                let goes_on = matches!(next.phase, Phase::Finish | Phase::Sealed);
+                prop_assert!(said || given_up || goes_on, "{event:?} led from Finish to {:?}", next.phase);
             }
+            if last.phase == Phase::Abandon {
+                let said = matches!(event, Event::PointGone { .. } | Event::Abandoned { .. }) && next.phase == Phase::Abort;
+                prop_assert!(said || matches!(next.phase, Phase::Abandon | Phase::Sealed), "{event:?} led from Abandon to {:?}", next.phase);
+            }
+            prop_assert!(next.stuck.is_none() || matches!(next.phase, Phase::Finish | Phase::Abandon), "stuck in {:?}", next.phase);
+            prop_assert_eq!(next.phase == Phase::Abandoned, next.report().outcome == Some(RunOutcome::Abandoned));
             if last.phase == Phase::Commit && next.phase == Phase::Abort {
                 let said = matches!(event, Event::StepFailed { step: Step::Commit, trouble, .. } if !matches!(
                     trouble.kind,
@@ -344,4 +368,47 @@ fn an_abort_that_fails_ends_too_and_lists_what_is_left() {
     events.extend([cancel(), failed(Step::Abort, TroubleKind::Unreachable)]);
     let state = fold_all(&events);
     assert_eq!((state.phase, state.leftovers.len()), (Phase::Cancelled, 1));
+}
+
+#[test]
+fn a_stuck_run_says_since_when_and_why_and_may_be_sealed_all_the_same() {
+    let mut events = good_run()[..6].to_vec();
+    events.extend([stuck(20, Work::Seal, TroubleKind::Refused), stuck(90, Work::Seal, TroubleKind::Exhausted)]);
+    let report = fold_all(&events).report();
+    let known = report.stuck.expect("it is stuck");
+    assert_eq!((known.since, known.told_at, known.trouble.kind), (at(20), at(90), TroubleKind::Exhausted));
+    assert_eq!(report.outcome, None, "it may still be sealed");
+    events.push(sealed(2));
+    let state = fold_all(&events);
+    assert_eq!((state.phase, state.report().stuck), (Phase::Sealed, None));
+    assert!(phase_after(&good_run()[..5], stuck(20, Work::Seal, TroubleKind::Refused)).is_err(), "whether it is committed is not known");
+}
+
+#[test]
+fn a_point_that_is_given_up_ends_abandoned_with_who_and_when() {
+    let mut events = good_run()[..6].to_vec();
+    events.extend([stuck(20, Work::Seal, TroubleKind::Refused), given_up(), failed(Step::Abandon, TroubleKind::Unreachable), taken_back()]);
+    assert_eq!(fold_all(&events).phase, Phase::Abort, "what the primary captured for it goes as well");
+    events.push(dropped());
+    let state = fold_all(&events);
+    assert_eq!((state.phase, state.leftovers.len()), (Phase::Abandoned, 2));
+    let report = state.report();
+    let told = report.abandoned.expect("a person gave it up");
+    assert_eq!((told.by.as_str(), told.at, told.back_to), ("ana", at(40), Some(id(PointId, 1))));
+    assert_eq!((report.outcome, report.error, report.stuck), (Some(RunOutcome::Abandoned), None, None));
+}
+
+#[test]
+fn a_point_is_given_up_after_its_commit_only_and_a_seal_that_was_faster_stands() {
+    let events = good_run();
+    for length in (1..=5).chain([7]) {
+        assert!(phase_after(&events[..length], given_up()).is_err(), "after {length} events");
+    }
+    let mut faster = events[..6].to_vec();
+    faster.extend([given_up(), sealed(2)]);
+    let report = fold_all(&faster).report();
+    assert_eq!((report.outcome, report.abandoned), (Some(RunOutcome::Sealed), None));
+    let mut gone_meanwhile = events[..6].to_vec();
+    gone_meanwhile.extend([given_up(), gone(), dropped()]);
+    assert_eq!(fold_all(&gone_meanwhile).phase, Phase::Abandoned, "it is gone, as was wanted");
 }
