@@ -68,7 +68,7 @@ fn told(report: &RunReport) {
 /// Whether it is not waited for any longer: a refusal stands until somebody removes its cause; what may pass by itself is given some time.
 fn stands_still(report: &RunReport, now: DateTime<Utc>) -> bool {
     let passed = |stuck: &Stuck| (now - stuck.since).to_std().is_ok_and(|since| since > MAY_PASS);
-    report.stuck.as_ref().is_some_and(|stuck| !stuck.trouble.is_worth_retrying() || passed(stuck))
+    report.stuck.as_ref().is_some_and(|stuck| !stuck.trouble.may_pass() || passed(stuck))
 }
 
 /// Follows a run to its end, telling its phases. Ctrl-C asks for it to be dropped.

@@ -87,7 +87,8 @@ fn a_stuck_run_says_why_and_is_given_up_by_the_typed_name_of_its_service() {
     assert!(bench.sees("✖ Stuck"), "the service's state says so");
     bench.go(Screen::Runs);
     assert!(bench.sees("✖ Stuck"));
-    bench.show_run(run);
+    bench.harness.get_all_by_role(egui::accesskit::Role::Row).next().expect("a run").click();
+    bench.steps();
     assert!(bench.sees("index by_day already exists") && bench.sees("The secondary tries again by itself"));
     bench.click("Abandon…");
     for (typed, enabled) in [("order", false), ("sz-gy", false), ("orders", true)] {

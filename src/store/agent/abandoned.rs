@@ -155,3 +155,77 @@ fn row_of(row: &Row<'_>) -> rusqlite::Result<AbandonedRow> {
         over,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::domain::{CapturedSpan, Epoch, Grade, RecoveryPoint, Timings};
+    use crate::store::agent::CaptureState;
+
+    fn point(number: u128) -> RecoveryPoint {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        RecoveryPoint {
+            id: PointId(uuid::Uuid::from_u128(number)),
+            run: RunId(uuid::Uuid::from_u128(number + 100)),
+            service: "orders".parse().expect("a name"),
+            pair: "p".parse().expect("a name"),
+            epoch: Epoch(1),
+            from: "east".parse().expect("a name"),
+            to: "west".parse().expect("a name"),
+            moment: now,
+            captured: CapturedSpan { first: now, last: now, skew_ms: 0, grade: Grade::Bounded },
+            data_sets: Vec::new(),
+            base: None,
+            timings_ms: Timings::default(),
+            sealed_at: None,
+        }
+    }
+
+    fn given_up(point: &RecoveryPoint, by: &str) -> AbandonedRow {
+        let (pair, service) = (point.pair.clone(), point.service.clone());
+        AbandonedRow { point: point.id, run: point.run, pair, service, by: by.into(), at: point.moment, over: None }
+    }
+
+    fn committed(ledger: &Ledger, point: &RecoveryPoint) {
+        let policy = "name = \"orders\"\npair = \"p\"\ndata_sets = [\"files:docs\"]";
+        let policy: crate::domain::Service = toml::from_str(policy).expect("a policy");
+        let insert = "INSERT INTO points (point, pair, service, record, policy) VALUES (?1, 'p', 'orders', ?2, ?3)";
+        let row = |t: &rusqlite::Transaction<'_>| Ok(t.execute(insert, params![point.id.to_string(), to_json(point)?, to_json(&policy)?])?);
+        ledger.write(row).expect("committed");
+    }
+
+    #[test]
+    fn a_point_is_sealed_or_given_up_and_never_both() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ledger = Ledger::open(&dir.path().join("ledger.db")).expect("created");
+        let (sealed, lost) = (point(1), point(2));
+        assert_eq!(ledger.begin_abandon(&given_up(&lost, "ana")).map_err(|e| e.kind), Err(TroubleKind::NotFound), "it is not committed");
+        committed(&ledger, &sealed);
+        committed(&ledger, &lost);
+        ledger.seal_point(&sealed).expect("sealed");
+        assert_eq!(ledger.begin_abandon(&given_up(&sealed, "ana")).map_err(|e| e.kind), Err(TroubleKind::Refused));
+        assert_eq!(ledger.abandoned(sealed.id), Ok(None));
+
+        ledger.begin_abandon(&given_up(&lost, "ana")).expect("given up");
+        assert_eq!(ledger.begin_abandon(&given_up(&lost, "bo")).expect("asked again").by, "ana", "the first who asked");
+        assert_eq!(ledger.seal_point(&lost).map_err(|e| e.kind), Err(TroubleKind::Refused), "not even by work that was under way");
+        assert_eq!(ledger.newest_sealed(&lost.pair, &lost.service).expect("read").map(|point| point.id), Some(sealed.id));
+
+        let leftover = CaptureRow {
+            point: lost.id,
+            run: lost.run,
+            pair: lost.pair.clone(),
+            service: lost.service.clone(),
+            data_sets: Vec::new(),
+            state: CaptureState::Leftover,
+        };
+        let back = TakenBack { back_to: Some(sealed.id), leftovers: vec!["a directory".into()] };
+        ledger.end_abandon(&leftover, &back).expect("taken back");
+        assert!(ledger.point(lost.id).expect("read").is_none() && ledger.is_run_dropped(lost.run) == Ok(true));
+        assert_eq!(ledger.applied_point(&lost.pair, &lost.service), Ok(Some(sealed.id)));
+        assert_eq!(ledger.begin_abandon(&given_up(&lost, "bo")).expect("the same answer").over, Some(back));
+        assert_eq!(ledger.seal_point(&lost).map_err(|e| e.kind), Err(TroubleKind::Refused), "however late");
+    }
+}
