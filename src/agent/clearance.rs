@@ -29,7 +29,6 @@ pub fn changes_identity(order: &Order) -> bool {
     matches!(
         order,
         Order::Join(_)
-            | Order::Abandon(_)
             | Order::Leave
             | Order::StorePolicies(_)
             | Order::Promote(_)

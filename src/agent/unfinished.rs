@@ -104,8 +104,6 @@ async fn go_on(site: &Arc<Site>, rows: Vec<PointRow>) {
         if site.gates.of(point).lock.try_write().is_err() {
             continue;
         }
-        // While identities change nobody knows whether it may still be finished; it is looked at again.
-        let Ok(_alone) = site.identity.try_lock() else { continue };
         let went_on = match commit::is_current(site, &row.record) {
             Ok(true) => commit::settle(site, point, &watch::Sender::new(Progress::default())).await,
             Ok(false) => continue,

@@ -37,7 +37,8 @@ pub(super) fn run_line(run: &RunReport) -> String {
     let copied: u64 = run.data_sets.iter().map(|s| s.copied_bytes).sum();
     let trouble = run.error.as_ref().or(run.stuck.as_ref().map(|stuck| &stuck.trouble));
     let error = trouble.map_or(String::new(), |e| format!("  {e}"));
-    let given_up = run.abandoned.as_ref().map_or(String::new(), |by| format!("  by {} at {}", by.by, by.at.format("%Y-%m-%d %H:%M:%S UTC")));
+    let given_up =
+        run.abandoned.as_ref().map_or(String::new(), |by| format!("  by {} at {}", by.by, by.at.format("%Y-%m-%d %H:%M:%S UTC")));
     format!(
         "{}  {:9}  {}  {}{captured}  {copied} bytes copied{error}{given_up}",
         run.moment.format("%Y-%m-%d %H:%M:%S UTC"),

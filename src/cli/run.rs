@@ -43,7 +43,11 @@ pub(super) async fn abandon(session: &Session, run: RunId, confirm: Option<Strin
     }
     if !session.handle.snapshot().runs.iter().any(|known| known.run == run) {
         // Of another console's run only the point is taken back.
-        return simple::say(json, &serde_json::json!({ "run": run, "abandoned": true }), &[format!("the point of run {run} is taken back")]);
+        return simple::say(
+            json,
+            &serde_json::json!({ "run": run, "abandoned": true }),
+            &[format!("the point of run {run} is taken back")],
+        );
     }
     let report = follow(session, run).await?;
     if json {

@@ -138,7 +138,11 @@ async fn settle_runs(engine: &Arc<Engine>, ask: &Ask) -> Result<(), Trouble> {
     });
     for (run, phase) in active {
         if ask.planned {
-            let next = if phase.is_committing() { "wait for its end; if it is stuck, abandon it first" } else { "wait for its end, or cancel it first" };
+            let next = if phase.is_committing() {
+                "wait for its end; if it is stuck, abandon it first"
+            } else {
+                "wait for its end, or cancel it first"
+            };
             return Err(Trouble::new(TroubleKind::Refused, format!("run {run}"), "it is under way").next(next));
         }
         if phase.can_cancel() {

@@ -10,7 +10,8 @@ use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
 use super::{
-    Command, Reply, abandon, adopt, drills, going, kept, leftovers, maintenance, pairing, plan, reverse, runbook, runs, services, users, window,
+    Command, Reply, abandon, adopt, drills, going, kept, leftovers, maintenance, pairing, plan, reverse, runbook, runs, services, users,
+    window,
 };
 
 /// The longest list of runs given at once.

@@ -76,9 +76,8 @@ fn refuse_second(service: &ServiceName, running: &RunState) -> Trouble {
     let refused = |reason: String| Trouble::new(TroubleKind::Refused, format!("service {service}"), reason);
     match &running.stuck {
         None => refused(format!("its run {run} is still under way")).next("wait for it, or cancel it"),
-        Some(stuck) => {
-            refused(format!("its run {run} is still under way, and is stuck: {}", stuck.trouble)).next(unfinished::way_out(run, service, stuck.work))
-        }
+        Some(stuck) => refused(format!("its run {run} is still under way, and is stuck: {}", stuck.trouble))
+            .next(unfinished::way_out(run, service, stuck.work)),
     }
 }
 

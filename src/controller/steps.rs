@@ -2,9 +2,7 @@
 
 use crate::domain::backup::machine::{Event, Phase, RunSpec, RunState, Step};
 use crate::domain::{ClusterName, CopyMode, Epoch, InstructionId, PointDataSet, PointId, RecoveryPoint, Trouble, TroubleKind};
-use crate::protocol::{
-    AbortOrder, ArmOrder, ArmReport, CaptureOrder, Order, Outcome, Progress, SetCounts, TransferOrder, VerifyOrder,
-};
+use crate::protocol::{AbortOrder, ArmOrder, ArmReport, CaptureOrder, Order, Outcome, Progress, SetCounts, TransferOrder, VerifyOrder};
 use crate::store::controller::Enrolled;
 
 use super::engine::Engine;

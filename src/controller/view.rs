@@ -212,7 +212,8 @@ fn stuck(model: &Model, service: &Service, now: DateTime<Utc>) -> Option<StuckVi
     if let Some(RunState { spec, stuck, .. }) = model.active_run(&service.name).map(|run| &run.state) {
         return Some(view(spec.run, spec.point, stuck.clone()?));
     }
-    let (_, cluster, told) = abandon::told_of(model, |told| told.pair == service.pair && told.service == service.name && told.stuck().is_some())?;
+    let (_, cluster, told) =
+        abandon::told_of(model, |told| told.pair == service.pair && told.service == service.name && told.stuck().is_some())?;
     let trouble = told.trouble.clone()?.at(cluster);
     Some(view(told.run, told.point, Stuck { work: told.work, since: now, told_at: now, trouble }))
 }

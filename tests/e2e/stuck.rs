@@ -41,8 +41,15 @@ fn stuck(controller: &Controller) -> Value {
     assert_eq!(said.code(), 1, "{}", said.stderr);
     assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
     let told = &said.json["stuck"];
-    assert_eq!((&told["work"], &told["trouble"]["kind"], &said.json["outcome"]), (&"seal".into(), &"refused".into(), &Value::Null), "{said:?}");
-    assert!(told["trouble"]["object"].as_str().unwrap().contains("tables:orders") && said.stderr.contains("understudy abandon"), "{said:?}");
+    assert_eq!(
+        (&told["work"], &told["trouble"]["kind"], &said.json["outcome"]),
+        (&"seal".into(), &"refused".into(), &Value::Null),
+        "{said:?}"
+    );
+    assert!(
+        told["trouble"]["object"].as_str().unwrap().contains("tables:orders") && said.stderr.contains("understudy abandon"),
+        "{said:?}"
+    );
     said.json
 }
 

@@ -34,7 +34,10 @@ async fn a_permanent_refusal_is_shown_at_once_with_the_trouble_itself_and_the_ru
     let wanted = refusal().at(&"west".parse().unwrap());
     assert_eq!((&told.trouble, told.work, view.phase, view.report.outcome), (&wanted, Work::Seal, Phase::Finish, None));
     let service = &snapshot.pairs[0].services[0];
-    assert_eq!((service.state, service.stuck.as_ref().map(|s| (s.run, s.stuck.trouble.clone()))), (ServiceState::Stuck, Some((run, wanted))));
+    assert_eq!(
+        (service.state, service.stuck.as_ref().map(|s| (s.run, s.stuck.trouble.clone()))),
+        (ServiceState::Stuck, Some((run, wanted)))
+    );
     assert!(view.can_abandon && !view.can_cancel);
     let commits = |stand: &Stand| stand.world.west().done.iter().filter(|order| **order == "commit").count();
     let before = commits(&stand);

@@ -250,6 +250,11 @@ fn a_point_that_was_given_up_is_gone_wherever_the_agent_dies_and_the_next_run_se
             life.kill();
             let at = format!("{first}, crash {} (step {steps})", fuse.log.lock().expect("a log").last().cloned().unwrap_or_default());
             let life = sites.world.start(&Fuse::endless(), Fault::None);
+            assert_eq!(
+                life.secondary.site.ledger.point(run.point).map(|row| row.is_none()),
+                Ok(true),
+                "{at}: the agent alone takes it back"
+            );
             let report = life.runtime.block_on(life.abandon(&service, &run)).unwrap_or_else(|trouble| panic!("{at}: {trouble}"));
             assert_eq!((report.by.as_str(), report.back_to.is_some(), report.leftovers), ("ana", first, Vec::new()), "{at}");
             let site = &life.secondary.site;

@@ -159,9 +159,19 @@ async fn keep_on_cluster(job: &Job, sets: &[DataSetName], point: &RecoveryPoint,
     try_join_all(keeping).await.map(drop)
 }
 
-/// Applies and seals a committed point. Sealed already, it changes nothing; given up by a person, it is refused. What fails is remembered.
+/// Applies and seals a committed point. Sealed already, it changes nothing; given up by a person, or from before a change of identities, it is
+/// refused. What fails is remembered.
 pub async fn finish(site: &Arc<Site>, point: PointId, progress: &watch::Sender<Progress>) -> Result<RecoveryPoint, Trouble> {
-    let done = bring_to_seal(site, point, progress).await;
+    remember(site, point, bring_to_seal(site, point, progress, is_current).await)
+}
+
+/// Likewise, for the promotion whose decision names the point.
+pub(super) async fn finish_decided(site: &Arc<Site>, point: PointId) -> Result<RecoveryPoint, Trouble> {
+    let progress = watch::Sender::new(Progress::default());
+    remember(site, point, bring_to_seal(site, point, &progress, |_, _| Ok(true)).await)
+}
+
+fn remember(site: &Site, point: PointId, done: Result<RecoveryPoint, Trouble>) -> Result<RecoveryPoint, Trouble> {
     match &done {
         Ok(_) => site.tries.over(point),
         Err(trouble) if site.ledger.point(point)?.is_some() && site.ledger.abandoned(point)?.is_none() => {
@@ -172,7 +182,12 @@ pub async fn finish(site: &Arc<Site>, point: PointId, progress: &watch::Sender<P
     done
 }
 
-async fn bring_to_seal(site: &Arc<Site>, point: PointId, progress: &watch::Sender<Progress>) -> Result<RecoveryPoint, Trouble> {
+async fn bring_to_seal(
+    site: &Arc<Site>,
+    point: PointId,
+    progress: &watch::Sender<Progress>,
+    may: fn(&Site, &RecoveryPoint) -> Result<bool, Trouble>,
+) -> Result<RecoveryPoint, Trouble> {
     let gate = site.gates.of(point);
     let _alone = gate.lock.write().await;
     if let Some(given_up) = site.ledger.abandoned(point)? {
@@ -183,6 +198,9 @@ async fn bring_to_seal(site: &Arc<Site>, point: PointId, progress: &watch::Sende
     let mut record = row.record;
     if row.sealed {
         return Ok(record);
+    }
+    if !may(site, &record)? {
+        return Err(Trouble::new(TroubleKind::Outdated, format!("point {point}"), "identities have changed since its run began"));
     }
     progress.send_modify(|progress| {
         (progress.committed, progress.doing) = (true, "applying".into());

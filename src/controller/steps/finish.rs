@@ -185,4 +185,3 @@ fn gone(spec: &RunSpec) -> Trouble {
     Trouble::new(TroubleKind::NotFound, format!("point {}", spec.point), reason)
         .next("retention of another controller, or a person, did that; the newest recovery point is in `understudy status`")
 }
-

@@ -98,6 +98,10 @@ impl Ledger {
     pub fn end_abandon(&self, leftover: &CaptureRow, back: &TakenBack) -> Result<(), Trouble> {
         self.write(|t| {
             let id = leftover.point.to_string();
+            if t.query_row("SELECT 1 FROM points WHERE point = ?1", [&id], |_| Ok(())).optional()?.is_none() {
+                // Its pair was left meanwhile, or a promotion dropped it.
+                return Err(Trouble::new(TroubleKind::NotFound, format!("point {id}"), "it is held here no more").into());
+            }
             super::captures::upsert_capture(t, leftover)?;
             for table in ["manifests", "phases", "points"] {
                 t.execute(&format!("DELETE FROM {table} WHERE point = ?1"), [&id])?;

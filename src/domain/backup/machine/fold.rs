@@ -33,7 +33,9 @@ pub fn apply(state: Option<&RunState>, event: &Event) -> Result<RunState, Illega
             new.enter(Phase::Commit, *at);
         }
         (Phase::Commit, Event::Committed { at }) => new.enter(Phase::Finish, *at),
-        (Phase::Commit | Phase::Finish | Phase::Abandon, Event::Sealed { at, point }) if point.id == state.spec.point && point.run == state.spec.run => {
+        (Phase::Commit | Phase::Finish | Phase::Abandon, Event::Sealed { at, point })
+            if point.id == state.spec.point && point.run == state.spec.run =>
+        {
             new.sealed(*at, point);
         }
         (Phase::Finish, Event::PointGone { at, trouble }) => new.drop_for(*at, trouble),
