@@ -79,10 +79,7 @@ fn too_old(cluster: &ClusterName) -> Trouble {
 }
 
 /// A committed point of a run that this engine does not know, as an agent told it last.
-pub(super) fn told_of<'a>(
-    m: &'a Model,
-    holds: impl Fn(&UnfinishedPoint) -> bool,
-) -> Option<(&'a PairModel, &'a ClusterName, &'a UnfinishedPoint)> {
+pub(super) fn told_of(m: &Model, holds: impl Fn(&UnfinishedPoint) -> bool) -> Option<(&PairModel, &ClusterName, &UnfinishedPoint)> {
     m.pairs.values().find_map(|pair| {
         pair.paired.agents.iter().zip(&pair.watch).find_map(|(agent, watch)| {
             let told = watch.status.as_ref()?.unfinished.as_ref()?;

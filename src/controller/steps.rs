@@ -1,6 +1,6 @@
 //! One step of a backup run: which instruction goes to which agent, and which event its end is.
 
-use crate::domain::backup::machine::{Event, Phase, RunSpec, RunState, Step};
+use crate::domain::backup::machine::{Event, RunSpec, RunState, Step};
 use crate::domain::{ClusterName, CopyMode, Epoch, InstructionId, PointDataSet, PointId, RecoveryPoint, Trouble, TroubleKind};
 use crate::protocol::{AbortOrder, ArmOrder, ArmReport, CaptureOrder, Order, Outcome, Progress, SetCounts, TransferOrder, VerifyOrder};
 use crate::store::controller::Enrolled;

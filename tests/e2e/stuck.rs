@@ -73,7 +73,7 @@ fn sealed(agent: &Agent) -> i64 {
 /// Gives the run up while its secondary's agent is killed; what the run ended as.
 fn abandon(controller: &Controller, west: &mut Agent, run: &Value) -> Value {
     let run = run["run"].as_str().unwrap();
-    for wrong in [&["abandon", run][..], &["abandon", run, "--confirm", "west"]] {
+    for wrong in [&["abandon", run][..], &["abandon", run, "--confirm", "west"][..]] {
         let said = controller.say(wrong);
         assert_eq!(said.code(), 3, "{}", said.stderr);
         assert!(said.trouble().1.contains(&format!("understudy abandon {run} --confirm orders")), "{}", said.stderr);

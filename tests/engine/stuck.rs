@@ -74,8 +74,12 @@ async fn a_point_is_given_up_by_the_typed_name_of_its_service_and_the_next_run_a
     let told = report.abandoned.expect("who and when");
     assert_eq!((report.outcome, told.by.as_str(), told.back_to), (Some(RunOutcome::Abandoned), "ana", Some(first.recovery_point)));
     assert_eq!(stand.ask(abandon(run, "orders")).await, Reply::Done, "asked again it is the same");
-    let held = |stand: &Stand| (stand.world.west().points.len(), stand.world.west().unsealed.len(), stand.world.east().captures.len());
-    assert_eq!(held(&stand), (1, 0, 1), "the point is gone at both clusters, and the one before it is not");
+    let (points, unsealed) = {
+        let west = stand.world.west();
+        (west.points.len(), west.unsealed.len())
+    };
+    let captures = stand.world.east().captures.len();
+    assert_eq!((points, unsealed, captures), (1, 0, 1), "the point is gone at both clusters, and the one before it is not");
     stand.world.west().stuck = None;
     assert_eq!(stand.run().await.outcome, Some(RunOutcome::Sealed));
     let unpaired = stand.ask(Command::Unpair { pair: "sz-gy".parse().unwrap(), confirm: "sz-gy".into(), by: "ana".into() }).await;

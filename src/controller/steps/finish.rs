@@ -119,7 +119,6 @@ fn stuck(run: &Run<'_>, told: &UnfinishedPoint) -> Option<Event> {
 /// It is stuck: the secondary goes on by itself, and is asked how far it is.
 async fn watch_stuck(run: &Run<'_>) -> Result<Event, Trouble> {
     loop {
-        tokio::time::sleep(run.engine.limits.backoff_most).await;
         match said(run).await {
             Ok(Said::Unfinished(point)) => {
                 if let Some(event) = stuck(run, &point) {
@@ -131,6 +130,7 @@ async fn watch_stuck(run: &Run<'_>) -> Result<Event, Trouble> {
             Ok(Said::Nothing) => return order_commit(run).await,
             Err(_) => run.engine.check_in_command()?,
         }
+        tokio::time::sleep(run.engine.limits.backoff_most).await;
     }
 }
 
