@@ -221,9 +221,13 @@ fn at_our_epoch(instruction: &Instruction, member: &PairFacts) -> Result<(), Tro
 fn identity_needed(order: &Order) -> Option<Identity> {
     match order {
         Order::Capture(_) | Order::Push(_) | Order::SyncUsers(_) | Order::Unfence(_) => Some(Identity::Primary),
-        Order::Pull(_) | Order::Verify(_) | Order::Commit(_) | Order::AdjustUsers(_) | Order::Drill(_) | Order::Reverse(_) => {
-            Some(Identity::Secondary)
-        }
+        Order::Pull(_)
+        | Order::Verify(_)
+        | Order::Commit(_)
+        | Order::Abandon(_)
+        | Order::AdjustUsers(_)
+        | Order::Drill(_)
+        | Order::Reverse(_) => Some(Identity::Secondary),
         Order::Join(_)
         | Order::Leave
         | Order::Holdings

@@ -22,6 +22,7 @@ mod serve;
 mod server;
 pub mod serving;
 mod status;
+pub mod unfinished;
 mod views;
 
 pub use check::{CheckLine, check};

@@ -23,6 +23,7 @@ use super::manager::Manager;
 use super::seen::Seen;
 use super::server::{self, App};
 use super::status::Facts;
+use super::unfinished::{self, Tries};
 use super::views::Views;
 use super::{enrolment, local, open, peer, route, seen};
 use crate::domain::{Trouble, TroubleKind};
@@ -100,7 +101,8 @@ pub async fn serve_guarded(config: AgentConfig, clock: Arc<dyn Clock>, thaw_guar
     let interrupted = ledger.interrupt_running(clock.now())?;
     let components = open::components(&config)?;
     let (cluster, ledger, gates, drills) = (config.name.clone(), Arc::new(ledger), gate::Gates::default(), gate::Gates::default());
-    let site = Arc::new(Site { cluster, components, ledger, clock, gates, drills, identity: tokio::sync::Mutex::default(), thaw_guard });
+    let (tries, identity) = (Tries::default(), tokio::sync::Mutex::default());
+    let site = Arc::new(Site { cluster, components, ledger, clock, gates, drills, tries, identity, thaw_guard });
     tracing::info!(cluster = %site.cluster, fingerprint = own.fingerprint(), interrupted, "starting; no identity is confirmed yet");
 
     drill::tell_unfinished(&site)?;
@@ -126,6 +128,7 @@ pub async fn serve_guarded(config: AgentConfig, clock: Arc<dyn Clock>, thaw_guar
         tokio::spawn(plain(route_listener, app, stop.clone())?),
         tokio::spawn(local::watch(site.clone(), own.clone(), views.clone(), stop.clone())),
         tokio::spawn(seen::keep(site.clone(), seen, stop.clone())),
+        tokio::spawn(unfinished::keep(site.clone(), stop.clone())),
         tokio::spawn(peer::watch(site, links, views, stop.clone())),
     ];
     tracing::info!(%address, %route_address, "serving");
@@ -137,7 +140,7 @@ async fn finish_committed(site: &Arc<Site>) {
     let own = site.clone();
     let work = tokio::spawn(async move {
         if let Err(trouble) = commit::resume(&own).await {
-            tracing::error!(%trouble, "a committed point could not be finished yet; it is tried again when it is asked for");
+            tracing::error!(%trouble, "a committed point could not be finished yet; it is tried again by itself");
         }
     });
     if tokio::time::timeout(FINISH_LIMIT, work).await.is_err() {

@@ -268,6 +268,8 @@ async fn answer(State(app): Shared, Path(id): Path<InstructionId>, Query(query):
 struct StatusQuery {
     #[serde(default)]
     certificate: bool,
+    #[serde(default)]
+    unfinished: bool,
 }
 
 async fn tell_status(
@@ -278,6 +280,7 @@ async fn tell_status(
     let key = controller.map(|Extension(ControllerKey(key))| key);
     let mut status = off_thread(move || status::status(&app.site, &app.views, &app.own, &app.facts, key.as_deref())).await?;
     status.certificate = status.certificate.filter(|_| query.certificate);
+    status.unfinished = status.unfinished.filter(|_| query.unfinished);
     Ok(Json(status))
 }
 

@@ -73,6 +73,15 @@ pub(super) enum Command {
         /// Which run.
         run: RunId,
     },
+    /// Give up a committed point that its secondary cannot seal: the live data there goes back to the last sealed point, or is emptied where
+    /// there is none.
+    Abandon {
+        /// Which run's.
+        run: RunId,
+        /// The name of the service. Without it nothing is given up.
+        #[arg(long, value_name = "SERVICE")]
+        confirm: Option<String>,
+    },
     /// Give a cluster the primary identity: after a fault, or planned.
     AdjustIdentity {
         /// The pair.

@@ -85,6 +85,7 @@ async fn with_runtime(command: Command, state: std::path::PathBuf, json: bool) -
 async fn ask(command: Command, session: &Session, json: bool) -> Result<u8, Trouble> {
     match command {
         Command::Run { service, at } => run::run(session, service, at, json).await,
+        Command::Abandon { run, confirm } => run::abandon(session, run, confirm, json).await,
         Command::AdjustIdentity { pair, to, confirm, planned, hold, declare, points, report } => {
             let points = points.into_iter().collect();
             adjust::adjust(session, adjust::Ask { pair, to, confirm, planned, hold, declare, points, report, json }).await

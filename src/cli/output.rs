@@ -29,13 +29,18 @@ pub(super) fn run_line(run: &RunReport) -> String {
         Some(RunOutcome::Sealed) => "sealed",
         Some(RunOutcome::Cancelled) => "cancelled",
         Some(RunOutcome::Failed) => "failed",
+        Some(RunOutcome::Abandoned) => "abandoned",
+        None if run.stuck.is_some() => "stuck",
         None => "running",
     };
     let captured = run.captured.map_or(String::new(), |c| format!("  skew {} ms, {}", c.skew_ms, word(&c.grade)));
     let copied: u64 = run.data_sets.iter().map(|s| s.copied_bytes).sum();
-    let error = run.error.as_ref().map_or(String::new(), |e| format!("  {e}"));
+    let trouble = run.error.as_ref().or(run.stuck.as_ref().map(|stuck| &stuck.trouble));
+    let error = trouble.map_or(String::new(), |e| format!("  {e}"));
+    let given_up =
+        run.abandoned.as_ref().map_or(String::new(), |by| format!("  by {} at {}", by.by, by.at.format("%Y-%m-%d %H:%M:%S UTC")));
     format!(
-        "{}  {:9}  {}  {}{captured}  {copied} bytes copied{error}",
+        "{}  {:9}  {}  {}{captured}  {copied} bytes copied{error}{given_up}",
         run.moment.format("%Y-%m-%d %H:%M:%S UTC"),
         outcome,
         run.service,
@@ -69,7 +74,10 @@ pub(super) fn pair_lines(pair: &PairView, points: &[RecoveryPoint]) -> Vec<Strin
         Some(format!("  {line}"))
     }));
     lines.push(format!("  clocks: {}", pair.clock.words));
-    lines.extend(pair.services.iter().map(|service| service_line(service, points)));
+    for service in &pair.services {
+        lines.push(service_line(service, points));
+        lines.extend(service.stuck.iter().map(|stuck| format!("    STUCK: run {}: {}; {}", stuck.run, stuck.stuck.trouble, stuck.way_out)));
+    }
     if let Some(fault) = &pair.fault {
         lines.push(format!("  FAULT: {}", fault.verdict));
         lines.extend(fault.observed.iter().map(|o| format!("    {}: {}", o.who, o.saw)));

@@ -7,11 +7,16 @@ use chrono::{DateTime, Utc};
 use crate::controller::snapshot::{RunView, Snapshot};
 use crate::controller::{Command, Limits, Reply};
 use crate::domain::backup::machine::Phase;
+use crate::domain::unfinished::{self, Stuck};
 use crate::domain::{RunId, RunOutcome, RunReport, ServiceName, Trouble, TroubleKind};
 use crate::terminal::{self, aside};
 
+use super::adjust::person;
 use super::session::{Session, unexpected};
-use super::{DONE, FAILED, output};
+use super::{DONE, FAILED, output, simple};
+
+/// How long a stuck run is followed whose trouble may pass by itself.
+const MAY_PASS: Duration = Duration::from_secs(180);
 
 /// Runs a service once. Ends with 1 when an agent stays dead, within [`Limits::dead_agent`] and a little.
 pub(super) async fn run(session: &Session, service: ServiceName, at: Option<DateTime<Utc>>, json: bool) -> Result<u8, Trouble> {
@@ -26,10 +31,48 @@ pub(super) async fn run(session: &Session, service: ServiceName, at: Option<Date
     } else {
         output::line(&output::run_line(&report))?;
     }
+    told(&report);
+    Ok(if report.outcome == Some(RunOutcome::Sealed) { DONE } else { FAILED })
+}
+
+/// Gives a committed point up, and stays until its secondary has taken it back.
+pub(super) async fn abandon(session: &Session, run: RunId, confirm: Option<String>, json: bool) -> Result<u8, Trouble> {
+    match session.ask(Command::AbandonRun { run, confirm: confirm.unwrap_or_default(), by: person() }).await? {
+        Reply::Done => {}
+        other => return Err(unexpected(&other)),
+    }
+    if !session.handle.snapshot().runs.iter().any(|known| known.run == run) {
+        // Of another console's run only the point is taken back.
+        return simple::say(
+            json,
+            &serde_json::json!({ "run": run, "abandoned": true }),
+            &[format!("the point of run {run} is taken back")],
+        );
+    }
+    let report = follow(session, run).await?;
+    if json {
+        output::json(&report)?;
+    } else {
+        output::line(&output::run_line(&report))?;
+    }
+    told(&report);
+    Ok(if report.outcome == Some(RunOutcome::Abandoned) { DONE } else { FAILED })
+}
+
+/// Why it failed, or stands still.
+fn told(report: &RunReport) {
     if let Some(trouble) = &report.error {
         terminal::trouble("understudy", trouble);
+    } else if let (Some(stuck), None) = (&report.stuck, report.outcome) {
+        terminal::trouble("understudy", &stuck.trouble);
+        aside(format_args!("the run is stuck; {}", unfinished::way_out(report.run, &report.service, stuck.work)));
     }
-    Ok(if report.outcome == Some(RunOutcome::Sealed) { DONE } else { FAILED })
+}
+
+/// Whether it is not waited for any longer: a refusal stands until somebody removes its cause; what may pass by itself is given some time.
+fn stands_still(report: &RunReport, now: DateTime<Utc>) -> bool {
+    let passed = |stuck: &Stuck| (now - stuck.since).to_std().is_ok_and(|since| since > MAY_PASS);
+    report.stuck.as_ref().is_some_and(|stuck| !stuck.trouble.may_pass() || passed(stuck))
 }
 
 /// Follows a run to its end, telling its phases. Ctrl-C asks for it to be dropped.
@@ -49,6 +92,9 @@ async fn follow(session: &Session, run: RunId) -> Result<RunReport, Trouble> {
                 if view.settled || since.elapsed() > Limits::default().dead_agent() {
                     return Ok(view.report.clone());
                 }
+            }
+            if stands_still(&view.report, Utc::now()) {
+                return Ok(view.report.clone());
             }
             if newest.ousted && view.phase.is_committing() {
                 return Ok(unknown(

@@ -154,6 +154,19 @@ pub trait Component: Send + Sync {
     /// Brings the live data set back to a sealed point that need not be the newest (for a promotion).
     async fn restore(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble>;
 
+    /// Takes back what a point brought that was committed, is not sealed and was given up: the live data set goes back to `last`, the point
+    /// sealed before it, still fenced. Where there is none, what the point brought goes: the target is absent or empty then, open, and not
+    /// ours. What is not ours is left alone. Repeatable; snapshot and staging of the point are dropped by `release` and `discard`.
+    async fn take_back(&self, set: &str, point: PointId, _manifest: &Manifest, last: Option<(PointId, &Manifest)>) -> Result<(), Trouble> {
+        match last {
+            Some((last, sealed)) => self.restore(set, last, sealed).await,
+            None => {
+                let reason = format!("what point {point} brought cannot be taken away by this version");
+                Err(Trouble::new(TroubleKind::Refused, format!("{}:{set}", self.name()), reason).next("empty the target by hand"))
+            }
+        }
+    }
+
     /// Makes the live data set of the point applied last, still fenced, where a component keeps only its snapshot until a promotion.
     /// Well when it is there; one that is there is not changed.
     async fn make_live(&self, _set: &str, _point: PointId, _manifest: &Manifest) -> Result<(), Trouble> {

@@ -266,6 +266,8 @@ pub enum Act {
 pub enum Dialog {
     /// Cancel a run?
     CancelRun(RunId),
+    /// Give a stuck run's point up?
+    AbandonRun(RunId, ServiceName),
     /// Remove a service?
     RemoveService(ServiceName),
     /// Remove for good: shows what goes first.

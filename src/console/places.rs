@@ -34,6 +34,8 @@ pub enum Place {
     Run(ServiceName),
     /// A run's cancel.
     Cancel,
+    /// A committed point given up.
+    Abandon,
     /// A service's removal.
     Remove(ServiceName),
     /// An identity change.

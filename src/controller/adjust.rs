@@ -150,15 +150,19 @@ async fn settle_runs(engine: &Arc<Engine>, ask: &Ask) -> Result<(), Trouble> {
     });
     for (run, phase) in active {
         if ask.planned {
-            return Err(
-                Trouble::new(TroubleKind::Refused, format!("run {run}"), "it is under way").next("wait for its end, or cancel it first")
-            );
+            let next = if phase.is_committing() {
+                "wait for its end; if it is stuck, abandon it first"
+            } else {
+                "wait for its end, or cancel it first"
+            };
+            return Err(Trouble::new(TroubleKind::Refused, format!("run {run}"), "it is under way").next(next));
         }
         if phase.can_cancel() {
             // One that has just moved on is seen below.
             drop(runs::cancel(engine, run, &ask.by).await);
         }
-        let committing = || engine.read(|m| m.runs.get(&run).is_some_and(|r| r.state.phase.is_committing()));
+        // One that is stuck waits for nobody: the promotion drops it, and brings up what was sealed before.
+        let committing = || engine.read(|m| m.runs.get(&run).is_some_and(|r| r.state.phase.is_committing() && r.state.stuck.is_none()));
         let wait = tokio::time::timeout(engine.limits.patience, async {
             while committing() {
                 tokio::time::sleep(engine.limits.backoff).await;

@@ -51,6 +51,8 @@ pub(super) enum AlertKind {
     RpoMissed,
     /// A certificate is not renewed.
     Certificate,
+    /// A committed point cannot be sealed.
+    Stuck,
 }
 
 /// What is sent.

@@ -101,6 +101,15 @@ pub enum Command {
         /// Which.
         run: RunId,
     },
+    /// Give a committed point up that its secondary cannot seal: the live data goes back, the point goes.
+    AbandonRun {
+        /// Which run's.
+        run: RunId,
+        /// The service's name, as the person typed it.
+        confirm: String,
+        /// Who.
+        by: String,
+    },
     /// Make `to` the primary: after a fault, or planned.
     AdjustIdentity {
         /// The pair.

@@ -10,7 +10,8 @@ use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
 use super::{
-    Command, Reply, adopt, drills, going, kept, leftovers, maintenance, pairing, plan, reverse, runbook, runs, services, users, window,
+    Command, Reply, abandon, adopt, drills, going, kept, leftovers, maintenance, pairing, plan, reverse, runbook, runs, services, users,
+    window,
 };
 
 /// The longest list of runs given at once.
@@ -43,6 +44,7 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
         Command::ExportPlan => Ok(Reply::Plan(plan::export(engine))),
         Command::Run { service, at } => runs::start(engine, &service, at, StartedBy::Person).await.map(Reply::Started),
         Command::CancelRun { run } => runs::cancel(engine, run, "a person").await.map(|()| Reply::Done),
+        Command::AbandonRun { run, confirm, by } => abandon::abandon(engine, run, &confirm, &by).await,
         Command::AdjustIdentity { pair, to, confirm, planned, hold, declared, points, generation, by } => {
             adjust(engine, Ask { pair, to, confirm, planned, hold, declared, points, generation, by }).await
         }

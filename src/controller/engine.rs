@@ -24,7 +24,7 @@ use super::exchange::{self, Meeting};
 use super::host::{Host, on_disk};
 use super::limits::Limits;
 use super::model::Model;
-use super::runs::CancelAsk;
+use super::runs::PersonAsks;
 use super::snapshot::{ActivityLine, Level, Snapshot};
 use super::{WatchSettings, fn_waker::Waker, view};
 
@@ -60,8 +60,8 @@ pub(super) struct Engine {
     links: Mutex<HashMap<String, Arc<dyn AgentApi>>>,
     /// The agents met since the start, by key, with the term that each told last.
     greeted: Mutex<HashMap<String, Term>>,
-    /// Where a run under way takes cancels.
-    pub cancels: Mutex<HashMap<RunId, mpsc::Sender<CancelAsk>>>,
+    /// Where a run under way takes what persons want of it.
+    pub asks: Mutex<HashMap<RunId, mpsc::Sender<PersonAsks>>>,
     /// Where a drill under way is stopped.
     pub drill_stops: Mutex<HashMap<DrillId, CancellationToken>>,
     /// Wakes a pair's identity driver.
@@ -123,7 +123,7 @@ impl Engine {
             tasks: TaskTracker::new(),
             links: Mutex::default(),
             greeted: Mutex::default(),
-            cancels: Mutex::default(),
+            asks: Mutex::default(),
             drill_stops: Mutex::default(),
             drivers: Mutex::default(),
             appending: tokio::sync::Mutex::default(),

@@ -323,7 +323,7 @@ fn watch_final_runs(engine: &Engine, waiting: &BTreeMap<ServiceName, RunId>) -> 
         let seen = engine.read(|m| m.runs.get(run).map(|r| (r.state.phase, r.state.trouble.clone(), r.state.spec.point)));
         match seen {
             Some((Phase::Sealed, _, point)) => return Ok(Some(Event::FinalRunSealed { service: service.clone(), point })),
-            Some((Phase::Failed | Phase::Cancelled, trouble, _)) => {
+            Some((Phase::Failed | Phase::Cancelled | Phase::Abandoned, trouble, _)) => {
                 let reason = trouble.map_or_else(|| "it was cancelled".to_owned(), |t| t.to_string());
                 return Err(Trouble::new(TroubleKind::Refused, format!("final run of {service}"), reason));
             }

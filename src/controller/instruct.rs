@@ -57,7 +57,17 @@ impl Engine {
     }
 
     /// Carries an instruction out: sends it, follows it, sends it again where that may help.
-    pub async fn carry_out(&self, errand: Errand<'_>, mut progress: impl FnMut(&Progress)) -> Result<Outcome, Trouble> {
+    pub async fn carry_out(&self, errand: Errand<'_>, progress: impl FnMut(&Progress)) -> Result<Outcome, Trouble> {
+        self.carry_out_until(errand, progress, |_| false).await
+    }
+
+    /// Likewise; a failure of which `stops` holds is told at once, though sending the instruction again might help.
+    pub async fn carry_out_until(
+        &self,
+        errand: Errand<'_>,
+        mut progress: impl FnMut(&Progress),
+        stops: impl Fn(&Trouble) -> bool,
+    ) -> Result<Outcome, Trouble> {
         let mut failing: Option<Instant> = None;
         let mut backoff = self.limits.backoff;
         let mut best = 0;
@@ -80,7 +90,7 @@ impl Engine {
                 drop(self.look(errand.agent).await);
                 self.check_in_command()?;
             }
-            if !trouble.is_worth_retrying() {
+            if !trouble.is_worth_retrying() || stops(&trouble) {
                 return Err(told_by(errand.agent, trouble));
             }
             // An agent waits for its peer in its own time. A second attempt is not begun that would outlast our patience if it fails like

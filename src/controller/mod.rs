@@ -3,6 +3,7 @@
 //! It never touches a cluster and never names egui. Out: `watch::Receiver<Arc<Snapshot>>`; in: a bounded channel of
 //! [`Command`] with a reply. Both are serde types, so that a console, a socket and the command line share them.
 
+mod abandon;
 mod adjust;
 mod admissible;
 mod adopt;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::domain::switchover::machine::Event;
+use crate::domain::unfinished::{self, Stuck};
 use crate::domain::{ClusterName, Epoch, Identity, PairName, Trouble, TroubleKind};
 use crate::protocol::{AgentStatus, JoinOrder, Order, Outcome, PeerSpec, host};
 use crate::store::controller::{Enrolled, KeptPair, PairedAgent, PairedClusters};
@@ -204,10 +205,18 @@ pub(super) fn unknown_pair(pair: &PairName) -> Trouble {
 pub(super) fn may_unpair(engine: &Engine, pair: &PairName) -> Result<[PairedAgent; 2], Trouble> {
     engine.check_in_command()?;
     let agents = engine.read(|m| m.pairs.get(pair).map(|p| p.paired.agents.clone())).ok_or_else(|| unknown_pair(pair))?;
-    let running = engine.read(|m| m.runs.values().find(|r| !r.has_ended() && &r.state.spec.service.pair == pair).map(|r| r.state.spec.run));
-    if let Some(run) = running {
-        return Err(Trouble::new(TroubleKind::Refused, format!("pair {pair}"), format!("run {run} is under way"))
-            .next("cancel it or wait for its end"));
+    let running = engine.read(|m| {
+        let mut runs = m.runs.values().filter(|r| &r.state.spec.service.pair == pair);
+        runs.find(|r| !r.has_ended()).map(|r| (r.state.spec.run, r.state.spec.service.name.clone(), r.state.stuck.clone()))
+    });
+    if let Some((run, service, stuck)) = running {
+        let refused = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {pair}"), reason);
+        return Err(match stuck {
+            None => refused(format!("run {run} is under way")).next("cancel it or wait for its end"),
+            Some(Stuck { work, trouble, .. }) => {
+                refused(format!("run {run} is stuck: {trouble}")).next(unfinished::way_out(run, service, work))
+            }
+        });
     }
     let drilling =
         engine.read(|m| m.drills.values().find(|d| d.state.is_under_way() && d.state.spec.pair == *pair).map(|d| d.state.spec.drill));

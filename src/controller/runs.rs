@@ -10,15 +10,28 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::backup::machine::{self, Effect, Event, Phase, RunState, StartedBy, Step};
 use crate::domain::shown::shown_text;
+use crate::domain::unfinished::{self, Work};
 use crate::domain::{RunId, ServiceName, Trouble, TroubleKind};
 
+use super::alerts::AlertKind;
 use super::engine::{Engine, lock};
 use super::model::{RUN_LOG, RunModel};
 use super::snapshot::{ActivityLine, Level};
-use super::{retention, run_spec, steps, users};
+use super::{abandon, retention, run_spec, steps, users};
 
-/// A person's wish to drop a run, and where the answer goes.
-pub(super) struct CancelAsk {
+/// What a person wants of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Dropped before its commit.
+    Cancel,
+    /// Given up after it.
+    Abandon,
+}
+
+/// A person's wish, and where the answer goes.
+pub(super) struct PersonAsks {
+    /// What.
+    pub wish: Wish,
     /// Who.
     pub by: String,
     /// Done, or why not.
@@ -42,12 +55,7 @@ pub(super) async fn start(
             Trouble::new(TroubleKind::NotFound, format!("pair {}", policy.pair), "it is not paired").next("pair its clusters first")
         })?;
         if let Some(running) = m.active_run(service) {
-            return Err(Trouble::new(
-                TroubleKind::Refused,
-                format!("service {service}"),
-                format!("its run {} is still under way", running.state.spec.run),
-            )
-            .next("wait for it, or cancel it"));
+            return Err(refuse_second(service, &running.state));
         }
         run_spec::check_pair(pair, started_by)?;
         Ok(run_spec::make(engine, m, policy.clone(), pair, at.unwrap_or(now), started_by))
@@ -60,6 +68,17 @@ pub(super) async fn start(
     log(engine, run, Level::Info, format!("started for {}", state.spec.moment.format("%Y-%m-%d %H:%M:%S%.3f UTC")));
     resume(engine, state, 1);
     Ok(run)
+}
+
+/// A service has one run at a time.
+fn refuse_second(service: &ServiceName, running: &RunState) -> Trouble {
+    let run = running.spec.run;
+    let refused = |reason: String| Trouble::new(TroubleKind::Refused, format!("service {service}"), reason);
+    match &running.stuck {
+        None => refused(format!("its run {run} is still under way")).next("wait for it, or cancel it"),
+        Some(stuck) => refused(format!("its run {run} is still under way, and is stuck: {}", stuck.trouble))
+            .next(unfinished::way_out(run, service, stuck.work)),
+    }
 }
 
 pub(super) fn unknown_service<'a>(known: impl Iterator<Item = &'a ServiceName>, service: &ServiceName) -> Trouble {
@@ -89,14 +108,14 @@ pub(super) fn fold(run: RunId, events: &[Event]) -> Result<RunState, Trouble> {
 pub(super) fn resume(engine: &Arc<Engine>, state: RunState, events: usize) {
     let (ask, asks) = mpsc::channel(4);
     let run = state.spec.run;
-    lock(&engine.cancels).insert(run, ask);
+    lock(&engine.asks).insert(run, ask);
     let task = Executor { engine: engine.clone(), state, events, asks };
     engine.spawn(task.drive());
 }
 
 /// Asks a run's executor to drop it.
 pub(super) async fn cancel(engine: &Arc<Engine>, run: RunId, by: &str) -> Result<(), Trouble> {
-    let ask = lock(&engine.cancels).get(&run).cloned();
+    let ask = lock(&engine.asks).get(&run).cloned();
     let Some(ask) = ask else {
         let ended = engine.read(|m| m.runs.get(&run).map(|r| r.state.phase));
         return Err(match ended {
@@ -106,13 +125,16 @@ pub(super) async fn cancel(engine: &Arc<Engine>, run: RunId, by: &str) -> Result
     };
     let (reply, answer) = oneshot::channel();
     let gone = || Trouble::new(TroubleKind::Refused, format!("run {run}"), "it has just ended");
-    ask.send(CancelAsk { by: by.to_owned(), reply }).await.map_err(|_| gone())?;
+    ask.send(PersonAsks { wish: Wish::Cancel, by: by.to_owned(), reply }).await.map_err(|_| gone())?;
     answer.await.unwrap_or_else(|_| Err(gone()))
 }
 
 fn refuse_cancel(run: RunId, phase: Phase) -> Trouble {
     let (reason, next) = match phase {
-        phase if phase.is_committing() => ("it is being committed: the secondary finishes it alone", "wait for it to be sealed"),
+        Phase::Abandon => ("it is being abandoned already", ""),
+        phase if phase.is_committing() => {
+            ("it is being committed: the secondary finishes it alone", "wait for it to be sealed; if it is stuck, abandon it")
+        }
         Phase::Abort => ("it is being dropped already", ""),
         _ => ("it has ended", ""),
     };
@@ -136,7 +158,7 @@ struct Executor {
     engine: Arc<Engine>,
     state: RunState,
     events: usize,
-    asks: mpsc::Receiver<CancelAsk>,
+    asks: mpsc::Receiver<PersonAsks>,
 }
 
 impl Executor {
@@ -162,11 +184,11 @@ impl Executor {
                 tokio::time::sleep(self.engine.limits.backoff_most).await;
             }
         }
-        lock(&self.engine.cancels).remove(&run);
+        lock(&self.engine.asks).remove(&run);
         self.ended().await;
     }
 
-    /// One step, or the cancel that comes first.
+    /// One step, or what a person wants that comes first.
     async fn one(&mut self, step: Step) -> (Result<Event, Trouble>, Option<oneshot::Sender<Result<(), Trouble>>>) {
         let performing = steps::perform(&self.engine, &self.state, step);
         tokio::pin!(performing);
@@ -175,11 +197,10 @@ impl Executor {
                 // What a person wants counts before what goes by itself.
                 biased;
                 Some(ask) = self.asks.recv() => {
-                    let phase = self.state.phase;
-                    if phase.can_cancel() {
-                        return (Ok(Event::CancelRequested { at: self.engine.now(), by: ask.by }), Some(ask.reply));
+                    match wished(&self.engine, &self.state, &ask) {
+                        Ok(event) => return (Ok(event), Some(ask.reply)),
+                        Err(trouble) => drop(ask.reply.send(Err(trouble))),
                     }
-                    drop(ask.reply.send(Err(refuse_cancel(self.state.spec.run, phase))));
                 }
                 event = &mut performing => return (event, None),
             }
@@ -198,6 +219,7 @@ impl Executor {
             return Ok(());
         }
         let ended = next.phase.is_end();
+        let newly_stuck = next.stuck.is_some() && self.state.stuck.is_none();
         let (service, seq, stored) = (next.spec.service.name.clone(), self.events, event.clone());
         self.engine.store(move |s| s.append_run_event(run, &service, seq, &stored, ended)).await?;
         self.events += 1;
@@ -215,6 +237,11 @@ impl Executor {
         });
         let (level, text) = words(&event);
         log(&self.engine, run, level, text);
+        if let Some(stuck) = self.state.stuck.as_ref().filter(|_| newly_stuck) {
+            let service = &self.state.spec.service.name;
+            let way_out = unfinished::way_out(run, service, stuck.work);
+            self.engine.alert(AlertKind::Stuck, service.as_str(), &format!("run {run} is stuck: {}; {way_out}", stuck.trouble)).await;
+        }
         Ok(())
     }
 
@@ -237,6 +264,7 @@ impl Executor {
                     retention::after_run(engine, service).await;
                 }
             }
+            (Phase::Abandoned, _) => engine.note(Level::Warning, &about, abandoned_words(state)).await,
             (Phase::Cancelled, _) => engine.note(Level::Info, &about, "run cancelled; nothing of it is left").await,
             _ => {
                 let why = state.trouble.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -253,6 +281,29 @@ impl Executor {
     }
 }
 
+/// The event that a person's wish is, or why it cannot be had now.
+fn wished(engine: &Engine, state: &RunState, ask: &PersonAsks) -> Result<Event, Trouble> {
+    let (run, phase, at, by) = (state.spec.run, state.phase, engine.now(), ask.by.clone());
+    match ask.wish {
+        Wish::Cancel if phase.can_cancel() => Ok(Event::CancelRequested { at, by }),
+        Wish::Cancel => Err(refuse_cancel(run, phase)),
+        Wish::Abandon if phase.can_abandon() => Ok(Event::AbandonRequested { at, by, id: engine.fresh() }),
+        Wish::Abandon => Err(abandon::refuse(run, phase)),
+    }
+}
+
+fn abandoned_words(state: &RunState) -> String {
+    let by = state.abandoned.as_ref().map_or("a person", |abandoned| abandoned.told.by.as_str());
+    let back = match state.abandoned.as_ref().and_then(|abandoned| abandoned.told.back_to) {
+        Some(point) => format!("the live data is back at point {point}"),
+        None if state.leftovers.is_empty() => "what it brought is gone".to_owned(),
+        None => String::new(),
+    };
+    let left = if state.leftovers.is_empty() { String::new() } else { format!("left behind: {}", state.leftovers.join("; ")) };
+    let told: Vec<&str> = [back.as_str(), left.as_str()].into_iter().filter(|text| !text.is_empty()).collect();
+    format!("run abandoned by {by}: {}", told.join("; "))
+}
+
 fn words(event: &Event) -> (Level, String) {
     match event {
         Event::Started { .. } => (Level::Info, "started".into()),
@@ -267,6 +318,14 @@ fn words(event: &Event) -> (Level, String) {
         Event::Committed { .. } => (Level::Info, "committed: the secondary finishes alone from here".into()),
         Event::Sealed { point, .. } => (Level::Info, format!("sealed as {}", point.id)),
         Event::PointGone { trouble, .. } => (Level::Warning, trouble.to_string()),
+        Event::Stuck { trouble, work: Work::Seal, .. } => {
+            (Level::Fault, format!("stuck: {trouble}; the secondary tries again by itself, at least once a minute"))
+        }
+        Event::Stuck { trouble, work: Work::Abandon, .. } => (Level::Fault, format!("not taken back yet: {trouble}")),
+        Event::AbandonRequested { by, .. } => (Level::Warning, format!("{by} gave it up: the secondary takes it back")),
+        Event::Abandoned { back_to: Some(point), .. } => (Level::Info, format!("taken back: the live data is back at point {point}")),
+        Event::Abandoned { leftovers, .. } if leftovers.is_empty() => (Level::Info, "taken back: what it brought is gone".into()),
+        Event::Abandoned { leftovers, .. } => (Level::Warning, format!("taken back; left behind: {}", leftovers.join("; "))),
         Event::CancelRequested { by, .. } => (Level::Info, format!("{by} cancelled it")),
         Event::StepFailed { step, trouble, .. } => (Level::Fault, format!("step {step:?} failed: {trouble}")),
         Event::Dropped { leftovers, .. } if leftovers.is_empty() => (Level::Info, "dropped; nothing of it is left".into()),

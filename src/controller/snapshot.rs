@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::backup::machine::{Phase, StartedBy};
 use crate::domain::drill::report::DrillReport;
 use crate::domain::maintenance::Maintenance;
+use crate::domain::unfinished::Stuck;
 use crate::domain::user_data::UserDataChange;
 use crate::domain::watch::Verdict;
 use crate::domain::{
@@ -162,6 +163,8 @@ pub enum ServiceState {
     NeverProtected,
     /// A run is under way.
     Running,
+    /// A committed point that its secondary cannot seal.
+    Stuck,
     /// Sealed, within its RPO.
     Protected,
     /// Behind its RPO target.
@@ -197,6 +200,23 @@ pub struct ServiceView {
     pub missed: Vec<(DateTime<Utc>, String)>,
     /// Unprotected since, after a promotion.
     pub unprotected_since: Option<DateTime<Utc>>,
+    /// The committed point that its secondary cannot finish; `None`: there is none.
+    #[serde(default)]
+    pub stuck: Option<StuckView>,
+}
+
+/// A committed point that its secondary cannot finish.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StuckView {
+    /// Its run.
+    pub run: RunId,
+    /// It.
+    pub point: PointId,
+    /// What cannot be done, since when this is known, and why.
+    #[serde(flatten)]
+    pub stuck: Stuck,
+    /// What a person can do, in words.
+    pub way_out: String,
 }
 
 /// A run.
@@ -223,6 +243,9 @@ pub struct RunView {
     pub settled: bool,
     /// Whether a cancel is still possible.
     pub can_cancel: bool,
+    /// Whether a person may give the committed point up.
+    #[serde(default)]
+    pub can_abandon: bool,
     /// Its log, oldest first, at most 200 lines.
     pub log: Vec<ActivityLine>,
 }

@@ -1,16 +1,16 @@
 //! One step of a backup run: which instruction goes to which agent, and which event its end is.
 
-use crate::domain::backup::machine::{Event, Phase, RunSpec, RunState, Step, will_not_commit};
+use crate::domain::backup::machine::{Event, RunSpec, RunState, Step};
 use crate::domain::{ClusterName, CopyMode, Epoch, InstructionId, PointDataSet, PointId, RecoveryPoint, Trouble, TroubleKind};
-use crate::protocol::{
-    AbortOrder, ArmOrder, ArmReport, CaptureOrder, CommitOrder, Order, Outcome, Progress, SetCounts, TransferOrder, VerifyOrder,
-};
+use crate::protocol::{AbortOrder, ArmOrder, ArmReport, CaptureOrder, Order, Outcome, Progress, SetCounts, TransferOrder, VerifyOrder};
 use crate::store::controller::Enrolled;
 
 use super::engine::Engine;
 use super::instruct::{Errand, unexpected};
 use super::snapshot::Level;
-use super::{clock, points, runs};
+use super::{clock, runs};
+
+mod finish;
 
 /// Samples for the rate shown.
 const RATE_SAMPLES: usize = 20;
@@ -23,16 +23,13 @@ pub(super) async fn perform(engine: &Engine, state: &RunState, step: Step) -> Re
         Step::Capture => run.capture().await,
         Step::Transfer => run.transfer().await,
         Step::Verify => run.verify().await,
-        Step::Commit => {
-            let committed = match run.commit().await {
-                Err(trouble) if will_not_commit(&trouble) => run.how_it_ended(trouble).await,
-                committed => committed,
-            };
-            // From here on only the secondary knows how it ends; somebody else commands it now.
-            if committed.is_err() {
+        Step::Commit | Step::Abandon => {
+            let done = if step == Step::Commit { finish::commit(&run).await } else { finish::abandon(&run).await };
+            // From the commit on only the secondary knows how it ends; somebody else commands it now.
+            if done.is_err() {
                 engine.check_in_command()?;
             }
-            committed
+            done
         }
         Step::Abort => Ok(run.abort().await),
     };
@@ -134,47 +131,6 @@ impl Run<'_> {
         match self.order(&spec.to, spec.ids.verify, Order::Verify(order)).await? {
             Outcome::Verified(_) => Ok(Event::Verified { at: self.engine.now() }),
             other => Err(self.unexpected(&spec.to, &other)),
-        }
-    }
-
-    /// Commit, apply, seal. Returns as soon as the record that counts is known to be written, and then once more with the seal.
-    async fn commit(&self) -> Result<Event, Trouble> {
-        let spec = &self.state.spec;
-        let order = Order::Commit(CommitOrder { point: self.point()?, service: spec.service.clone() });
-        let agent = self.agent(&spec.to)?;
-        let errand = Errand {
-            id: spec.ids.commit,
-            pair: &spec.service.pair,
-            epoch: spec.epoch,
-            agent: &agent,
-            order,
-            patience: Some(self.engine.limits.patience),
-        };
-        let written = tokio::sync::Notify::new();
-        let following = self.engine.carry_out(errand, |progress| {
-            if progress.committed {
-                written.notify_one();
-            }
-            self.show(progress);
-        });
-        tokio::select! {
-            biased;
-            outcome = following => match outcome? {
-                Outcome::Sealed(point) => Ok(Event::Sealed { at: self.engine.now(), point }),
-                other => Err(unexpected(&agent, &other)),
-            },
-            () = written.notified(), if self.state.phase == Phase::Commit => Ok(Event::Committed { at: self.engine.now() }),
-        }
-    }
-
-    /// The order was refused for good, which may come from after a commit whose answer was lost: what the secondary holds tells.
-    async fn how_it_ended(&self, refused: Trouble) -> Result<Event, Trouble> {
-        let (spec, at) = (&self.state.spec, self.engine.now());
-        let Some(record) = points::refresh(self.engine, &spec.service.pair, &spec.to).await? else { return Err(refused) };
-        match record.points.into_iter().find(|point| point.id == spec.point) {
-            Some(point) if point.sealed_at.is_some() => Ok(Event::Sealed { at, point: Box::new(point) }),
-            None if self.state.phase == Phase::Finish => Ok(Event::PointGone { at, trouble: gone(spec) }),
-            _ => Err(refused),
         }
     }
 
@@ -289,12 +245,6 @@ fn set_back(spec: &RunSpec) -> Trouble {
         format!("its moment, {}, was at hand when it began, and lies ahead now: this controller's clock was set back", spec.moment);
     Trouble::new(TroubleKind::Refused, format!("run {}", spec.run), reason)
         .next("start it again; keep the controller on a time source (NTP)")
-}
-
-fn gone(spec: &RunSpec) -> Trouble {
-    let reason = format!("it was committed at {}, which does not hold it any more: it was dropped before its seal was told here", spec.to);
-    Trouble::new(TroubleKind::NotFound, format!("point {}", spec.point), reason)
-        .next("retention of another controller, or a person, did that; the newest recovery point is in `understudy status`")
 }
 
 /// The newest point of the secondary, if the primary still holds it too and the target is what it left.

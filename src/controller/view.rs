@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::backup::machine::Phase;
+use crate::domain::backup::machine::{Phase, RunState};
 use crate::domain::switchover::machine::{Event, PairPhase};
-use crate::domain::{Health, Identity, Service};
+use crate::domain::unfinished::{self, Stuck};
+use crate::domain::{Health, Identity, PointId, RunId, Service};
 
 use super::model::{AgentWatch, DrillModel, Model, PairModel, RunModel};
-use super::snapshot::{ClusterView, DrillView, PairView, RunView, ServiceState, ServiceView, Snapshot, UsersView};
-use super::{WatchMode, catch_up, certificates, prompt, reverse, window};
+use super::snapshot::{ClusterView, DrillView, PairView, RunView, ServiceState, ServiceView, Snapshot, StuckView, UsersView};
+use super::{WatchMode, abandon, catch_up, certificates, prompt, reverse, window};
 
 /// Points shown a service.
 const POINTS: usize = 500;
@@ -175,9 +176,10 @@ fn clock(at: DateTime<Utc>) -> String {
 fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTime<Utc>) -> ServiceView {
     let point = model.newest_point(&service.name);
     let rpo_secs = point.map(|p| (now - p.captured.first).num_seconds().max(0).unsigned_abs());
+    let stuck = stuck(model, service, now);
     ServiceView {
         name: service.name.clone(),
-        state: service_state(model, pair, service, rpo_secs),
+        state: service_state(model, pair, service, rpo_secs, stuck.is_some()),
         policy: service.clone(),
         last_point: point.map(|p| p.id),
         rpo_secs,
@@ -189,6 +191,7 @@ fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTim
             PairPhase::TakingBack { decision, .. } => Some(decision.at),
             _ => None,
         },
+        stuck,
     }
 }
 
@@ -200,10 +203,28 @@ fn next_moment(model: &Model, pair: &PairModel, service: &Service, now: DateTime
     if pair.is_suspended() { None } else { model.timing(&service.name).and_then(|timing| timing.next_after(from)) }
 }
 
-fn service_state(model: &Model, pair: &PairModel, service: &Service, rpo_secs: Option<u64>) -> ServiceState {
+/// The service's committed point that cannot be finished: of the run under way, or, where this engine knows of none, as the agent told it.
+fn stuck(model: &Model, service: &Service, now: DateTime<Utc>) -> Option<StuckView> {
+    let view = |run: RunId, point: PointId, stuck: Stuck| {
+        let way_out = unfinished::way_out(run, &service.name, stuck.work);
+        StuckView { run, point, stuck, way_out }
+    };
+    if let Some(RunState { spec, stuck, .. }) = model.active_run(&service.name).map(|run| &run.state) {
+        return Some(view(spec.run, spec.point, stuck.clone()?));
+    }
+    let (_, cluster, told) =
+        abandon::told_of(model, |told| told.pair == service.pair && told.service == service.name && told.stuck().is_some())?;
+    let trouble = told.trouble.clone()?.at(cluster);
+    Some(view(told.run, told.point, Stuck { work: told.work, since: now, told_at: now, trouble }))
+}
+
+fn service_state(model: &Model, pair: &PairModel, service: &Service, rpo_secs: Option<u64>, stuck: bool) -> ServiceState {
     use PairPhase::{ActiveAlone, Reversing, TakingBack};
     if matches!(pair.state.phase, ActiveAlone { .. } | Reversing { .. } | TakingBack { .. }) {
         return ServiceState::Unprotected;
+    }
+    if stuck {
+        return ServiceState::Stuck;
     }
     if model.active_run(&service.name).is_some() {
         return ServiceState::Running;
@@ -258,6 +279,7 @@ fn run_view(run: &RunModel) -> RunView {
         bytes_per_sec: rate(run),
         settled: run.settled,
         can_cancel: state.phase.can_cancel(),
+        can_abandon: state.phase.can_abandon(),
         log: run.log.iter().cloned().collect(),
     }
 }

@@ -21,6 +21,7 @@ pub mod schedule;
 mod service;
 pub mod shown;
 pub mod switchover;
+pub mod unfinished;
 pub mod user_data;
 pub mod validate;
 pub mod versions;

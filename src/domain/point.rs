@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::unfinished::{Abandonment, Stuck};
 use super::{ClusterName, DataSetName, Digest, Epoch, PairName, PointId, RunId, ServiceName, Trouble};
 
 /// `[lo, hi]` certainly contains every instant at which any part of a data set was cut.
@@ -108,6 +109,8 @@ pub enum RunOutcome {
     Cancelled,
     /// Dropped, with the reason.
     Failed,
+    /// Given up by a person after its commit, because the secondary could not finish it.
+    Abandoned,
 }
 
 /// A run as `run --json`, `runs --json` and `points --json` print it.
@@ -142,6 +145,12 @@ pub struct RunReport {
     /// When it was sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed_at: Option<DateTime<Utc>>,
+    /// It is committed, and the secondary cannot finish it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<Stuck>,
+    /// A person gave it up after its commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abandoned: Option<Abandonment>,
 }
 
 /// A sealed recovery point, as the secondary agent's ledger holds it: the whole truth needed to promote it.
@@ -215,6 +224,8 @@ impl RecoveryPoint {
             from: self.from.clone(),
             to: self.to.clone(),
             sealed_at: self.sealed_at,
+            stuck: None,
+            abandoned: None,
         }
     }
 }

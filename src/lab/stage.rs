@@ -241,7 +241,7 @@ impl Stage {
 /// A run's report, once it has ended.
 fn ended(snapshot: &Snapshot, run: RunId) -> Option<RunReport> {
     let view = snapshot.runs.iter().find(|view| view.run == run)?;
-    matches!(view.phase, Phase::Sealed | Phase::Cancelled | Phase::Failed).then(|| view.report.clone())
+    matches!(view.phase, Phase::Sealed | Phase::Cancelled | Phase::Failed | Phase::Abandoned).then(|| view.report.clone())
 }
 
 fn late(what: &str, limit: Duration) -> Trouble {

@@ -7,8 +7,8 @@ use crate::domain::drill::report::DrillRan;
 use crate::domain::{InstructionId, RecoveryPoint, Trouble};
 
 use super::{
-    ArmReport, DrillEnded, Holdings, LeaveReport, LeftoversReport, Progress, PromoteReport, ReverseReport, TransferReport, UsersReport,
-    VerifyReport,
+    AbandonReport, ArmReport, DrillEnded, Holdings, LeaveReport, LeftoversReport, Progress, PromoteReport, ReverseReport, TransferReport,
+    UsersReport, VerifyReport,
 };
 
 /// Where an instruction is.
@@ -49,6 +49,8 @@ pub enum Outcome {
     Verified(VerifyReport),
     /// Of `Commit`.
     Sealed(Box<RecoveryPoint>),
+    /// Of `Abandon`.
+    Abandoned(AbandonReport),
     /// Of `Abort` and `Prune`: what could not be removed.
     Dropped(Vec<String>),
     /// Of `SyncUsers`, `ReadUsers`, `AdjustUsers`.

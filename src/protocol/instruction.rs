@@ -12,7 +12,7 @@ use crate::domain::{
     ServiceName, Term, Timings, Trouble,
 };
 
-use super::{DrillOrder, EndDrillOrder, LeftoversOrder, ReverseOrder};
+use super::{AbandonOrder, DrillOrder, EndDrillOrder, LeftoversOrder, ReverseOrder};
 
 /// The largest body of an instruction; a larger one is refused unread.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -58,6 +58,8 @@ pub enum Order {
     Verify(VerifyOrder),
     /// Commit, then apply and seal, whatever becomes of the controller.
     Commit(CommitOrder),
+    /// Take back a committed point that cannot be sealed (secondary).
+    Abandon(AbandonOrder),
     /// Drop what a run made.
     Abort(AbortOrder),
     /// Retention: drop these points and their snapshots.
@@ -98,6 +100,7 @@ impl Order {
             Order::Pull(_) => "pull",
             Order::Verify(_) => "verify",
             Order::Commit(_) => "commit",
+            Order::Abandon(_) => "abandon",
             Order::Abort(_) => "abort",
             Order::Prune(_) => "prune",
             Order::SyncUsers(_) => "sync-users",

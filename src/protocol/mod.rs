@@ -4,7 +4,7 @@
 //! POST /v1/enrol                 anyone with the code     EnrolRequest → EnrolReply
 //! POST /v1/instructions          controller               Instruction → Answer   (returns at once; a repeat returns the same)
 //! GET  /v1/instructions/{id}     controller               → Answer               (?wait_ms= up to 20,000)
-//! GET  /v1/status                controller, peer         → AgentStatus          (?certificate=true: with `certificate`)
+//! GET  /v1/status                controller, peer         → AgentStatus          (?certificate=true&unfinished=true: with both)
 //! GET  /v1/clock                 controller, peer         → ClockReply
 //! GET  /v1/catalogue             controller               → Vec<CatalogueItem>   (?component=&path=)
 //! GET  /v1/notes                 controller               → Vec<Note>         (?component=&path=)
@@ -32,6 +32,7 @@ pub mod route;
 pub mod serve;
 mod status;
 pub mod tls;
+mod unfinished;
 
 /// The version of everything in this room.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -51,3 +52,4 @@ pub use instruction::{
 pub use leftovers::{Leftover, LeftoversOrder, LeftoversReport};
 pub use reversal::{HeldPoint, KeptWrites, ReverseOrder, ReverseReport, ServiceReversed};
 pub use status::{AgentStatus, CatalogueItem, ClockReply, Note, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};
+pub use unfinished::{AbandonOrder, AbandonReport, UnfinishedPoint};

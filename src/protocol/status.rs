@@ -11,7 +11,7 @@ use crate::domain::{
     Claim, ClusterName, ComponentInfo, ComponentName, PairName, PointId, ProbeReport, RecoveryPoint, Service, ServiceName, Term,
 };
 
-use super::{CertificateStatus, KeptWrites, PeerSpec};
+use super::{CertificateStatus, KeptWrites, PeerSpec, UnfinishedPoint};
 
 /// An agent's status: identity + health, with evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,10 @@ pub struct AgentStatus {
     pub route_address: String,
     /// Its pairs.
     pub pairs: Vec<PairStatus>,
+    /// The committed points that it has not sealed yet. Only for who asks for it (`?unfinished=true`), as above. `None`: this agent's
+    /// version does not tell, and cannot take one back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<Vec<UnfinishedPoint>>,
 }
 
 impl AgentStatus {

@@ -77,3 +77,30 @@ fn leftovers_that_no_agent_here_made_go_by_the_name_of_the_pair_and_the_others_a
     let Command::Leftovers { remove: true, unknown: true, confirm: Some(confirm), .. } = command else { panic!("{command:?}") };
     assert_eq!(confirm, "sz-gy");
 }
+
+#[test]
+fn a_stuck_run_says_why_and_is_given_up_by_the_typed_name_of_its_service() {
+    let snapshot = sample::stuck();
+    let run = snapshot.runs[0].run;
+    let mut bench = bench(snapshot);
+    bench.go(Screen::Services);
+    assert!(bench.sees("✖ Stuck"), "the service's state says so");
+    bench.go(Screen::Runs);
+    assert!(bench.sees("✖ Stuck"));
+    bench.harness.get_all_by_role(egui::accesskit::Role::Row).next().expect("a run").click();
+    bench.steps();
+    assert!(bench.sees("index by_day already exists") && bench.sees("The secondary tries again by itself"));
+    bench.click("Abandon…");
+    for (typed, enabled) in [("order", false), ("sz-gy", false), ("orders", true)] {
+        bench.write("Type orders to confirm", typed);
+        assert_eq!(bench.enabled("Abandon the point"), enabled, "typed {typed:?}");
+        assert!(bench.commands().is_empty());
+    }
+    bench.click("Abandon the point");
+    let (command, reply) = bench.commands().pop().expect("asked");
+    let Command::AbandonRun { run: asked, confirm, by } = command else { panic!("{command:?}") };
+    assert!(asked == run && confirm == "orders" && !by.is_empty());
+    reply.send(Reply::Done).expect("the console listens");
+    bench.steps();
+    assert!(bench.sees("The point is given up"));
+}

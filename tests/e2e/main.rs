@@ -28,6 +28,7 @@ mod sites;
 mod stand;
 #[cfg(feature = "lab")]
 mod steps;
+mod stuck;
 mod turns;
 mod unpair;
 mod users;

@@ -9,6 +9,7 @@ mod policies;
 mod removal;
 mod sim;
 mod stand;
+mod stuck;
 mod watching;
 
 use std::collections::BTreeMap;

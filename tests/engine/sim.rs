@@ -187,7 +187,8 @@ impl AgentApi for SimAgent {
 
     async fn status(&self) -> Result<AgentStatus, Trouble> {
         let peer = self.peer_view();
-        let site = self.site()?;
+        let mut site = self.site()?;
+        site.go_on();
         let pairs = site.claim.map(|claim| PairStatus {
             pair: PAIR.parse().unwrap(),
             claim,
@@ -221,6 +222,7 @@ impl AgentApi for SimAgent {
             peer_address: String::new(),
             route_address: String::new(),
             pairs: pairs.into_iter().collect(),
+            unfinished: (!site.is_old).then(|| site.unfinished()),
         })
     }
 
@@ -248,7 +250,7 @@ impl AgentApi for SimAgent {
             claim,
             peer: site.peer.clone().unwrap(),
             services: site.services.clone(),
-            points: site.points.clone(),
+            points: site.points.iter().chain(&site.unsealed).cloned().collect(),
             user_data: None,
             decisions: site.decisions.clone(),
             kept: Vec::new(),

@@ -210,6 +210,7 @@ impl Site {
                 peer: self.peer.clone(),
                 services: self.services.iter().map(service).collect(),
             }],
+            unfinished: None,
         }
     }
 

@@ -203,3 +203,107 @@ fn real_components_come_up_at_an_older_point_and_not_at_an_altered_one() {
     });
     life.kill();
 }
+
+/// From now on the database of b has an index of the name that the table's next schema needs: nobody can know that before the commit.
+fn obstruct(sites: &Sites) {
+    sites.sql("CREATE INDEX by_what ON orders (what)");
+    let b = Connection::open(sites.dir.path().join("b/orders.db")).expect("a database");
+    b.execute_batch("CREATE TABLE other (x); CREATE INDEX by_what ON other (x)").expect("an obstacle");
+}
+
+/// Runs until the commit stands still, with the point that was sealed before, if any.
+fn stuck(sites: &Sites, first: bool) -> (Life, Run) {
+    if first {
+        sites.run(Fault::None).0.kill();
+    }
+    obstruct(sites);
+    sites.change();
+    let life = sites.world.start(&Fuse::endless(), Fault::None);
+    let mut run = Run::new();
+    let trouble = life.drive(&sites.world.service, &mut run).expect_err("it cannot be sealed");
+    assert!(trouble.reason.contains("by_what"), "{trouble}");
+    (life, run)
+}
+
+#[test]
+fn a_point_that_was_given_up_is_gone_wherever_the_agent_dies_and_the_next_run_seals() {
+    for first in [true, false] {
+        let mut steps = 1;
+        loop {
+            let sites = Sites::new("push");
+            let service = sites.world.service.clone();
+            let before = if first { Some((tree(&sites.root("a")), sites.rows("a"))) } else { None };
+            let (life, run) = stuck(&sites, first);
+            let held = life.secondary.site.ledger.points_of(&service.pair, &service.name).expect("points").len();
+            assert_eq!(held, if first { 2 } else { 1 }, "it is committed");
+            life.kill();
+            // The agent that starts tries to seal it, which goes on failing.
+            let fuse = Fuse::of(steps + 1_000_000);
+            let life = sites.world.start_stuck(&fuse, Fault::None);
+            fuse.burn_after(steps);
+            let ended = life.runtime.block_on(async {
+                tokio::select! {
+                    result = life.abandon(&service, &run) => Some(result),
+                    () = fuse.burnt.notified() => None,
+                }
+            });
+            life.kill();
+            let at = format!("{first}, crash {} (step {steps})", fuse.log.lock().expect("a log").last().cloned().unwrap_or_default());
+            let life = sites.world.start(&Fuse::endless(), Fault::None);
+            assert_eq!(
+                life.secondary.site.ledger.point(run.point).map(|row| row.is_none()),
+                Ok(true),
+                "{at}: the agent alone takes it back"
+            );
+            let report = life.runtime.block_on(life.abandon(&service, &run)).unwrap_or_else(|trouble| panic!("{at}: {trouble}"));
+            assert_eq!((report.by.as_str(), report.back_to.is_some(), report.leftovers), ("ana", first, Vec::new()), "{at}");
+            let site = &life.secondary.site;
+            assert!(site.ledger.point(run.point).expect("a ledger").is_none() && site.ledger.all_staging() == Ok(Vec::new()), "{at}");
+            for component in site.components.values() {
+                let own = life.runtime.block_on(component.snapshots()).expect("snapshots");
+                assert!(own.iter().all(|own| own.point != run.point) && own.len() == usize::from(first), "{at}: {own:?}");
+            }
+            match &before {
+                Some((files, rows)) => {
+                    assert_eq!((&tree(&sites.root("b")), &sites.rows("b")), (files, rows), "{at}");
+                }
+                None => {
+                    assert_eq!(tree(&sites.root("b")), BTreeMap::new(), "{at}");
+                    let b = Connection::open(sites.dir.path().join("b/orders.db")).expect("a database");
+                    assert!(b.prepare("SELECT 1 FROM orders").is_err(), "{at}: the table is gone");
+                    fs::write(sites.root("b").join("by somebody"), "").expect("it is not fenced");
+                    fs::remove_file(sites.root("b").join("by somebody")).expect("removed");
+                }
+            }
+            let late = life.runtime.block_on(life.seal(&service, &mut run.clone())).expect_err("never sealed");
+            assert_eq!(late.kind, TroubleKind::Refused, "{at}: {late}");
+            assert_eq!(life.runtime.block_on(life.abort(&service, &run)), Ok(Vec::new()), "{at}: what the primary captured for it");
+            let b = Connection::open(sites.dir.path().join("b/orders.db")).expect("a database");
+            b.execute_batch("DROP INDEX by_what").expect("the obstacle is gone");
+            life.drive(&service, &mut Run::new()).unwrap_or_else(|trouble| panic!("{at}: {trouble}"));
+            sites.assert_identical(&at);
+            life.kill();
+            if ended.is_some() {
+                break;
+            }
+            steps += 2;
+        }
+    }
+}
+
+#[test]
+fn a_sealed_point_is_not_given_up_and_what_is_stuck_seals_once_its_cause_is_gone() {
+    let sites = Sites::new("push");
+    let service = sites.world.service.clone();
+    let (life, run) = stuck(&sites, true);
+    let b = Connection::open(sites.dir.path().join("b/orders.db")).expect("a database");
+    b.execute_batch("DROP INDEX by_what").expect("the obstacle is gone");
+    life.kill();
+    // Nobody gives an order: the agent starts, and that is all.
+    let life = sites.world.start(&Fuse::endless(), Fault::None);
+    sites.assert_identical("sealed by itself");
+    let refused = life.runtime.block_on(life.abandon(&service, &run)).expect_err("sealed");
+    assert_eq!(refused.kind, TroubleKind::Refused, "{refused}");
+    sites.assert_identical("nothing was changed");
+    life.kill();
+}

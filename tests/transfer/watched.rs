@@ -28,6 +28,11 @@ impl Fuse {
         Arc::new(Fuse { left: AtomicI64::new(steps), ..Fuse::default() })
     }
 
+    /// From now on so many steps are left.
+    pub fn burn_after(&self, steps: i64) {
+        self.left.store(steps, Ordering::SeqCst);
+    }
+
     pub fn endless() -> Arc<Fuse> {
         Fuse::of(i64::MAX)
     }
@@ -132,6 +137,9 @@ impl Component for Watched {
     }
     async fn restore(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         steps!(self, "restore", set, self.inner.restore(set, point, manifest))
+    }
+    async fn take_back(&self, set: &str, point: PointId, new: &Manifest, last: Option<(PointId, &Manifest)>) -> Result<(), Trouble> {
+        steps!(self, "take_back", set, self.inner.take_back(set, point, new, last))
     }
     async fn fence(&self, set: &str) -> Result<String, Trouble> {
         steps!(self, "fence", set, self.inner.fence(set))

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use understudy::agent::clock::HostClock;
-use understudy::agent::jobs::{Job, PeerLink, Site, arm, capture, commit, drop as dropping, transfer, verify};
+use understudy::agent::jobs::{Job, PeerLink, Site, abandon, arm, capture, commit, drop as dropping, transfer, verify};
 use understudy::components::Component;
 use understudy::domain::backup::machine::CaptureReport;
 use understudy::domain::*;
@@ -90,6 +90,15 @@ impl World {
 
     /// Starts both processes. `fault` sits between them, `fuse` inside their components.
     pub fn start(&self, fuse: &Arc<Fuse>, fault: Fault) -> Life {
+        self.start_with(fuse, fault, true)
+    }
+
+    /// Likewise, with a committed point that cannot be finished.
+    pub fn start_stuck(&self, fuse: &Arc<Fuse>, fault: Fault) -> Life {
+        self.start_with(fuse, fault, false)
+    }
+
+    fn start_with(&self, fuse: &Arc<Fuse>, fault: Fault, finishes: bool) -> Life {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let primary = self.site("a", Identity::Primary, &self.primary, fuse);
         let secondary = self.site("b", Identity::Secondary, &self.secondary, fuse);
@@ -99,7 +108,8 @@ impl World {
             (relay.before(a).await, relay.before(b).await, relay)
         });
         runtime.block_on(commit::resume(&primary)).expect("the primary starts");
-        runtime.block_on(commit::resume(&secondary)).expect("the secondary starts");
+        let resumed = runtime.block_on(commit::resume(&secondary));
+        assert_eq!(resumed.is_ok(), finishes, "the secondary starts: {resumed:?}");
         let pair = self.service.pair.clone();
         let link = |cluster: &str, at: SocketAddr| PeerLink {
             cluster: cluster.parse().expect("a name"),
@@ -152,6 +162,7 @@ impl World {
             clock: Arc::new(HostClock),
             gates: Default::default(),
             drills: Default::default(),
+            tries: Default::default(),
             identity: tokio::sync::Mutex::default(),
             thaw_guard: None,
         })
@@ -278,6 +289,13 @@ impl Life {
             sealed_at: None,
         };
         CommitOrder { point, service: service.clone() }
+    }
+
+    /// Gives a committed point up.
+    pub async fn abandon(&self, service: &Service, run: &Run) -> Result<AbandonReport, Trouble> {
+        let order = AbandonOrder { run: run.run, point: run.point, service: service.name.clone(), by: "ana".into(), at: Utc::now() };
+        let Outcome::Abandoned(report) = abandon::run(&self.secondary.job(), order).await? else { panic!("not taken back") };
+        Ok(report)
     }
 
     /// Drops a run at both agents, as the engine does.

@@ -90,7 +90,7 @@ async fn target(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
     // The last point first: nothing is told about a live tree that is on its way.
     for row in site.ledger.points_of(&job.pair, &order.service)?.into_iter().filter(|row| !row.sealed) {
         if commit::is_current(site, &row.record)? {
-            commit::finish(site, row.record.id, &job.progress).await?;
+            commit::settle(site, row.record.id, &job.progress).await?;
         } else {
             warnings.extend(drop::retire(site, &row.record).await?);
         }

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use super::Site;
-use super::commit::{committed_manifest, finish};
+use super::commit::{committed_manifest, finish_decided};
 use crate::domain::{Grade, Manifest, PointId, RecoveryPoint, ServiceName, Trouble, TroubleKind};
-use crate::protocol::Progress;
 use crate::transfer::blocking;
 
 /// Brings the live data sets of a service to `point`, still fenced. A point that is partial, altered, of the wrong direction, or whose
@@ -17,7 +14,7 @@ pub async fn bring_up(site: &Arc<Site>, service: &ServiceName, point: PointId) -
     let row =
         row.ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("point {point}"), "this agent holds no such recovery point"))?;
     check(site, service, &row.record)?;
-    let record = if row.sealed { row.record } else { finish(site, point, &watch::Sender::new(Progress::default())).await? };
+    let record = if row.sealed { row.record } else { finish_decided(site, point).await? };
     let gate = site.gates.of(point);
     let _alone = gate.lock.write().await;
     // All manifests are proven before the first data set is touched.

@@ -4,7 +4,8 @@
 //! verified? → staged bytes durable → manifests → record on the cluster → ONE ledger transaction   (the record that counts)
 //!   ⇒ finish: apply, phase by phase → fence read again → seal → sealed, staging forgotten         (needs nothing of the primary)
 //! ```
-//! [`finish`] is the same code for the instruction, for its repetition, for a starting agent ([`resume`]) and for a promotion.
+//! [`finish`] is the same code for the instruction, for its repetition, for a starting agent ([`resume`]), for one that tries again
+//! (`agent::unfinished`) and for a promotion. Once a person has given the point up, it is taken back instead ([`settle`]).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,9 +14,10 @@ use futures_util::future::try_join_all;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::{Job, Site, freeze, roles, verify};
+use super::{Job, Site, abandon, freeze, roles, verify};
 use crate::components::PhaseJournal;
 use crate::domain::backup::plan::{ApplyPlan, fold, plan_apply};
+use crate::domain::unfinished::Work;
 use crate::domain::{DataSetName, Grade, Identity, Manifest, PointDataSet, PointId, RecoveryPoint, Service, Trouble, TroubleKind};
 use crate::protocol::{CommitOrder, Outcome, Progress};
 use crate::store::agent::{Ledger, StagingRow, StoredManifest};
@@ -26,6 +28,9 @@ pub async fn run(job: &Job, order: CommitOrder) -> Result<Outcome, Trouble> {
     roles::require(job, Identity::Secondary)?;
     roles::require_cluster(job, &order.point.to)?;
     let point = order.point.id;
+    if let Some(given_up) = job.site.ledger.abandoned(point)? {
+        return Err(given_up.refusal());
+    }
     if job.site.ledger.point(point)?.is_none()
         && let Err(trouble) = commit(job, order).await
     {
@@ -42,7 +47,7 @@ fn not_committed(trouble: Trouble) -> Trouble {
 }
 
 /// It is committed: whatever keeps it from its seal, the same order goes on when that is mended.
-fn not_finished(trouble: Trouble) -> Trouble {
+pub(super) fn not_finished(trouble: Trouble) -> Trouble {
     if trouble.is_worth_retrying() { trouble } else { Trouble { kind: TroubleKind::Failed, ..trouble } }
 }
 
@@ -154,15 +159,48 @@ async fn keep_on_cluster(job: &Job, sets: &[DataSetName], point: &RecoveryPoint,
     try_join_all(keeping).await.map(drop)
 }
 
-/// Applies and seals a committed point. Sealed already, it changes nothing.
+/// Applies and seals a committed point. Sealed already, it changes nothing; given up by a person, or from before a change of identities, it is
+/// refused. What fails is remembered.
 pub async fn finish(site: &Arc<Site>, point: PointId, progress: &watch::Sender<Progress>) -> Result<RecoveryPoint, Trouble> {
+    remember(site, point, bring_to_seal(site, point, progress, is_current).await)
+}
+
+/// Likewise, for the promotion whose decision names the point.
+pub(super) async fn finish_decided(site: &Arc<Site>, point: PointId) -> Result<RecoveryPoint, Trouble> {
+    let progress = watch::Sender::new(Progress::default());
+    remember(site, point, bring_to_seal(site, point, &progress, |_, _| Ok(true)).await)
+}
+
+fn remember(site: &Site, point: PointId, done: Result<RecoveryPoint, Trouble>) -> Result<RecoveryPoint, Trouble> {
+    match &done {
+        Ok(_) => site.tries.over(point),
+        Err(trouble) if site.ledger.point(point)?.is_some() && site.ledger.abandoned(point)?.is_none() => {
+            site.tries.failed(point, Work::Seal, trouble, site.clock.now());
+        }
+        Err(_) => {}
+    }
+    done
+}
+
+async fn bring_to_seal(
+    site: &Arc<Site>,
+    point: PointId,
+    progress: &watch::Sender<Progress>,
+    may: fn(&Site, &RecoveryPoint) -> Result<bool, Trouble>,
+) -> Result<RecoveryPoint, Trouble> {
     let gate = site.gates.of(point);
     let _alone = gate.lock.write().await;
+    if let Some(given_up) = site.ledger.abandoned(point)? {
+        return Err(given_up.refusal());
+    }
     let row = site.ledger.point(point)?;
     let row = row.ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("point {point}"), "it is not committed here"))?;
     let mut record = row.record;
     if row.sealed {
         return Ok(record);
+    }
+    if !may(site, &record)? {
+        return Err(Trouble::new(TroubleKind::Outdated, format!("point {point}"), "identities have changed since its run began"));
     }
     progress.send_modify(|progress| {
         (progress.committed, progress.doing) = (true, "applying".into());
@@ -246,9 +284,17 @@ fn altered(record: &RecoveryPoint, set: &DataSetName, reason: &str) -> Trouble {
 
 /// Whether a committed point may still be finished by itself: only while this agent is secondary at the point's own epoch. After a
 /// promotion a person's decision says which point is live (see [`bring_up`](super::bring_up)).
-pub(super) fn is_current(site: &Site, record: &RecoveryPoint) -> Result<bool, Trouble> {
+pub(in crate::agent) fn is_current(site: &Site, record: &RecoveryPoint) -> Result<bool, Trouble> {
     let claim = site.ledger.pair(&record.pair)?.map(|facts| facts.claim);
     Ok(claim.is_some_and(|claim| claim.identity == Identity::Secondary && claim.epoch == record.epoch))
+}
+
+/// Goes on with a committed point: to its seal, or back where a person has given it up.
+pub(in crate::agent) async fn settle(site: &Arc<Site>, point: PointId, progress: &watch::Sender<Progress>) -> Result<(), Trouble> {
+    match site.ledger.abandoned(point)? {
+        Some(_) => abandon::undo(site, point, progress).await.map(drop),
+        None => finish(site, point, progress).await.map(drop),
+    }
 }
 
 /// Finishes, when the agent starts, every point that was committed and not yet sealed, and thaws what was left frozen. Needs nothing of
@@ -260,7 +306,7 @@ pub async fn resume(site: &Arc<Site>) -> Result<(), Trouble> {
         if !is_current(site, &row.record)? {
             continue;
         }
-        if let Err(trouble) = finish(site, row.record.id, &progress).await {
+        if let Err(trouble) = settle(site, row.record.id, &progress).await {
             tracing::error!(point = %row.record.id, %trouble, "cannot finish a committed point");
             first = first.and(Err(trouble));
         }

@@ -1,6 +1,6 @@
 //! From an accepted order to the job that carries it out.
 
-use super::{Job, arm, capture, commit, drill, drop, holdings, identity, leftovers, membership, reverse, transfer, users, verify};
+use super::{Job, abandon, arm, capture, commit, drill, drop, holdings, identity, leftovers, membership, reverse, transfer, users, verify};
 use crate::domain::Trouble;
 use crate::protocol::{Order, Outcome};
 
@@ -16,6 +16,7 @@ pub async fn carry_out(job: &Job, order: Order, caller: &str) -> Result<Outcome,
         Order::Push(order) | Order::Pull(order) => transfer::run(job, order).await,
         Order::Verify(order) => verify::run(job, order).await,
         Order::Commit(order) => commit::run(job, order).await,
+        Order::Abandon(order) => abandon::run(job, order).await,
         Order::Abort(order) => drop::abort(job, order).await,
         Order::Prune(order) => drop::prune(job, order).await,
         Order::SyncUsers(order) => users::sync(job, order).await,

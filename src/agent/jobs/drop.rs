@@ -54,7 +54,7 @@ pub(super) async fn discard(site: &Site, row: &StagingRow) -> Result<Vec<String>
 }
 
 /// Discards staging everywhere; what cannot be is told in words, and tried again when the service is armed next.
-async fn discard_all(site: &Site, row: &StagingRow) -> Result<Vec<String>, Trouble> {
+pub(super) async fn discard_all(site: &Site, row: &StagingRow) -> Result<Vec<String>, Trouble> {
     let mut leftovers = Vec::new();
     for set in roles::names_at_target(&row.armed.data_sets) {
         let discarded = match site.component(&set) {
@@ -98,16 +98,21 @@ pub async fn prune(job: &Job, order: PruneOrder) -> Result<Outcome, Trouble> {
     Ok(Outcome::Dropped(leftovers))
 }
 
-/// Takes a point off the list first, so that a half-removed one is never offered; its snapshots are then leftovers to be released.
-pub(super) async fn retire(site: &Site, record: &RecoveryPoint) -> Result<Vec<String>, Trouble> {
-    let row = CaptureRow {
+/// A point's snapshots, as what is to be released once it is off the list.
+pub(super) fn leftover_of(record: &RecoveryPoint) -> CaptureRow {
+    CaptureRow {
         point: record.id,
         run: record.run,
         pair: record.pair.clone(),
         service: record.service.clone(),
         data_sets: record.data_sets.iter().map(|set| set.to.clone()).collect(),
         state: CaptureState::Leftover,
-    };
+    }
+}
+
+/// Takes a point off the list first, so that a half-removed one is never offered; its snapshots are then leftovers to be released.
+pub(super) async fn retire(site: &Site, record: &RecoveryPoint) -> Result<Vec<String>, Trouble> {
+    let row = leftover_of(record);
     let staging = site.ledger.staging(record.id)?;
     site.ledger.retire_point(&row)?;
     if let Some(staging) = staging {

@@ -5,12 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Job, Site, bring_up, commit, fence, reverse, take_back};
+use super::{Job, Site, bring_up, commit, drop as dropping, fence, reverse, take_back};
 use crate::domain::switchover::machine::Decision;
 use crate::domain::{Claim, DataSetName, Entry, Identity, PairName, PointId, Service, Trouble, TroubleKind};
 use crate::protocol::{DemoteOrder, Outcome, PromoteOrder, PromoteReport};
 use crate::store::agent::{FenceState, InstructionState, rules};
+
+/// How long a promotion waits for work on a committed point that is under way.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Takes the primary identity and brings each service to its point. A service that cannot be brought up stays closed and does not hold
 /// the others; sent again with the same decision, only those are tried again. While a person is to look at them first, all stay closed;
@@ -46,9 +50,10 @@ pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble>
             point.or_else(|| decision.points.get(&service.name).copied()).map(|point| report.services.insert(service.name, point));
             continue;
         }
-        let started = match decision.live.is_some() {
-            true => reopen(job, &decision, &service).await.map(|()| None),
-            false => start_service(job, &decision, &service, hold).await.map(Some),
+        let started = match drop_unsealed(job, &decision, &service).await {
+            Err(trouble) => Err(trouble),
+            Ok(()) if decision.live.is_some() => reopen(job, &decision, &service).await.map(|()| None),
+            Ok(()) => start_service(job, &decision, &service, hold).await.map(Some),
         };
         match started {
             Ok(point) => drop(point.map(|point| report.services.insert(service.name, point))),
@@ -60,6 +65,30 @@ pub async fn promote(job: &Job, order: PromoteOrder) -> Result<Outcome, Trouble>
     }
     keep_fence_of(job, &report, &decision, hold)?;
     Ok(Outcome::Promoted(report))
+}
+
+/// What was committed and not sealed before this promotion never will be: it goes off the list, so that its run ends, and its snapshots are
+/// released when its service is armed next. Work on it that is under way is waited for: it must not go on beside the promotion.
+async fn drop_unsealed(job: &Job, decision: &Decision, service: &Service) -> Result<(), Trouble> {
+    let site = &job.site;
+    for row in site.ledger.points_of(&job.pair, &service.name)?.into_iter().filter(|row| !row.sealed) {
+        let point = row.record.id;
+        if decision.points.get(&service.name) == Some(&point) {
+            continue;
+        }
+        let gate = site.gates.of(point);
+        let busy = || Trouble::new(TroubleKind::Unreachable, format!("point {point}"), "its apply has not stopped yet");
+        let alone = tokio::time::timeout(STOP_LIMIT, gate.lock.write()).await.map_err(|_| busy())?;
+        // It may just have been sealed: then it stays, as a point that nobody decided for.
+        if site.ledger.point(point)?.is_some_and(|row| !row.sealed) {
+            tracing::warn!(%point, "committed and never sealed: dropped by the promotion");
+            site.ledger.retire_point(&dropping::leftover_of(&row.record))?;
+        }
+        site.tries.over(point);
+        drop(alone);
+        site.gates.forget(point);
+    }
+    Ok(())
 }
 
 /// What could not be brought up, or waits for a person to look at it, stays fenced; the rest no longer is.

@@ -1,5 +1,6 @@
 //! Jobs: what an accepted instruction does. Every job may be run again after a crash with the effect of one run.
 
+pub mod abandon;
 pub mod arm;
 mod bring_up;
 pub mod capture;
@@ -33,6 +34,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::clock::Clock;
+use crate::agent::unfinished::Tries;
 use crate::components::Component;
 use crate::domain::{ClusterName, ComponentKind, ComponentName, DataSetName, DrillId, Epoch, PairName, Term, Trouble, TroubleKind};
 use crate::protocol::Progress;
@@ -53,6 +55,8 @@ pub struct Site {
     pub gates: gate::Gates,
     /// The drills being worked on; starts as `Gates::default()`.
     pub drills: gate::Gates<DrillId>,
+    /// Committed points that could not be finished yet; starts as `Tries::default()`.
+    pub tries: Tries,
     /// Held by one change of identity at a time, and by whatever puts a fence on beside it.
     pub identity: tokio::sync::Mutex<()>,
     /// Lets held writers go should this process die; `None`: its next start does.

@@ -171,9 +171,15 @@ pub fn give_in(
         }
         .map_err(|e| Fail::Number("open", e))?;
         give_xattrs(&fd, meta, fenced_root)?;
-        if !fenced_root {
+        // What is right already is not touched: it may be kept from changes by somebody's flag.
+        let now = rustix::fs::fstat(&fd).map_err(|e| Fail::Number("look at", e))?;
+        if !fenced_root && now.st_mode & 0o7777 != meta.mode {
             rustix::fs::fchmod(&fd, Mode::from_raw_mode(meta.mode)).map_err(|e| Fail::Number("change the mode of", e))?;
         }
+    }
+    let now = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| Fail::Number("look at", e))?;
+    if tree::modified_ns(&now) == meta.modified_ns {
+        return Ok(());
     }
     rustix::fs::utimensat(dir, name, &times(meta.modified_ns), AtFlags::SYMLINK_NOFOLLOW).map_err(|e| Fail::Number("set the time of", e))
 }

@@ -236,6 +236,13 @@ impl Component for Files {
         self.on(set, WALK, move |inner, path, set| inner.restore(path, set, point, &manifest)).await
     }
 
+    async fn take_back(&self, set: &str, _point: PointId, _manifest: &Manifest, last: Option<(PointId, &Manifest)>) -> Result<(), Trouble> {
+        match last {
+            Some((last, sealed)) => self.restore(set, last, sealed).await,
+            None => self.on(set, WALK, |inner, path, set| inner.vacate(path, set)).await,
+        }
+    }
+
     async fn fence(&self, set: &str) -> Result<String, Trouble> {
         self.on(set, WALK, |inner, path, set| inner.fence(path, set)).await
     }

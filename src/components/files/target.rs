@@ -71,6 +71,7 @@ impl Inner {
         let tree = Tree::make(&self.root, path, 0o700)?;
         let fence = self.must(set, Fence::of_manifest(manifest))?;
         fence::lift(&tree, was.as_ref())?;
+        remove_workplaces(&tree)?;
         let seen = |entry: Entry| (entry.path.clone(), Seen { entry, inode: 0, changed_ns: 0 });
         let live: Captured = self.live(&tree, set, Look::Content, &names)?.entries.into_values().map(seen).collect();
         let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &names, allowed: &self.allowed, manifest };
@@ -80,6 +81,17 @@ impl Inner {
             None => fence::unset(&tree, &self.depot, set, manifest.entries.get(&RelPath::root()), &names),
         };
         restored.and(closed)
+    }
+
+    /// Empties a directory that we fenced for a first point, and opens it. The fence's own record goes last: with it the directory is ours.
+    pub(super) fn vacate(&self, path: &RelPath, set: &str) -> Result<(), Trouble> {
+        let (Some(tree), Some(fence)) = (Tree::open(&self.root, path)?, Fence::load(&self.depot, set)?) else { return Ok(()) };
+        fence::lift(&tree, Some(&fence))?;
+        for found in super::tree::list(tree.fd(), &tree.place)? {
+            let name = found.name.map_err(|shown| super::tree::not_unicode(&tree.place.join(shown)))?;
+            super::tree::remove(tree.fd(), &name, &tree.place.join(&name))?;
+        }
+        fence::unset(&tree, &self.depot, set, None, &Names::load())
     }
 
     /// A manifest gives no privilege that agent.toml does not allow: nothing is changed before that is known.
@@ -161,6 +173,14 @@ impl Inner {
     fn must(&self, set: &str, fence: Option<Fence>) -> Result<Fence, Trouble> {
         fence.ok_or_else(|| Trouble::new(TroubleKind::Invalid, self.depot.object(set), "its manifest has no root"))
     }
+}
+
+/// Drops what applies that were broken off had parked in a tree: no walk shows it, and nobody else removes it.
+fn remove_workplaces(tree: &Tree) -> Result<(), Trouble> {
+    for name in super::tree::list(tree.fd(), &tree.place)?.into_iter().filter(is_ours).filter_map(|found| found.name.ok()) {
+        super::tree::remove(tree.fd(), &name, &tree.place.join(&name))?;
+    }
+    Ok(())
 }
 
 fn is_ours(found: &super::tree::Found) -> bool {

@@ -265,6 +265,15 @@ impl Component for Hbase {
         self.restore_set(set, &self.table(set)?, point, manifest).await
     }
 
+    /// The snapshot is all that a point brings here, and goes with it; a live table of ours goes back.
+    async fn take_back(&self, set: &str, _point: PointId, _manifest: &Manifest, last: Option<(PointId, &Manifest)>) -> Result<(), Trouble> {
+        let table = self.table(set)?;
+        match last {
+            Some((last, sealed)) => self.bring_along(set, &table, last, sealed).await,
+            None => Ok(()),
+        }
+    }
+
     async fn make_live(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         self.make_set_live(set, &self.table(set)?, point, manifest).await
     }

@@ -31,6 +31,7 @@ pub(super) mod tests;
 mod tree;
 mod unlike;
 mod users;
+mod vacate;
 pub(super) mod webhdfs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -262,6 +263,14 @@ impl Component for Hdfs {
     async fn restore(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         self.check_set(set)?;
         self.restore_set(set, point, manifest).await
+    }
+
+    async fn take_back(&self, set: &str, point: PointId, _manifest: &Manifest, last: Option<(PointId, &Manifest)>) -> Result<(), Trouble> {
+        self.check_set(set)?;
+        match last {
+            Some((last, sealed)) => self.restore_set(set, last, sealed).await,
+            None => self.vacate_set(set, point).await,
+        }
     }
 
     async fn fence(&self, set: &str) -> Result<String, Trouble> {

@@ -32,6 +32,7 @@ mod space;
 mod target;
 mod thrift;
 mod told;
+mod vacate;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -273,6 +274,14 @@ impl Component for Hive {
 
     async fn restore(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         self.restore_point(&self.set(set)?, point, manifest).await
+    }
+
+    async fn take_back(&self, set: &str, point: PointId, manifest: &Manifest, last: Option<(PointId, &Manifest)>) -> Result<(), Trouble> {
+        let set = self.set(set)?;
+        match last {
+            Some((last, sealed)) => self.restore_point(&set, last, sealed).await,
+            None => self.vacate_point(&set, point, manifest).await,
+        }
     }
 
     async fn rebase(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {

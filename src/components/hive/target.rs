@@ -210,8 +210,10 @@ impl Hive {
         journal: &dyn PhaseJournal,
     ) -> Result<(), Trouble> {
         let placed: Vec<(u32, Entry)> = plan.place.iter().filter(|(_, entry)| is_metadata(&entry.path)).cloned().collect();
-        let (depot, name) = (self.depot.clone(), set.to_string());
-        blocking(move || depot.take_staged(&name, point, &placed)).await?;
+        let (depot, name, named) = (self.depot.clone(), set.to_string(), manifest.clone());
+        // Named first, so that the content stays whatever is collected before this succeeds.
+        let taken = move || depot.keep_sealed(&name, point, &named).and_then(|()| depot.take_staged(&name, point, &placed));
+        blocking(taken).await?;
         let wanted = self.wanted(set, manifest).await?;
         let hdfs = self.hdfs_of(set);
         let mut before = 0;

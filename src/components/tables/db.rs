@@ -68,12 +68,16 @@ pub(super) fn harden(connection: &Connection) -> rusqlite::Result<()> {
 
 /// An error of SQLite in words.
 pub(super) fn sql(object: &str, doing: &str, error: rusqlite::Error) -> Trouble {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied, ReadOnly};
+    use rusqlite::ErrorCode::{
+        ConstraintViolation, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied, ReadOnly, Unknown,
+    };
     let (kind, next) = match error.sqlite_error_code() {
         Some(DiskFull) => (TroubleKind::Exhausted, "free space there, then try again"),
         Some(DatabaseCorrupt | NotADatabase) => (TroubleKind::Corrupt, "check the database file"),
         Some(PermissionDenied | ReadOnly) => (TroubleKind::Refused, "give the agent's user the right to do so"),
         Some(DatabaseBusy | DatabaseLocked) => (TroubleKind::Failed, "another program holds the database; try again"),
+        // A statement that is wrong for this database, or a rule of its own: the same statement fails again.
+        Some(ConstraintViolation | Unknown) => (TroubleKind::Refused, "look at what else is in that database"),
         _ => (TroubleKind::Failed, ""),
     };
     Trouble::new(kind, object, format!("cannot {doing}: {error}")).next(next)

@@ -38,6 +38,22 @@ pub fn lower(connection: &Connection, table: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Takes a table of ours away: one under our fence that holds rows. An empty one may have been there before, and is opened.
+pub fn vacate(connection: &Connection, table: &str) -> Result<(), Trouble> {
+    let failed = |e| sql(table, "take it away", e);
+    if Shape::read(connection, table)?.is_none() {
+        return Ok(());
+    }
+    let count = format!("SELECT count(*) FROM main.sqlite_schema WHERE type = 'trigger' AND name LIKE '{FENCE}%' AND tbl_name = ?1");
+    let fenced: i64 = connection.query_row(&count, [table], |row| row.get(0)).map_err(failed)?;
+    let rows = format!("SELECT EXISTS (SELECT 1 FROM main.{})", quoted(table));
+    let filled: bool = connection.query_row(&rows, [], |row| row.get(0)).map_err(failed)?;
+    if fenced > 0 && filled {
+        return connection.execute_batch(&format!("DROP TABLE main.{}", quoted(table))).map_err(failed);
+    }
+    lower(connection, table)
+}
+
 /// Reads the fence back by a write that must fail, in a transaction that is rolled back. `connection` has triggers on.
 pub fn read_back(connection: &mut Connection, table: &str) -> Result<(bool, String), Trouble> {
     let Some(shape) = Shape::read(connection, table)? else {

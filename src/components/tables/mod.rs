@@ -293,6 +293,8 @@ impl Component for Tables {
         }
         let (plan, manifest) = (plan.clone(), manifest.clone());
         self.work(WORK, set, move |this, set| {
+            // Named first, so that the content stays whatever is collected before this succeeds.
+            this.depot.keep_sealed(set, point, &manifest)?;
             this.depot.take_staged(set, point, &plan.place)?;
             let gone = plan.detach.iter().map(Detach::path).cloned();
             let changed = gone.chain(plan.place.iter().map(|(_, entry)| entry.path.clone()));
@@ -324,6 +326,15 @@ impl Component for Tables {
     async fn restore(&self, set: &str, _point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         let manifest = manifest.clone();
         self.work(WORK, set, move |this, set| this.load(set, &load::Work::Whole, &manifest)).await
+    }
+
+    async fn take_back(&self, set: &str, _point: PointId, _manifest: &Manifest, last: Option<(PointId, &Manifest)>) -> Result<(), Trouble> {
+        match last {
+            Some((last, sealed)) => self.restore(set, last, sealed).await,
+            None => {
+                self.work(WORK, set, |this, set| if this.database.exists() { fence::vacate(&this.writer()?, set) } else { Ok(()) }).await
+            }
+        }
     }
 
     async fn fence(&self, set: &str) -> Result<String, Trouble> {

@@ -251,6 +251,7 @@ fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
             removal: None,
             can_hold: false,
         },
+        Dialog::AbandonRun(run, service) => return Some(removal::abandon(scene, *run, service)),
         Dialog::Remove(pair, removal) => return removal::question(pair, removal),
         Dialog::Switchover(pair) => return switchover(scene, pair),
         Dialog::Reverse(pair) => return reversal(scene, pair),

@@ -1,4 +1,4 @@
-//! The dialogs that remove for good: what goes, as both agents tell it, and the pair's name to type.
+//! The dialogs that remove for good: what goes, as both agents tell it, and the name to type.
 
 use egui::Ui;
 
@@ -11,7 +11,7 @@ use crate::console::theme::{Type, space};
 use crate::console::widgets;
 use crate::controller::Command;
 use crate::controller::command::{Going, Removal};
-use crate::domain::{PairName, Trouble};
+use crate::domain::{PairName, RunId, ServiceName, Trouble};
 
 /// What is asked before a removal.
 pub(super) fn question(pair: &PairName, removal: &Removal) -> Option<Question> {
@@ -46,6 +46,31 @@ pub(super) fn question(pair: &PairName, removal: &Removal) -> Option<Question> {
         removal: Some(removal.clone()),
         can_hold: false,
     })
+}
+
+/// What is asked before a committed point is given up.
+pub(super) fn abandon(scene: &Scene<'_>, run: RunId, service: &ServiceName) -> Question {
+    let known = scene.snapshot.runs.iter().find(|view| view.run == run);
+    let to = known.map_or("the secondary".to_owned(), |view| view.report.to.to_string());
+    let last = scene.snapshot.points.iter().find(|point| point.service == *service && point.to.as_str() == to);
+    let back = match last {
+        Some(point) => format!("goes back to the recovery point of {}", scene.zone.moment(point.moment, scene.now)),
+        None => "is emptied, because no recovery point was ever sealed there".to_owned(),
+    };
+    Question {
+        title: format!("Abandon the stuck point of {service}?"),
+        text: format!(
+            "What this run brought to {to} is given up: the data of {service} there {back}. The point is never offered, and cannot be had \
+             back. The primary is not touched; the next run copies again what has changed."
+        ),
+        button: "Abandon the point".to_owned(),
+        confirm: service.to_string(),
+        place: Place::Abandon,
+        command: Command::AbandonRun { run, confirm: service.to_string(), by: person() },
+        verb: None,
+        removal: None,
+        can_hold: false,
+    }
 }
 
 /// What goes, line by line, and whether that is known: nothing is removed unseen.

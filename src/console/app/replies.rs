@@ -101,6 +101,7 @@ impl App {
             Place::StopDrill => "The drill is stopped; its space is being removed.".to_owned(),
             Place::SignOff => "The drill is signed off.".to_owned(),
             Place::Cancel => "The run is being dropped.".to_owned(),
+            Place::Abandon => "The point is given up; the secondary takes it back.".to_owned(),
             Place::Remove(service) => format!("The policy of {service} is removed."),
             Place::Unpair => "The pair is dissolved; nothing of ours is left.".to_owned(),
             Place::PlanApply => "The plan is applied.".to_owned(),

@@ -23,9 +23,11 @@ use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
 use crate::controller::Snapshot;
-use crate::controller::snapshot::{ActivityLine, HeldFault, Level, ServiceState, ServiceView, WindowView};
+use crate::controller::snapshot::{ActivityLine, HeldFault, Level, ServiceState, ServiceView, StuckView, WindowView};
+use crate::domain::backup::machine::Phase;
 use crate::domain::maintenance::Maintenance;
-use crate::domain::{CopyMode, DataSet, DataSetName, Hook, Keep, Service};
+use crate::domain::unfinished::{self, Stuck, Work};
+use crate::domain::{CopyMode, DataSet, DataSetName, Hook, Keep, Service, Trouble, TroubleKind};
 
 /// The sample's now: 21 November 2026, 14:07:32 in Shanghai.
 pub fn now() -> DateTime<Utc> {
@@ -213,6 +215,7 @@ pub fn services() -> Vec<ServiceView> {
         rpo_history: history.into_iter().map(|minutes| Some(minutes * 60)).collect(),
         missed: Vec::new(),
         unprotected_since: None,
+        stuck: None,
     };
     let even = |top: u64| (0..48).map(|step| top / 3 + step % 4 * top / 12).collect();
     let uneven = (0..48).map(|step| if step > 36 && step % 6 > 2 { 14 + step % 9 } else { 5 + step % 4 }).collect();
@@ -226,6 +229,22 @@ pub fn services() -> Vec<ServiceView> {
     all[3].missed =
         vec![(time("2026-11-21T06:00:00Z"), "The moment 14:00 was missed: the tables of shenzhen answered too slowly.".to_owned())];
     all
+}
+
+/// A service whose newest run is committed and cannot be sealed.
+pub fn stuck() -> Snapshot {
+    let mut snapshot = snapshot();
+    let trouble = Trouble::new(TroubleKind::Refused, "tables:orders at guiyang", "cannot make it anew: index by_day already exists")
+        .next("look at what else is in that database");
+    let stuck = Stuck { work: Work::Seal, since: now() - Duration::seconds(30), told_at: now(), trouble };
+    let run = &mut snapshot.runs[0];
+    (run.phase, run.can_cancel, run.can_abandon) = (Phase::Finish, false, true);
+    run.report.stuck = Some(stuck.clone());
+    let (run, point) = (run.run, run.report.recovery_point);
+    let service = &mut snapshot.pairs[0].services[0];
+    let way_out = unfinished::way_out(run, &service.name, Work::Seal);
+    (service.state, service.stuck) = (ServiceState::Stuck, Some(StuckView { run, point, stuck, way_out }));
+    snapshot
 }
 
 fn activity() -> Vec<ActivityLine> {

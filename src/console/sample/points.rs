@@ -129,6 +129,7 @@ fn transferring() -> RunView {
         bytes_per_sec: Some(118 << 20),
         settled: false,
         can_cancel: true,
+        can_abandon: false,
         log: vec![
             line(871, Level::Info, "all data sets captured, skew 840 ms"),
             line(872, Level::Info, "third instruction answered by shenzhen: 4 snapshots"),
@@ -151,6 +152,7 @@ pub fn runs() -> Vec<RunView> {
         bytes_per_sec: None,
         settled: true,
         can_cancel: false,
+        can_abandon: false,
         log: vec![ActivityLine {
             at: at(point.moment, 38_000),
             level: Level::Info,

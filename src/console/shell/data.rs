@@ -27,6 +27,7 @@ pub fn state_chip(scene: &Scene<'_>) -> Said {
 
 fn protection(pair: &PairView) -> Said {
     let count = |state: ServiceState| pair.services.iter().filter(|service| service.state == state).count() as u64;
+    let stuck = count(ServiceState::Stuck);
     let (unprotected, failed, behind) =
         (count(ServiceState::Unprotected), count(ServiceState::LastRunFailed), count(ServiceState::BehindTarget));
     let untried = count(ServiceState::Untried);
@@ -43,6 +44,8 @@ fn protection(pair: &PairView) -> Said {
         Said::accent("Nothing protected yet")
     } else if unprotected > 0 {
         Said::bad(format!("✖ {} unprotected", words::plural(unprotected, "service")))
+    } else if stuck > 0 {
+        Said::bad(format!("✖ {} stuck", words::plural(stuck, "service")))
     } else if failed > 0 {
         Said::bad(format!("✖ last run of {} failed", words::plural(failed, "service")))
     } else if unknown > 0 || pair.clusters.iter().any(|cluster| cluster.health == Health::Unknown) {

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! arm → (wait for the moment) capture → transfer → verify → commit ⇒ apply → seal
-//!   └──────────── a cancel or a failure before the commit: abort ┘   (no way back after it)
+//!   └──────────── a cancel or a failure before the commit: abort ┘   └ abandon, by a person ⇒ abort   (no other way back after it)
 //! ```
-//! Commit, apply and seal are one instruction: the secondary finishes alone once it has committed.
+//! Commit, apply and seal are one instruction: the secondary finishes alone once it has committed. Where it cannot, the run is stuck until the
+//! cause is gone or a person abandons the point.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::unfinished::{Abandonment, Stuck, Work};
 use crate::domain::{
     CapturedSpan, ClusterName, Epoch, InstructionId, PointDataSet, PointId, RecoveryPoint, RunId, Service, Timings, Trouble, Window,
 };
@@ -31,6 +33,8 @@ pub enum Step {
     Verify,
     /// At the secondary: commit, apply, seal.
     Commit,
+    /// At the secondary: bring the live data back and drop a committed point.
+    Abandon,
     /// At both: drop what the run made.
     Abort,
 }
@@ -176,6 +180,33 @@ pub enum Event {
         /// In words.
         trouble: Trouble,
     },
+    /// The secondary cannot finish it just now, or cannot take it back.
+    Stuck {
+        /// When this was seen.
+        at: DateTime<Utc>,
+        /// What it cannot do.
+        work: Work,
+        /// Why.
+        trouble: Trouble,
+    },
+    /// A person gives the committed point up.
+    AbandonRequested {
+        /// When.
+        at: DateTime<Utc>,
+        /// Who.
+        by: String,
+        /// The instruction's id.
+        id: InstructionId,
+    },
+    /// The secondary has taken it back: the point is gone.
+    Abandoned {
+        /// When.
+        at: DateTime<Utc>,
+        /// The sealed point that the live data is back at; none: the target is empty, or what is there is told in `leftovers`.
+        back_to: Option<PointId>,
+        /// What could not be brought back or removed, in words.
+        leftovers: Vec<String>,
+    },
     /// A person wants it dropped.
     CancelRequested {
         /// When.
@@ -217,6 +248,8 @@ pub enum Phase {
     Commit,
     /// Committed; the secondary applies and seals.
     Finish,
+    /// Committed and given up by a person; the secondary brings its live data back.
+    Abandon,
     /// Dropping.
     Abort,
     /// Sealed.
@@ -225,6 +258,8 @@ pub enum Phase {
     Cancelled,
     /// Dropped: after a failure, or by somebody else before its seal was told here.
     Failed,
+    /// Given up by a person after its commit.
+    Abandoned,
 }
 
 /// A run's state, folded from its events.
@@ -254,6 +289,21 @@ pub struct RunState {
     pub point: Option<Box<RecoveryPoint>>,
     /// What an abort could not remove.
     pub leftovers: Vec<String>,
+    /// The secondary cannot finish it, or take it back.
+    #[serde(default)]
+    pub stuck: Option<Stuck>,
+    /// A person gave it up after its commit.
+    #[serde(default)]
+    pub abandoned: Option<Abandoning>,
+}
+
+/// A committed point that is given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abandoning {
+    /// By whom, when, and what it is back at.
+    pub told: Abandonment,
+    /// The instruction's id.
+    pub id: InstructionId,
 }
 
 /// What to do next. Ids in `spec.ids` make each idempotent on the agent.

@@ -3,6 +3,7 @@
 //! One SQLite file, `ledger.db` in the agent's state directory. Each submodule owns its tables and adds methods to
 //! [`Ledger`] through its private `read` and `write`; its schema is one line in `MIGRATIONS`.
 
+mod abandoned;
 mod captures;
 mod changes;
 mod codes;
@@ -28,6 +29,7 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::{Trouble, TroubleKind};
 
+pub use abandoned::{AbandonedRow, TakenBack};
 pub use captures::{CaptureRow, CaptureState};
 pub use changes::ChangeWatch;
 pub use codes::{CodeCheck, CodeKey, CodePurpose};
@@ -51,6 +53,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("terms", terms::SCHEMA),
     ("keys", controllers::KEYS),
     ("known", changes::SCHEMA),
+    ("abandoned", abandoned::SCHEMA),
 ];
 
 /// How long a write waits for another process (`understudy-agent enrol` beside a serving agent).

@@ -184,11 +184,17 @@ impl Ledger {
         })
     }
 
-    /// Marks a point sealed and live, and forgets its staging, all at once.
+    /// Marks a point sealed and live, and forgets its staging, all at once. Refused once a person has given it up.
     pub fn seal_point(&self, record: &RecoveryPoint) -> Result<(), Trouble> {
         self.write(|transaction| {
+            super::abandoned::refuse_abandoned(transaction, record.id)?;
             let id = record.id.to_string();
-            transaction.execute("UPDATE points SET record = ?2, sealed = 1 WHERE point = ?1", params![id, to_json(record)?])?;
+            let sealed =
+                transaction.execute("UPDATE points SET record = ?2, sealed = 1 WHERE point = ?1", params![id, to_json(record)?])?;
+            if sealed == 0 {
+                // A promotion drops what was not sealed before it, also beside the work on it.
+                return Err(Trouble::new(TroubleKind::NotFound, format!("point {id}"), "it is held here no more").into());
+            }
             set_applied(transaction, &record.pair, &record.service, Some(record.id))?;
             super::staging::delete_staging(transaction, &id)?;
             Ok(())
@@ -257,7 +263,12 @@ fn newest(connection: &Connection, record: &RecoveryPoint) -> Result<Option<Poin
     Ok(newest)
 }
 
-fn set_applied(connection: &Connection, pair: &PairName, service: &ServiceName, point: Option<PointId>) -> Result<(), StoreError> {
+pub(super) fn set_applied(
+    connection: &Connection,
+    pair: &PairName,
+    service: &ServiceName,
+    point: Option<PointId>,
+) -> Result<(), StoreError> {
     connection.execute(
         "INSERT INTO applied (pair, service, point) VALUES (?1, ?2, ?3) ON CONFLICT (pair, service) DO UPDATE SET point = excluded.point",
         params![pair.as_str(), service.as_str(), point.map(|point| point.to_string())],

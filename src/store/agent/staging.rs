@@ -282,17 +282,7 @@ impl Ledger {
     /// From now on nothing of this run and point is let in. Tombstones of runs begun more than [`TOMBSTONE_DAYS`] before are removed: a
     /// capture for so old a moment is refused anyway, and without one nothing of a run is let in.
     pub fn note_dropped(&self, run: RunId, point: PointId) -> Result<(), Trouble> {
-        self.write(|transaction| {
-            transaction.execute("INSERT OR IGNORE INTO dropped (point) VALUES (?1)", [point.to_string()])?;
-            transaction.execute("INSERT OR IGNORE INTO dropped_runs (run) VALUES (?1)", [run.to_string()])?;
-            transaction.execute("DELETE FROM armed WHERE run = ?1", [run.to_string()])?;
-            for (table, column, id) in [("dropped", "point", point.0), ("dropped_runs", "run", run.0)] {
-                if let Some(oldest) = days_before(id) {
-                    transaction.execute(&format!("DELETE FROM {table} WHERE {column} < ?1"), [oldest.to_string()])?;
-                }
-            }
-            Ok(())
-        })
+        self.write(|transaction| drop_run(transaction, run, point))
     }
 
     /// Whether a point was dropped.
@@ -319,6 +309,19 @@ impl Ledger {
             collect(rows)
         })
     }
+}
+
+/// See [`Ledger::note_dropped`].
+pub(super) fn drop_run(connection: &Connection, run: RunId, point: PointId) -> Result<(), StoreError> {
+    connection.execute("INSERT OR IGNORE INTO dropped (point) VALUES (?1)", [point.to_string()])?;
+    connection.execute("INSERT OR IGNORE INTO dropped_runs (run) VALUES (?1)", [run.to_string()])?;
+    connection.execute("DELETE FROM armed WHERE run = ?1", [run.to_string()])?;
+    for (table, column, id) in [("dropped", "point", point.0), ("dropped_runs", "run", run.0)] {
+        if let Some(oldest) = days_before(id) {
+            connection.execute(&format!("DELETE FROM {table} WHERE {column} < ?1"), [oldest.to_string()])?;
+        }
+    }
+    Ok(())
 }
 
 /// The first id of the day [`TOMBSTONE_DAYS`] before one was made: such ids rise with time. `None` for an id without a time.

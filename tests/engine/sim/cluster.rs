@@ -37,6 +37,12 @@ pub struct SimCluster {
     pub peer: Option<PeerSpec>,
     pub services: Vec<Service>,
     pub points: Vec<RecoveryPoint>,
+    /// Committed, and not sealed because of `stuck`.
+    pub unsealed: Vec<RecoveryPoint>,
+    /// Why what is committed cannot be sealed.
+    pub stuck: Option<Trouble>,
+    /// Its version neither tells what is unsealed nor takes it back.
+    pub is_old: bool,
     /// Captures held (primary).
     pub captures: BTreeSet<PointId>,
     /// Points in staging (secondary).
@@ -75,6 +81,9 @@ impl SimCluster {
             peer: None,
             services: Vec::new(),
             points: Vec::new(),
+            unsealed: Vec::new(),
+            stuck: None,
+            is_old: false,
             captures: BTreeSet::new(),
             staging: BTreeSet::new(),
             decisions: Vec::new(),
@@ -140,6 +149,14 @@ impl SimCluster {
             self.answers.insert(id, (instruction, Some(AnswerState::Failed(trouble.clone()))));
             return Ok(Answer { id, state: AnswerState::Failed(trouble) });
         }
+        if let (Order::Commit(commit), Some(trouble)) = (&instruction.order, self.stuck.clone()) {
+            if self.unsealed.iter().all(|known| known.id != commit.point.id) {
+                self.unsealed.push(commit.point.clone());
+            }
+            self.answers.remove(&id);
+            // As a real agent tells an older engine: that it will not do is told with the status.
+            return Ok(Answer { id, state: AnswerState::Failed(Trouble { kind: TroubleKind::Failed, ..trouble }) });
+        }
         let outcome = self.carry_out(&instruction.order, instruction.epoch);
         self.done.push(name);
         let state = AnswerState::Done(Box::new(outcome));
@@ -193,8 +210,21 @@ impl SimCluster {
             Order::Commit(commit) => {
                 self.staging.remove(&commit.point.id);
                 let point = RecoveryPoint { sealed_at: Some(Utc::now()), ..commit.point.clone() };
-                self.points.push(point.clone());
-                Outcome::Sealed(Box::new(point))
+                self.unsealed.retain(|known| known.id != point.id);
+                match self.points.iter().find(|known| known.id == point.id) {
+                    Some(known) => Outcome::Sealed(Box::new(known.clone())),
+                    None => {
+                        self.points.push(point.clone());
+                        Outcome::Sealed(Box::new(point))
+                    }
+                }
+            }
+            Order::Abandon(abandon) => {
+                assert!(self.points.iter().all(|point| point.id != abandon.point), "a sealed point was given up");
+                self.unsealed.retain(|point| point.id != abandon.point);
+                self.staging.remove(&abandon.point);
+                let back_to = self.points.last().map(|point| point.id);
+                Outcome::Abandoned(AbandonReport { by: abandon.by.clone(), at: abandon.at, back_to, leftovers: Vec::new() })
             }
             Order::Abort(abort) => {
                 self.staging.remove(&abort.point);
@@ -254,6 +284,29 @@ impl SimCluster {
         }
     }
 
+    /// It tries by itself, whether anybody asks or not.
+    pub fn go_on(&mut self) {
+        if self.stuck.is_none() {
+            let sealed = std::mem::take(&mut self.unsealed).into_iter();
+            self.points.extend(sealed.map(|point| RecoveryPoint { sealed_at: Some(Utc::now()), ..point }));
+        }
+    }
+
+    /// What it tells of its committed points.
+    pub fn unfinished(&self) -> Vec<UnfinishedPoint> {
+        let told = |point: &RecoveryPoint| UnfinishedPoint {
+            pair: point.pair.clone(),
+            service: point.service.clone(),
+            run: point.run,
+            point: point.id,
+            work: unfinished::Work::Seal,
+            tries: 1,
+            trouble: self.stuck.clone(),
+            next_try: None,
+        };
+        self.unsealed.iter().map(told).collect()
+    }
+
     /// What leaving would remove.
     fn holdings(&self) -> Holdings {
         let held = |point: &RecoveryPoint| PointHeld { point: point.id, service: point.service.clone(), moment: point.moment };
@@ -292,6 +345,7 @@ impl SimCluster {
         self.claim = Some(Claim { identity: Identity::Primary, epoch: decision.epoch, decision: decision.id });
         self.decisions.push(decision.clone());
         self.fenced = false;
+        self.unsealed.clear();
         Outcome::Promoted(PromoteReport { epoch: decision.epoch, services: decision.points.clone(), failed: BTreeMap::new() })
     }
 }

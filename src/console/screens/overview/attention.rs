@@ -59,7 +59,7 @@ pub fn attention(scene: &Scene<'_>, pair: &PairView) -> Vec<Attention> {
     }
     for service in &pair.services {
         if let Some((what, why)) = service_attention(scene, service) {
-            let sign = if matches!(service.state, ServiceState::LastRunFailed | ServiceState::Unprotected) {
+            let sign = if matches!(service.state, ServiceState::Stuck | ServiceState::LastRunFailed | ServiceState::Unprotected) {
                 Said::bad("✖")
             } else {
                 Said::warn("▲")
@@ -125,6 +125,10 @@ fn service_attention(scene: &Scene<'_>, service: &ServiceView) -> Option<(String
             let late = service.rpo_secs.unwrap_or(0).saturating_sub(target);
             let what = format!("{name} is {} behind its {} target.", words::duration(late / 60 * 60), words::duration(target));
             (what, missed.or(reason).unwrap_or_default())
+        }
+        ServiceState::Stuck => {
+            let why = service.stuck.as_ref().map(|stuck| stuck.stuck.trouble.to_string());
+            (format!("A committed point of {name} cannot be sealed."), why.unwrap_or_default())
         }
         ServiceState::LastRunFailed => (format!("The last run of {name} failed; the point before it stands."), reason.unwrap_or_default()),
         ServiceState::Unprotected => {

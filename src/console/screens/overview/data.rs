@@ -163,7 +163,7 @@ pub fn active_runs<'a>(scene: &Scene<'a>, pair: &'a PairView) -> impl Iterator<I
 
 /// Whether a run has ended.
 pub fn is_over(phase: Phase) -> bool {
-    matches!(phase, Phase::Sealed | Phase::Cancelled | Phase::Failed)
+    matches!(phase, Phase::Sealed | Phase::Cancelled | Phase::Failed | Phase::Abandoned)
 }
 
 fn flow(scene: &Scene<'_>, pair: &PairView) -> Flow {
@@ -256,6 +256,7 @@ pub fn state_chip(scene: &Scene<'_>, service: &ServiceView) -> Said {
     match service.state {
         ServiceState::NeverProtected => Said::warn("▲ No recovery point yet"),
         ServiceState::Running => running(scene, service),
+        ServiceState::Stuck => Said::bad("✖ Stuck"),
         ServiceState::Protected => Said::ok("Sealed"),
         ServiceState::BehindTarget => Said::warn("▲ Behind target"),
         ServiceState::LastRunFailed => Said::bad("✖ Last run failed"),
@@ -277,6 +278,9 @@ pub fn run_chip(run: &RunView) -> Said {
         Some((done, total)) if total > 0 => Said::accent(format!("{word} {}", words::percent(done, total))),
         _ => Said::accent(word),
     };
+    if run.report.stuck.is_some() {
+        return Said::bad("✖ Stuck");
+    }
     match run.phase {
         Phase::Arm => Said::accent("Arming"),
         Phase::Capture => Said::accent("Capturing"),
@@ -284,10 +288,12 @@ pub fn run_chip(run: &RunView) -> Said {
         Phase::Verify => with_share("Verifying"),
         Phase::Commit => Said::accent("Committing"),
         Phase::Finish => Said::accent("Sealing"),
+        Phase::Abandon => Said::warn("▲ Taking back"),
         Phase::Abort => Said::warn("▲ Dropping"),
         Phase::Sealed => Said::ok("Sealed"),
         Phase::Cancelled => Said::muted("Cancelled"),
         Phase::Failed => Said::bad("✖ Failed"),
+        Phase::Abandoned => Said::warn("▲ Abandoned"),
     }
 }
 

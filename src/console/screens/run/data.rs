@@ -9,6 +9,7 @@ use crate::console::words::{self, Zone};
 use crate::controller::snapshot::{PairView, RunView};
 use crate::domain::Trouble;
 use crate::domain::backup::machine::Phase;
+use crate::domain::unfinished::{Abandonment, Work};
 
 /// A step of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +88,12 @@ pub struct RunDetail {
     pub can_cancel: bool,
     /// Why not, while it runs.
     pub cancel_words: &'static str,
+    /// Whether its committed point can be given up.
+    pub can_abandon: bool,
+    /// What a person can do about a stuck one; empty otherwise.
+    pub way_out: String,
+    /// Who gave it up, and what became of it; empty otherwise.
+    pub given_up: String,
 }
 
 /// A run's screen.
@@ -104,15 +111,37 @@ pub fn detail(scene: &Scene<'_>, pair: &PairView, run: &RunView) -> RunDetail {
             started(run.started_by),
             report.epoch
         ),
-        trouble: report.error.clone(),
+        trouble: report.error.clone().or(report.stuck.as_ref().map(|stuck| stuck.trouble.clone())),
         steps: steps(run, zone),
         skew: skew(run, zone),
         clock: report.from.to_string(),
         sets: sets(run),
         log: run.log.iter().map(|line| Said::muted(format!("{} {}", zone.clock_ms(line.at), line.text)).mono()).collect(),
         can_cancel: run.can_cancel,
-        cancel_words: if report.outcome.is_some() { "" } else { "it is committed and finishes by itself" },
+        cancel_words: match (report.outcome, &report.stuck, run.phase) {
+            (None, None, Phase::Commit | Phase::Finish) => "it is committed and finishes by itself",
+            _ => "",
+        },
+        can_abandon: run.can_abandon && report.stuck.is_some(),
+        way_out: report.stuck.as_ref().map_or(String::new(), |stuck| match stuck.work {
+            Work::Seal => {
+                let since = zone.clock(stuck.since);
+                format!("Stuck since {since}. The secondary tries again by itself, at least once a minute. If the cause cannot be removed, abandon the point.")
+            }
+            Work::Abandon => "The point is given up. The secondary tries again by itself to take it back.".to_owned(),
+        }),
+        given_up: report.abandoned.as_ref().map_or(String::new(), |given_up| abandoned_words(given_up, report.outcome.is_some(), zone)),
     }
+}
+
+fn abandoned_words(given_up: &Abandonment, over: bool, zone: Zone) -> String {
+    let Abandonment { by, at, back_to } = given_up;
+    let back = match (over, back_to) {
+        (false, _) => "the secondary takes it back".to_owned(),
+        (true, Some(point)) => format!("the live data is back at point {}", words::short_word(&point.to_string())),
+        (true, None) => "its target is as it was before the run, or the log says what is not".to_owned(),
+    };
+    format!("Abandoned by {by} at {}: {back}.", zone.clock(*at))
 }
 
 fn order(phase: Phase) -> usize {
@@ -121,9 +150,9 @@ fn order(phase: Phase) -> usize {
         Phase::Capture => 1,
         Phase::Transfer => 2,
         Phase::Verify => 3,
-        Phase::Commit | Phase::Finish => 4,
+        Phase::Commit | Phase::Finish | Phase::Abandon => 4,
         Phase::Sealed => 5,
-        Phase::Abort | Phase::Cancelled | Phase::Failed => 6,
+        Phase::Abort | Phase::Cancelled | Phase::Failed | Phase::Abandoned => 6,
     }
 }
 

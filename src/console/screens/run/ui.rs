@@ -20,6 +20,15 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, run: &RunView, acts
     if let Some(trouble) = &data.trouble {
         widgets::card(ui, Surface::Bad, |ui| {
             widgets::wrapped(ui, &[Said::bad(format!("✖ {trouble}"))]);
+            if !data.way_out.is_empty() {
+                widgets::wrapped(ui, &[Said::plain(&data.way_out)]);
+            }
+        });
+        ui.add_space(space::GAP);
+    }
+    if !data.given_up.is_empty() {
+        widgets::card(ui, Surface::Plain, |ui| {
+            widgets::wrapped(ui, &[Said::warn(format!("▲ {}", data.given_up))]);
         });
         ui.add_space(space::GAP);
     }
@@ -68,6 +77,9 @@ fn head(ui: &mut Ui, run: &RunView, data: &RunDetail, acts: &mut Vec<Act>) {
                 }
             } else if !data.cancel_words.is_empty() {
                 widgets::say(ui, &Said::muted(data.cancel_words));
+            }
+            if data.can_abandon && widgets::button(ui, Look::Danger, "Abandon…", true).clicked() {
+                acts.push(Act::Open(Dialog::AbandonRun(run.run, run.report.service.clone())));
             }
             if widgets::button(ui, Look::Plain, "All runs", true).clicked() {
                 acts.push(Act::Do(UiCommand::Go(Screen::Runs)));

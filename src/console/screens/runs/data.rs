@@ -50,6 +50,12 @@ pub fn row(scene: &Scene<'_>, run: &RunView) -> RunRow {
         copied: words::bytes(run.report.data_sets.iter().map(|set| set.copied_bytes).sum()),
         skew: run.report.captured.map_or(Said::muted("—"), |captured| Said::plain(words::millis(captured.skew_ms))),
         state: run_chip(run),
-        why: run.report.error.as_ref().map(ToString::to_string).unwrap_or_default(),
+        why: run
+            .report
+            .error
+            .as_ref()
+            .or(run.report.stuck.as_ref().map(|stuck| &stuck.trouble))
+            .map(ToString::to_string)
+            .unwrap_or_default(),
     }
 }

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{CaptureReport, CapturedSet, Effect, Event, IllegalEvent, Phase, RunSpec, RunState, Step};
-use crate::domain::{DataSet, Grade, PointDataSet, RecoveryPoint, RunOutcome, RunReport, Timings, Trouble, TroubleKind, grade};
+use super::{Abandoning, CaptureReport, CapturedSet, Effect, Event, IllegalEvent, Phase, RunSpec, RunState, Step};
+use crate::domain::unfinished::{Abandonment, Stuck, Work};
+use crate::domain::{DataSet, Grade, PointDataSet, PointId, RecoveryPoint, RunOutcome, RunReport, Timings, Trouble, TroubleKind, grade};
 
 /// Folds one event. The first must be `Started` on `None`; a cancel at or after `Commit` is illegal (the engine refuses it first).
 pub fn apply(state: Option<&RunState>, event: &Event) -> Result<RunState, IllegalEvent> {
@@ -32,10 +33,21 @@ pub fn apply(state: Option<&RunState>, event: &Event) -> Result<RunState, Illega
             new.enter(Phase::Commit, *at);
         }
         (Phase::Commit, Event::Committed { at }) => new.enter(Phase::Finish, *at),
-        (Phase::Commit | Phase::Finish, Event::Sealed { at, point }) if point.id == state.spec.point && point.run == state.spec.run => {
+        (Phase::Commit | Phase::Finish | Phase::Abandon, Event::Sealed { at, point })
+            if point.id == state.spec.point && point.run == state.spec.run =>
+        {
             new.sealed(*at, point);
         }
         (Phase::Finish, Event::PointGone { at, trouble }) => new.drop_for(*at, trouble),
+        // That it is gone is what was wanted, whoever dropped it.
+        (Phase::Abandon, Event::PointGone { at, .. }) => new.taken_back(*at, None, &[]),
+        (Phase::Finish | Phase::Abandon, Event::Stuck { at, work, trouble }) => new.stuck_at(*at, *work, trouble),
+        (Phase::Finish, Event::AbandonRequested { at, by, id }) => {
+            new.abandoned = Some(Abandoning { told: Abandonment { by: by.clone(), at: *at, back_to: None }, id: *id });
+            new.stuck = None;
+            new.enter(Phase::Abandon, *at);
+        }
+        (Phase::Abandon, Event::Abandoned { at, back_to, leftovers }) => new.taken_back(*at, *back_to, leftovers),
         (Phase::Arm | Phase::Capture | Phase::Transfer | Phase::Verify, Event::CancelRequested { at, by }) => {
             new.cancelled_by = Some(by.clone());
             new.enter(Phase::Abort, *at);
@@ -60,8 +72,9 @@ fn step_of(phase: Phase) -> Option<Step> {
         Phase::Transfer => Some(Step::Transfer),
         Phase::Verify => Some(Step::Verify),
         Phase::Commit | Phase::Finish => Some(Step::Commit),
+        Phase::Abandon => Some(Step::Abandon),
         Phase::Abort => Some(Step::Abort),
-        Phase::Sealed | Phase::Cancelled | Phase::Failed => None,
+        Phase::Sealed | Phase::Cancelled | Phase::Failed | Phase::Abandoned => None,
     }
 }
 
@@ -83,7 +96,12 @@ impl Phase {
 
     /// Whether only the secondary can say how it ends: it finishes alone.
     pub fn is_committing(self) -> bool {
-        matches!(self, Phase::Commit | Phase::Finish)
+        matches!(self, Phase::Commit | Phase::Finish | Phase::Abandon)
+    }
+
+    /// Whether a person may give the committed point up.
+    pub fn can_abandon(self) -> bool {
+        self == Phase::Finish
     }
 
     /// Whether a person may still have the run dropped.
@@ -104,6 +122,9 @@ impl Event {
             Event::Committed { .. } => "committed",
             Event::Sealed { .. } => "sealed",
             Event::PointGone { .. } => "point-gone",
+            Event::Stuck { .. } => "stuck",
+            Event::AbandonRequested { .. } => "abandon-requested",
+            Event::Abandoned { .. } => "abandoned",
             Event::CancelRequested { .. } => "cancel-requested",
             Event::StepFailed { .. } => "step-failed",
             Event::Dropped { .. } => "dropped",
@@ -126,6 +147,8 @@ impl RunState {
             cancelled_by: None,
             point: None,
             leftovers: Vec::new(),
+            stuck: None,
+            abandoned: None,
         }
     }
 
@@ -169,13 +192,29 @@ impl RunState {
         self.timings = Timings { commit: told.commit, apply: told.apply, seal: told.seal, ..self.timings };
         self.sets = point.data_sets.clone();
         self.point = Some(Box::new(point.clone()));
+        // Somebody may have given it up a moment too late.
+        (self.stuck, self.abandoned) = (None, None);
         self.enter(Phase::Sealed, at);
+    }
+
+    /// It is stuck since it was first told so, whatever the trouble is by now.
+    fn stuck_at(&mut self, at: DateTime<Utc>, work: Work, trouble: &Trouble) {
+        let since = self.stuck.as_ref().filter(|known| known.work == work).map_or(at, |known| known.since);
+        self.stuck = Some(Stuck { work, since, told_at: at, trouble: trouble.clone() });
+    }
+
+    fn taken_back(&mut self, at: DateTime<Utc>, back_to: Option<PointId>, leftovers: &[String]) {
+        if let Some(abandoned) = &mut self.abandoned {
+            abandoned.told.back_to = back_to;
+        }
+        (self.stuck, self.leftovers) = (None, leftovers.to_vec());
+        self.enter(Phase::Abort, at);
     }
 
     fn failed(&mut self, at: DateTime<Utc>, trouble: &Trouble) {
         match self.phase {
             // No way back: the secondary is asked again until it says how it ended.
-            Phase::Finish => {}
+            Phase::Finish | Phase::Abandon => {}
             Phase::Commit if !will_not_commit(trouble) => {}
             Phase::Abort => self.dropped(at, vec![trouble.to_string()]),
             _ => self.drop_for(at, trouble),
@@ -183,13 +222,19 @@ impl RunState {
     }
 
     fn drop_for(&mut self, at: DateTime<Utc>, trouble: &Trouble) {
+        self.stuck = None;
         self.trouble = Some(trouble.clone());
         self.enter(Phase::Abort, at);
     }
 
     fn dropped(&mut self, at: DateTime<Utc>, leftovers: Vec<String>) {
-        self.leftovers = leftovers;
-        self.enter(if self.cancelled_by.is_some() { Phase::Cancelled } else { Phase::Failed }, at);
+        self.leftovers.extend(leftovers);
+        let end = match (&self.cancelled_by, &self.abandoned) {
+            (Some(_), _) => Phase::Cancelled,
+            (None, Some(_)) => Phase::Abandoned,
+            (None, None) => Phase::Failed,
+        };
+        self.enter(end, at);
     }
 
     /// The run as `run --json` prints it.
@@ -207,6 +252,7 @@ impl RunState {
                 Phase::Sealed => Some(RunOutcome::Sealed),
                 Phase::Cancelled => Some(RunOutcome::Cancelled),
                 Phase::Failed => Some(RunOutcome::Failed),
+                Phase::Abandoned => Some(RunOutcome::Abandoned),
                 _ => None,
             },
             error: self.trouble.clone(),
@@ -215,6 +261,8 @@ impl RunState {
             from: spec.from.clone(),
             to: spec.to.clone(),
             sealed_at: self.point.as_ref().and_then(|point| point.sealed_at),
+            stuck: self.stuck.clone(),
+            abandoned: self.abandoned.as_ref().map(|abandoned| abandoned.told.clone()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a run promises, whatever happens to it.
 
+mod stuck;
+
 use std::sync::LazyLock;
 
 use chrono::TimeDelta;
@@ -114,6 +116,18 @@ fn gone() -> Event {
     Event::PointGone { at: at(30), trouble: trouble(TroubleKind::NotFound) }
 }
 
+fn stuck(seconds: i64, work: Work, kind: TroubleKind) -> Event {
+    Event::Stuck { at: at(seconds), work, trouble: trouble(kind) }
+}
+
+fn given_up() -> Event {
+    Event::AbandonRequested { at: at(40), by: "ana".into(), id: id(InstructionId, 18) }
+}
+
+fn taken_back() -> Event {
+    Event::Abandoned { at: at(41), back_to: Some(id(PointId, 1)), leftovers: vec!["a directory".into()] }
+}
+
 fn dropped() -> Event {
     Event::Dropped { at: at(31), leftovers: vec!["a snapshot".into()] }
 }
@@ -139,7 +153,7 @@ fn phase_after(events: &[Event], last: Event) -> Result<Phase, IllegalEvent> {
     apply(Some(&fold_all(events)), &last).map(|state| state.phase)
 }
 
-const STEPS: [Step; 6] = [Step::Arm, Step::Capture, Step::Transfer, Step::Verify, Step::Commit, Step::Abort];
+const STEPS: [Step; 7] = [Step::Arm, Step::Capture, Step::Transfer, Step::Verify, Step::Commit, Step::Abandon, Step::Abort];
 const KINDS: [TroubleKind; 9] = [
     TroubleKind::Invalid,
     TroubleKind::Refused,
@@ -165,6 +179,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Committed { at: at(13) }),
         2 => (2u128..4).prop_map(sealed),
         1 => Just(gone()),
+        2 => (0i64..60).prop_map(|secs| stuck(secs, Work::Seal, TroubleKind::Refused)),
+        1 => Just(stuck(50, Work::Abandon, TroubleKind::Failed)),
+        2 => Just(given_up()),
+        2 => Just(taken_back()),
         1 => Just(cancel()),
         4 => (prop::sample::select(STEPS.to_vec()), prop::sample::select(KINDS.to_vec())).prop_map(|(step, kind)| failed(step, kind)),
         1 => Just(dropped()),
@@ -187,14 +205,22 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn from_the_commit_there_is_no_way_back_but_the_secondary_s_own_word(events in proptest::collection::vec(any_event(), 0..60)) {
+    fn from_the_commit_there_is_no_way_back_but_the_secondary_s_own_word_and_a_person_s(events in proptest::collection::vec(any_event(), 0..60)) {
         let mut last = fold_all(&[started()]);
         for event in &events {
             let Ok(next) = apply(Some(&last), event) else { continue };
             if last.phase == Phase::Finish {
                 let said = matches!(event, Event::PointGone { .. }) && next.phase == Phase::Abort;
-                prop_assert!(said || matches!(next.phase, Phase::Finish | Phase::Sealed), "{event:?} led from Finish to {:?}", next.phase);
+                let given_up = matches!(event, Event::AbandonRequested { .. }) && next.phase == Phase::Abandon;
+                let goes_on = matches!(next.phase, Phase::Finish | Phase::Sealed);
+                prop_assert!(said || given_up || goes_on, "{event:?} led from Finish to {:?}", next.phase);
             }
+            if last.phase == Phase::Abandon {
+                let said = matches!(event, Event::PointGone { .. } | Event::Abandoned { .. }) && next.phase == Phase::Abort;
+                prop_assert!(said || matches!(next.phase, Phase::Abandon | Phase::Sealed), "{event:?} led from Abandon to {:?}", next.phase);
+            }
+            prop_assert!(next.stuck.is_none() || matches!(next.phase, Phase::Finish | Phase::Abandon), "stuck in {:?}", next.phase);
+            prop_assert_eq!(next.phase == Phase::Abandoned, next.report().outcome == Some(RunOutcome::Abandoned));
             if last.phase == Phase::Commit && next.phase == Phase::Abort {
                 let said = matches!(event, Event::StepFailed { step: Step::Commit, trouble, .. } if !matches!(
                     trouble.kind,
