@@ -195,6 +195,9 @@ pub struct ServiceView {
     pub missed: Vec<(DateTime<Utc>, String)>,
     /// Unprotected since, after a promotion.
     pub unprotected_since: Option<DateTime<Utc>>,
+    /// Why it could not be brought up at the new primary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_up: Option<Trouble>,
 }
 
 /// A run.

@@ -27,6 +27,7 @@ mod sites;
 mod stand;
 #[cfg(feature = "lab")]
 mod steps;
+mod truth;
 mod turns;
 mod unpair;
 mod users;

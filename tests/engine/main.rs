@@ -6,8 +6,10 @@ mod crash;
 mod drills;
 mod leftovers;
 mod removal;
+mod retention;
 mod sim;
 mod stand;
+mod truth;
 mod watching;
 
 use std::time::Duration;
