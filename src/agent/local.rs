@@ -54,6 +54,7 @@ async fn watch_component(component: Arc<dyn Component>, views: &Views) {
                 health: Health::Faulty,
                 evidence: format!("hangs: no answer within {} s", PROBE_LIMIT.as_secs()),
                 took_ms: u64::try_from(PROBE_LIMIT.as_millis()).unwrap_or(u64::MAX),
+                note: None,
             },
         };
         views.set_probe(report);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::controller::command::{AdjustOutcome, ReversalOutcome, Verb};
 use crate::controller::snapshot::Snapshot;
 use crate::controller::{Command, Reply};
-use crate::domain::{ClusterName, Health, PairName, PointId, ServiceName, Trouble};
+use crate::domain::{ClusterName, Health, PairName, PointId, ServiceName, Trouble, TroubleKind};
 use crate::terminal::aside;
 
 use super::output::write;
@@ -92,9 +92,17 @@ fn told(reply: Reply, file: Option<PathBuf>, json: bool) -> Result<u8, Trouble> 
     if let Some(trouble) = &report.error {
         fail(trouble);
     }
+    let not_up: Vec<_> = report.not_up().collect();
+    if !not_up.is_empty() {
+        let names: Vec<_> = not_up.iter().map(|service| service.name.as_str()).collect();
+        let reason = format!("not up at {}: {}", report.primary, names.join(", "));
+        let again = format!("understudy adjust-identity {} --to {1} --confirm {1}", report.pair, report.primary);
+        let next = format!("mend what each says above; then `{again}` tries them again");
+        fail(&Trouble::new(TroubleKind::Failed, format!("pair {}", report.pair), reason).next(next));
+    }
     Ok(match report.outcome {
-        AdjustOutcome::Promoted | AdjustOutcome::TakenBack => DONE,
-        AdjustOutcome::Aborted => FAILED,
+        AdjustOutcome::Promoted | AdjustOutcome::TakenBack if not_up.is_empty() => DONE,
+        AdjustOutcome::Promoted | AdjustOutcome::TakenBack | AdjustOutcome::Aborted => FAILED,
         AdjustOutcome::Refused => REFUSED,
     })
 }

@@ -59,6 +59,17 @@ pub(super) enum Command {
         /// At most so many.
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        /// Only those that began before this run: the last one of a page leads to the next page.
+        #[arg(long, value_name = "RUN")]
+        before: Option<RunId>,
+    },
+    /// Drop the recovery points that a service's policy no longer keeps, at both clusters. The newest one always stays.
+    Prune {
+        /// Which service.
+        service: ServiceName,
+        /// Only say what would go.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// One backup run; ends when the run does.
     Run {

@@ -5,7 +5,9 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::controller::command::{AdjustReport, Check, Kept, Leftovers, ReversalOutcome, ReversalReport, Runbook, StepReport};
+use crate::controller::command::{
+    AdjustReport, Check, Kept, Leftovers, ReversalOutcome, ReversalReport, Runbook, ServiceEnding, StepReport,
+};
 use crate::controller::snapshot::{CertificateView, ClusterView, HeldFault, PairView, ServiceView};
 use crate::domain::page::Page;
 use crate::domain::{ClusterName, RecoveryPoint, RunOutcome, RunReport, Trouble, TroubleKind};
@@ -40,11 +42,12 @@ pub(super) fn run_line(run: &RunReport) -> String {
     let given_up =
         run.abandoned.as_ref().map_or(String::new(), |by| format!("  by {} at {}", by.by, by.at.format("%Y-%m-%d %H:%M:%S UTC")));
     format!(
-        "{}  {:9}  {}  {}{captured}  {copied} bytes copied{error}{given_up}",
+        "{}  {:9}  {}  {}{captured}  {copied} bytes copied  run {}{error}{given_up}",
         run.moment.format("%Y-%m-%d %H:%M:%S UTC"),
         outcome,
         run.service,
-        run.recovery_point
+        run.recovery_point,
+        run.run
     )
 }
 
@@ -132,7 +135,8 @@ fn service_line(service: &ServiceView, points: &[RecoveryPoint]) -> String {
     let last = points.iter().find(|point| Some(point.id) == service.last_point);
     let last = last.map_or(String::new(), |point| format!("  last point of {}", point.moment.format("%Y-%m-%d %H:%M:%S UTC")));
     let next = service.next_moment.map_or(String::new(), |at| format!("  next {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
-    format!("  service {}  {}  {rpo}{last}{next}", service.name, word(&service.state))
+    let down = service.not_up.as_ref().map_or(String::new(), |why| format!("  NOT UP: {why}"));
+    format!("  service {}  {}  {rpo}{last}{next}{down}", service.name, word(&service.state))
 }
 
 /// The leftovers of a pair, with their owner and age.
@@ -179,14 +183,18 @@ pub(super) fn adjust_lines(report: &AdjustReport) -> Vec<String> {
         vec![format!("pair {}: {}; {} is primary at epoch {}", report.pair, word(&report.outcome), report.primary, report.epoch)];
     lines.extend(report.steps.iter().map(step_line));
     for service in &report.services {
-        let from = match (service.recovery_point, service.live) {
-            (Some(point), _) => point.to_string(),
-            (None, true) if service.error.is_none() => "what it held".to_owned(),
-            (None, _) => "nothing".to_owned(),
-        };
         let lost = service.lost_secs.map_or("unknown".to_owned(), |s| format!("{s} s"));
-        let error = service.error.as_ref().map_or(String::new(), |e| format!("  {e}"));
-        lines.push(format!("  service {} resumed from {from}, lost {lost}{error}", service.name));
+        let came = match (service.ending, service.recovery_point) {
+            (ServiceEnding::NotUp, _) => {
+                let why = service.error.as_ref().map_or(String::new(), |trouble| format!(": {trouble}"));
+                format!("NOT UP{why}")
+            }
+            (ServiceEnding::WentOn, _) => format!("resumed from what it held, lost {lost}"),
+            (ServiceEnding::Resumed, Some(point)) => format!("resumed from {point}, lost {lost}"),
+            // It was in use there before.
+            (ServiceEnding::Resumed, None) => format!("is up from what was live, lost {lost}"),
+        };
+        lines.push(format!("  service {} {came}", service.name));
     }
     lines.extend(report.fences.iter().map(|fence| {
         let proven = if fence.proven { "proven" } else { "NOT PROVEN" };

@@ -79,12 +79,13 @@ fn stands_still(report: &RunReport, now: DateTime<Utc>) -> bool {
 async fn follow(session: &Session, run: RunId) -> Result<RunReport, Trouble> {
     let mut snapshots = session.handle.snapshots();
     let mut told: Option<Phase> = None;
-    let mut lines = 0;
+    let (mut lines, mut shown) = (0, false);
     let mut silent_since: Option<std::time::Instant> = None;
     let mut ended_since: Option<std::time::Instant> = None;
     loop {
         let newest = snapshots.borrow_and_update().clone();
         if let Some(view) = newest.runs.iter().find(|r| r.run == run) {
+            shown = true;
             tell(view, &mut told, &mut lines);
             // An engine of our own stops with us: what follows the end must be over first.
             if view.report.outcome.is_some() {
@@ -112,6 +113,13 @@ async fn follow(session: &Session, run: RunId) -> Result<RunReport, Trouble> {
             } else {
                 silent_since = None;
             }
+        }
+        if shown && !newest.runs.iter().any(|r| r.run == run) {
+            // It ended among so many that it is shown no more.
+            return match session.ask(Command::RunReport { run }).await? {
+                Reply::Runs(mut reports) if !reports.is_empty() => Ok(reports.remove(0)),
+                other => Err(unexpected(&other)),
+            };
         }
         tokio::select! {
             changed = snapshots.changed() => changed.map_err(|_| Trouble::new(TroubleKind::Unreachable, "engine", "it has stopped")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::controller::command::{AgentRequest, StatusReport};
+use crate::controller::command::{AgentRequest, PruneEnding, StatusReport};
 use crate::controller::{Command as Ask, Reply};
 use crate::domain::{Plan, RecoveryPoint, RunReport, Trouble, TroubleKind};
 use crate::terminal;
@@ -25,8 +25,15 @@ pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Resu
             Reply::Points(points) => runs(&points.iter().map(RecoveryPoint::report).collect::<Vec<_>>(), json),
             other => Err(unexpected(&other)),
         },
-        Command::Runs { service, limit } => match session.ask(Ask::Runs { service, limit }).await? {
+        Command::Runs { service, limit, before } => match session.ask(Ask::Runs { service, limit, before }).await? {
             Reply::Runs(reports) => runs(&reports, json),
+            other => Err(unexpected(&other)),
+        },
+        Command::Prune { service, dry_run } => match session.ask(Ask::Prune { service, dry_run, by: person() }).await? {
+            Reply::Pruned(report) => {
+                say(json, &report, &report.lines())?;
+                Ok(if report.ending == PruneEnding::Partly { FAILED } else { DONE })
+            }
             other => Err(unexpected(&other)),
         },
         Command::Cancel { run } => {
@@ -145,8 +152,8 @@ async fn export(session: &Session, out: Option<PathBuf>, json: bool) -> Result<u
 }
 
 async fn sync_users(session: &Session, ask: Ask, json: bool) -> Result<u8, Trouble> {
-    let (changes, applied, failed) = match session.ask(ask).await? {
-        Reply::Users { changes, applied, failed } => (changes, applied, failed),
+    let (changes, applied, failed, waiting) = match session.ask(ask).await? {
+        Reply::Users { changes, applied, failed, waiting } => (changes, applied, failed, waiting),
         other => return Err(unexpected(&other)),
     };
     let mut lines: Vec<String> = changes
@@ -168,8 +175,11 @@ async fn sync_users(session: &Session, ask: Ask, json: bool) -> Result<u8, Troub
         })
         .collect();
     lines.push(format!("{} differences, {applied} applied, {} could not be", changes.len(), failed.len()));
+    if waiting > 0 {
+        lines.push(format!("{waiting} more lie in data sets without a recovery point: the first one brings them along"));
+    }
     lines.extend(failed.iter().map(|f| format!("failed: {f}")));
-    say(json, &serde_json::json!({ "changes": changes, "applied": applied, "failed": failed }), &lines)?;
+    say(json, &serde_json::json!({ "changes": changes, "applied": applied, "failed": failed, "waiting": waiting }), &lines)?;
     Ok(if failed.is_empty() { DONE } else { FAILED })
 }
 

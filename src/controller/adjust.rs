@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::switchover::machine::{Decision, DecisionOutcome, Event, PairPhase};
-use crate::domain::{ClusterName, DecisionId, Grade, PairName, PointId, ServiceName, Trouble, TroubleKind};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
-use super::command::{AdjustOutcome, AdjustReport, ServiceResumed};
+use crate::domain::switchover::machine::{Decision, DecisionOutcome, Declaration, Event, PairPhase};
+use crate::domain::{ClusterName, DecisionId, Grade, InstructionId, PairName, PointId, ServiceName, Trouble, TroubleKind};
+
+use super::admissible::{self, Admitted, Wanted};
+use super::command::{AdjustOutcome, AdjustReport, Refused, ServiceEnding, ServiceResumed};
 use super::engine::Engine;
+use super::executed::{self, Turn};
 use super::model::{Model, PairModel};
 use super::snapshot::Level;
-use super::{Reply, admissible, alone, chosen, exchange, fences, identity, points, prompt, runs, watch};
+use super::{Reply, alone, chosen, clock, exchange, fences, identity, points, prompt, runs, watch};
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
@@ -27,19 +32,20 @@ pub(super) struct Ask {
     pub by: String,
 }
 
+/// What is kept with a decision.
+pub(super) struct Record<'a> {
+    pub by: &'a str,
+    pub at: DateTime<Utc>,
+    pub shown: Vec<String>,
+    pub declared: Option<Declaration>,
+}
+
 /// Carries a person's command out and reports when it ended.
 pub(super) async fn adjust(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
-    let event = match decide(engine, &ask).await {
-        Ok(event) => event,
-        Err(trouble) => return refused(engine, &ask, trouble).await,
+    let id = match begin(engine, &ask).await {
+        Ok(id) => id,
+        Err(refusal) => return refused(engine, &ask, &refusal).await,
     };
-    let (Event::Decided { decision } | Event::ConflictEnded { decision }) = &event else {
-        return Err(Trouble::new(TroubleKind::Failed, format!("pair {}", ask.pair), "no decision was made").next("ask again"));
-    };
-    let id = decision.id;
-    if let Err(trouble) = identity::append(engine, &ask.pair, event.clone()).await {
-        return refused(engine, &ask, trouble).await;
-    }
     let ended = tokio::time::timeout(engine.limits.decision, ended(engine, &ask.pair, id)).await;
     match ended {
         Ok(report) => Ok(Reply::Adjusted(report)),
@@ -52,45 +58,31 @@ pub(super) async fn adjust(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trou
     }
 }
 
-/// Everything that must hold before a decision is taken, in the order in which a person would want to hear of it; the decision itself.
-async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
+/// Everything that must hold before anything is done; then the decision is made, or what an earlier one left is tried again. The id of
+/// that decision.
+async fn begin(engine: &Arc<Engine>, ask: &Ask) -> Result<DecisionId, Refused> {
     engine.check_in_command()?;
     let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), reason);
     if ask.confirm != ask.to.as_str() {
-        return Err(refuse(format!("{:?} was typed, and not the cluster's name {}", ask.confirm, ask.to))
-            .next("type the name of the cluster that is to become primary"));
+        let wrong = refuse(format!("{:?} was typed, and not the cluster's name {}", ask.confirm, ask.to));
+        return Err(wrong.next("type the name of the cluster that is to become primary").into());
     }
     engine.check_seen(&ask.pair, ask.generation)?;
     if !engine.read(|m| m.pairs.contains_key(&ask.pair)) {
-        return Err(super::pairing::unknown_pair(&ask.pair));
+        return Err(super::pairing::unknown_pair(&ask.pair).into());
     }
     // Ask both agents now: the highest epoch that anybody reachable knows, and whether the survivor is there at all.
     watch::look_at_both(engine, &ask.pair).await;
-    engine.read(|m| m.pairs.get(&ask.pair).map_or(Ok(()), |pair| admissible::check(pair, ask)))?;
-    if ask.planned && !ask.points.is_empty() {
-        return Err(refuse("a planned switchover resumes from its final runs, and from no older point".to_owned())
-            .next("leave the points out, or restore one beside the live data"));
+    if engine.read(|m| m.pairs.get(&ask.pair).is_some_and(|pair| alone::goes_on(m, pair, &ask.to).is_none() && pair.answers(&ask.to))) {
+        points::refresh(engine, &ask.pair, &ask.to).await?;
     }
-    let (newest, live) = match engine.read(|m| alone::goes_on(m, m.pairs.get(&ask.pair)?, &ask.to)) {
-        // Nothing newer was sealed since; once the lost one is back, these are the common points.
-        Some((points, since)) => (points, Some(since)),
-        None => {
-            points::refresh(engine, &ask.pair, &ask.to).await?;
-            (engine.read(|m| resume_points(m, &ask.pair, &ask.to)), None)
-        }
-    };
-    if live.is_some() && !ask.points.is_empty() {
-        return Err(refuse(format!("{} goes on from what is live, and from no point", ask.to)).next("leave the points out"));
+    if ask.planned {
+        clock::measure(engine, &ask.pair).await;
     }
-    let points = engine.read(|m| chosen::choose(m, &ask.pair, &ask.to, newest.clone(), &ask.points))?;
-    let (contended, holds_it, left) = engine.read(|m| {
-        m.pairs
-            .get(&ask.pair)
-            .map_or((false, false, false), |p| (p.is_contended(), p.claims_primary(&ask.to), p.left_from(&ask.to).is_some()))
-    });
-    if points.is_empty() && live.is_none() && !(contended && holds_it) {
-        return Err(refuse(format!("{} holds no sealed recovery point: nothing could be resumed there", ask.to)).next("run a backup first"));
+    if may(engine, ask)? == Admitted::BringUp {
+        return again(engine, ask).await;
     }
+    chosen(engine, ask)?;
     let declared = match ask.planned {
         // Its fence is put on and read back before anything else.
         true => None,
@@ -100,34 +92,97 @@ async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
         })?,
     };
     settle_runs(engine, ask).await?;
-    let (epoch, from, shown) = engine
+    // What was waited for may have changed what is true.
+    may(engine, ask)?;
+    let (points, told) = chosen(engine, ask)?;
+    let mut event = engine
         .read(|m| {
             let pair = m.pairs.get(&ask.pair)?;
-            let claims: Vec<_> = pair.claims().collect();
-            let mut shown = prompt::shown(m, pair);
-            shown.extend(chosen::words(m, &newest, &ask.points));
-            Some((exchange::next_epoch(&pair.state, &claims, pair.left.as_deref()), pair.other_than(&ask.to), shown))
+            let shown = prompt::shown(m, pair).into_iter().chain(told).collect();
+            let record = Record { by: &ask.by, at: engine.now(), shown, declared };
+            Some(decided(m, pair, ask.wanted(), record, &|| engine.id()))
         })
         .ok_or_else(|| super::pairing::unknown_pair(&ask.pair))?;
+    let (Event::Decided { decision } | Event::ConflictEnded { decision }) = &mut event else {
+        return Err(Trouble::new(TroubleKind::Failed, format!("pair {}", ask.pair), "no decision was made").next("ask again").into());
+    };
+    decision.points.extend(points);
+    let id = decision.id;
+    identity::append(engine, &ask.pair, event).await?;
+    Ok(id)
+}
+
+fn may(engine: &Engine, ask: &Ask) -> Result<Admitted, Refused> {
+    engine.read(|m| match m.pairs.get(&ask.pair) {
+        Some(pair) => admissible::may_decide(m, pair, ask.wanted()),
+        None => Err(super::pairing::unknown_pair(&ask.pair).into()),
+    })
+}
+
+/// The points that the person chose, once they are known to be good, and what is kept of that choice in words.
+fn chosen(engine: &Engine, ask: &Ask) -> Result<(BTreeMap<ServiceName, PointId>, Vec<String>), Trouble> {
+    engine.read(|m| {
+        let pair = m.pairs.get(&ask.pair).ok_or_else(|| super::pairing::unknown_pair(&ask.pair))?;
+        let (newest, live) = resumes(m, pair, &ask.to);
+        chosen::check(m, &ask.pair, &ask.to, &ask.points, ask.planned, live.is_some())?;
+        Ok((ask.points.clone(), chosen::words(m, &newest, &ask.points)))
+    })
+}
+
+impl Ask {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { to: &self.to, planned: self.planned, hold: self.hold }
+    }
+}
+
+/// Asks the new primary once more, and now, for what it could not bring up. Its driver may do the same: the first answer counts.
+async fn again(engine: &Arc<Engine>, ask: &Ask) -> Result<DecisionId, Refused> {
+    let gone = || Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), "it has just changed").next("see `understudy status`");
+    let state = engine.read(|m| m.pairs.get(&ask.pair).map(|pair| pair.state.clone())).ok_or_else(gone)?;
+    let PairPhase::ActiveAlone { decision, failed, .. } = &state.phase else { return Err(gone().into()) };
+    let text = format!("{} asks {} once more to bring up what is not up: {} services", ask.by, ask.to, failed.len());
+    engine.note(Level::Warning, ask.pair.as_str(), text).await;
+    let event = identity::bring_up_now(engine, &ask.pair, &state, decision).await?;
+    if let Err(trouble) = identity::append(engine, &ask.pair, event).await {
+        // Whatever else it may be, everything is up by now.
+        tracing::debug!(pair = %ask.pair, %trouble, "what was asked for again had been answered already");
+    }
+    Ok(decision.id)
+}
+
+/// What `to` would resume from: points, or, since then, what is live there.
+pub(super) fn resumes(model: &Model, pair: &PairModel, to: &ClusterName) -> (BTreeMap<ServiceName, PointId>, Option<DateTime<Utc>>) {
+    match alone::goes_on(model, pair, to) {
+        // Nothing newer was sealed since; once the lost one is back, these are the common points.
+        Some((points, since)) => (points, Some(since)),
+        None => (resume_points(model, &pair.paired.name, to), None),
+    }
+}
+
+/// The decision, as it stands by what is known now. Pure but for the ids that are drawn.
+pub(super) fn decided(model: &Model, pair: &PairModel, wanted: Wanted<'_>, record: Record<'_>, draw: &dyn Fn() -> Uuid) -> Event {
+    let claims: Vec<_> = pair.claims().collect();
+    let (points, live) = resumes(model, pair, wanted.to);
     let decision = Box::new(Decision {
-        id: DecisionId(engine.id()),
-        epoch,
-        by: ask.by.clone(),
-        at: engine.now(),
-        to: ask.to.clone(),
-        from,
-        planned: ask.planned,
+        id: DecisionId(draw()),
+        epoch: exchange::next_epoch(&pair.state, &claims, pair.left.as_deref()),
+        by: record.by.to_owned(),
+        at: record.at,
+        to: wanted.to.clone(),
+        from: pair.other_than(wanted.to),
+        planned: wanted.planned,
         points,
-        shown,
-        promote: engine.fresh(),
-        demote: engine.fresh(),
-        unfence: engine.fresh(),
-        hold: ask.hold,
+        shown: record.shown,
+        promote: InstructionId(draw()),
+        demote: InstructionId(draw()),
+        unfence: InstructionId(draw()),
+        hold: wanted.hold,
         take_back: false,
         live,
-        declared,
+        declared: record.declared,
     });
-    Ok(if contended || left { Event::ConflictEnded { decision } } else { Event::Decided { decision } })
+    let ends_conflict = pair.is_contended() || pair.left_from(wanted.to).is_some();
+    if ends_conflict { Event::ConflictEnded { decision } } else { Event::Decided { decision } }
 }
 
 /// The newest point of each service that the survivor may resume from: sealed there, captured at the other cluster, not invalid.
@@ -213,8 +268,8 @@ fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustRepo
     });
     let aborted = match &pair.state.last_outcome {
         Some(DecisionOutcome::Aborted { trouble }) if !pair.is_suspended() => {
-            let hold = decided_by(pair).is_some_and(|decision| decision.hold);
-            Some((trouble.clone(), prompt::steps(true, hold, pair, AdjustOutcome::Aborted)))
+            let steps = decided_by(pair).map(|decision| executed::steps(decision, &pair.trail, false, None)).unwrap_or_default();
+            Some((trouble.clone(), steps))
         }
         // What is on record by now are the steps of the later one.
         _ => overtaken.map(|trouble| (trouble, Vec::new())),
@@ -231,6 +286,7 @@ fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustRepo
             fences: fences::lines(model, pair, &pair.state.primary),
             declared: None,
             error: Some(trouble),
+            refusal: None,
         });
     }
     promotion(model, pair)
@@ -238,7 +294,7 @@ fn outcome(model: &Model, pair: &PairModel, id: DecisionId) -> Option<AdjustRepo
 
 fn decided_by(pair: &PairModel) -> Option<&Decision> {
     match pair.trail.first()? {
-        Event::Decided { decision } | Event::ConflictEnded { decision } => Some(decision),
+        Event::Decided { decision } | Event::ConflictEnded { decision } | Event::TakeBackBegan { decision } => Some(decision),
         _ => None,
     }
 }
@@ -246,7 +302,7 @@ fn decided_by(pair: &PairModel) -> Option<&Decision> {
 /// The report of the newest decision, once the new primary has said that it is.
 pub(super) fn promotion(model: &Model, pair: &PairModel) -> Option<AdjustReport> {
     let decision = decided_by(pair)?;
-    let failed = pair.trail.iter().rev().find_map(|e| if let Event::Promoted { failed, .. } = e { Some(failed) } else { None })?;
+    let failed = executed::not_up(&pair.trail)?;
     let mut decision = decision.clone();
     for event in &pair.trail {
         if let Event::Promoted { instead, .. } = event {
@@ -259,36 +315,61 @@ pub(super) fn promotion(model: &Model, pair: &PairModel) -> Option<AdjustReport>
     Some(report(model, pair, &decision, failed))
 }
 
-fn report(model: &Model, pair: &PairModel, decision: &Decision, failed: &BTreeMap<ServiceName, Trouble>) -> AdjustReport {
+/// Service by service: what it resumed from, and what is not up.
+pub(super) fn resumed(
+    model: &Model,
+    pair: &PairModel,
+    decision: &Decision,
+    failed: &BTreeMap<ServiceName, Trouble>,
+) -> Vec<ServiceResumed> {
     let last_sign = pair.watch_of(&decision.from).and_then(|w| w.last_seen).unwrap_or(decision.at).min(decision.at);
-    let services = model
-        .services_of(&pair.paired.name)
-        .map(|service| {
-            let error = failed.get(&service.name).cloned();
-            let id = decision.points.get(&service.name).copied().filter(|_| error.is_none() && decision.live.is_none());
-            let point = id.and_then(|id| model.points.get(&service.name)?.iter().find(|p| p.id == id));
-            let from = decision.live.or_else(|| point.map(|p| p.captured.first)).filter(|_| error.is_none());
-            let lost = from.map(|from| (last_sign - from).num_seconds().max(0).unsigned_abs());
-            let lost_secs = if decision.planned { point.map(|_| 0) } else { lost };
-            ServiceResumed { name: service.name.clone(), recovery_point: id, live: decision.live.is_some(), lost_secs, error }
-        })
-        .collect();
+    let one = |name: &ServiceName| {
+        let error = failed.get(name).cloned();
+        let ending = match (&error, decision.live) {
+            (Some(_), _) => ServiceEnding::NotUp,
+            (None, Some(_)) => ServiceEnding::WentOn,
+            (None, None) => ServiceEnding::Resumed,
+        };
+        let id = decision.points.get(name).copied().filter(|_| ending == ServiceEnding::Resumed);
+        let point = id.and_then(|id| model.points.get(name)?.iter().find(|p| p.id == id));
+        let from = decision.live.or_else(|| point.map(|p| p.captured.first)).filter(|_| error.is_none());
+        let lost = from.map(|from| (last_sign - from).num_seconds().max(0).unsigned_abs());
+        let lost_secs = if decision.planned || decision.take_back { from.map(|_| 0) } else { lost };
+        let live = ending == ServiceEnding::WentOn;
+        ServiceResumed { name: name.clone(), recovery_point: id, live, lost_secs, ending, error }
+    };
+    model.services_of(&pair.paired.name).map(|service| one(&service.name)).collect()
+}
+
+/// Whether at least one of them is up.
+pub(super) fn any_up(services: &[ServiceResumed]) -> bool {
+    services.iter().any(|service| service.ending != ServiceEnding::NotUp)
+}
+
+fn report(model: &Model, pair: &PairModel, decision: &Decision, failed: &BTreeMap<ServiceName, Trouble>) -> AdjustReport {
+    let services = resumed(model, pair, decision, failed);
+    let (outcome, steps) = match decision.take_back {
+        true => (AdjustOutcome::TakenBack, executed::take_back_steps(decision, &pair.trail, any_up(&services), None)),
+        false => (AdjustOutcome::Promoted, executed::steps(decision, &pair.trail, any_up(&services), pair.held_by.as_ref())),
+    };
     AdjustReport {
         pair: pair.paired.name.clone(),
         epoch: decision.epoch,
         primary: decision.to.clone(),
+        outcome,
+        steps,
         services,
-        outcome: AdjustOutcome::Promoted,
-        steps: prompt::steps(decision.planned, decision.hold, pair, AdjustOutcome::Promoted),
         held: matches!(pair.state.phase, PairPhase::ActiveAlone { held: true, .. }),
         fences: fences::lines(model, pair, &decision.from),
         declared: decision.declared.clone(),
         error: None,
+        refusal: None,
     }
 }
 
 /// Not begun: nothing was changed, and the report says so step by step.
-async fn refused(engine: &Arc<Engine>, ask: &Ask, trouble: Trouble) -> Result<Reply, Trouble> {
+async fn refused(engine: &Arc<Engine>, ask: &Ask, refused: &Refused) -> Result<Reply, Trouble> {
+    let trouble = refused.trouble();
     engine.note(Level::Warning, ask.pair.as_str(), format!("{} asked to make {} primary; refused: {trouble}", ask.by, ask.to)).await;
     let report = engine.read(|m| {
         m.pairs.get(&ask.pair).map(|pair| AdjustReport {
@@ -297,12 +378,23 @@ async fn refused(engine: &Arc<Engine>, ask: &Ask, trouble: Trouble) -> Result<Re
             primary: pair.state.primary.clone(),
             services: Vec::new(),
             outcome: AdjustOutcome::Refused,
-            steps: prompt::steps(ask.planned, ask.hold, pair, AdjustOutcome::Refused),
+            steps: not_begun(pair, ask),
             held: false,
             fences: Vec::new(),
             declared: None,
             error: Some(trouble.clone()),
+            refusal: refused.refusal(),
         })
     });
     report.map(Reply::Adjusted).ok_or(trouble)
+}
+
+/// The steps of what was asked for; none where no cluster of the pair was named.
+fn not_begun(pair: &PairModel, ask: &Ask) -> Vec<super::command::StepReport> {
+    if pair.agent(&ask.to).is_none() {
+        return Vec::new();
+    }
+    let turn =
+        Turn { from: pair.other_than(&ask.to), to: ask.to.clone(), planned: ask.planned, hold: ask.hold, live: alone::is_lost(pair) };
+    turn.not_begun()
 }

@@ -43,6 +43,8 @@ pub(super) struct Alerts {
 pub(super) enum AlertKind {
     /// The primary is faulty: a person has to decide.
     Fault,
+    /// The cluster that stands by is not well: nothing could take over.
+    SecondaryFault,
     /// A cluster is well and unwell by turns.
     Unstable,
     /// A moment of a schedule was missed.
@@ -112,7 +114,7 @@ async fn run(program: &str, arguments: &[String], body: &str) -> Result<(), Stri
 impl Engine {
     /// Notes an alert and delivers it in the background, a few times at most.
     pub async fn alert(self: &std::sync::Arc<Self>, alert: AlertKind, about: &str, text: &str) {
-        let level = if alert == AlertKind::Fault { Level::Fault } else { Level::Warning };
+        let level = if matches!(alert, AlertKind::Fault | AlertKind::SecondaryFault) { Level::Fault } else { Level::Warning };
         self.note(level, about, text).await;
         if self.alerts.command.is_none() && self.alerts.url.is_none() {
             return;

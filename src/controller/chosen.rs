@@ -1,41 +1,88 @@
 //! Recovery points that a person chooses in place of the newest ones. Pure.
 //!
 //! ```text
-//! newest point of each service + what was asked for → the points of the decision | a refusal that names the service and the point
+//! what was asked for + what the survivor holds → nothing against it | a refusal that names the service and the point
 //! ```
 
 use std::collections::BTreeMap;
+
+use serde::Serialize;
 
 use crate::domain::{ClusterName, Grade, PairName, PointId, ServiceName, Trouble, TroubleKind};
 
 use super::model::Model;
 
-/// The points of a decision: the newest ones, but for the services that a person chose another for.
-pub(super) fn choose(
+/// Why chosen points are not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "code")]
+enum NotTaken {
+    /// A planned switchover resumes from its final runs.
+    ChosenWhilePlanned,
+    /// The cluster goes on from what is live there.
+    ChosenWhileLive,
+    /// The pair has no such service.
+    ChosenServiceUnknown { service: ServiceName },
+    /// The survivor holds no such sealed point of it.
+    ChosenPointNotHeld { service: ServiceName, point: PointId },
+    /// Its captures are not of one moment.
+    ChosenPointInvalid { service: ServiceName, point: PointId },
+}
+
+impl NotTaken {
+    fn trouble(&self, pair: &PairName, survivor: &ClusterName) -> Trouble {
+        let refused = |object: String, reason: String| Trouble::new(TroubleKind::Refused, object, reason);
+        let trouble = match self {
+            NotTaken::ChosenWhilePlanned => {
+                refused(format!("pair {pair}"), "a planned switchover resumes from its final runs, and from no older point".to_owned())
+                    .next("leave the points out")
+            }
+            NotTaken::ChosenWhileLive => {
+                refused(format!("pair {pair}"), format!("{survivor} goes on from what is live there, and from no point"))
+                    .next("leave the points out")
+            }
+            NotTaken::ChosenServiceUnknown { service } => {
+                refused(format!("service {service}"), format!("pair {pair} has no such service")).next("see `understudy status`")
+            }
+            NotTaken::ChosenPointNotHeld { service, point } => {
+                refused(format!("point {point}"), format!("{survivor} holds no such sealed point of service {service}"))
+                    .next(format!("see `understudy points {service}`"))
+            }
+            NotTaken::ChosenPointInvalid { service, point } => {
+                refused(format!("point {point}"), "its captures are not of one moment".to_owned())
+                    .next(format!("see `understudy points {service}`"))
+            }
+        };
+        trouble.coded(self)
+    }
+}
+
+/// Refuses points that cannot be resumed from.
+pub(super) fn check(
     model: &Model,
     pair: &PairName,
     survivor: &ClusterName,
-    newest: BTreeMap<ServiceName, PointId>,
     asked: &BTreeMap<ServiceName, PointId>,
-) -> Result<BTreeMap<ServiceName, PointId>, Trouble> {
-    let mut points = newest;
-    for (service, point) in asked {
-        let refuse = |reason: String| {
-            Trouble::new(TroubleKind::Refused, format!("point {point}"), reason).next(format!("see `understudy points {service}`"))
+    planned: bool,
+    live: bool,
+) -> Result<(), Trouble> {
+    asked.iter().try_for_each(|(service, point)| {
+        let (service, point) = (service.clone(), *point);
+        let not_taken = if planned {
+            NotTaken::ChosenWhilePlanned
+        } else if live {
+            NotTaken::ChosenWhileLive
+        } else if !model.services_of(pair).any(|known| known.name == service) {
+            NotTaken::ChosenServiceUnknown { service }
+        } else {
+            let held = model.points.get(&service).and_then(|points| points.iter().find(|held| held.id == point));
+            match held.filter(|held| held.to == *survivor && held.sealed_at.is_some()) {
+                None => NotTaken::ChosenPointNotHeld { service, point },
+                Some(held) if held.captured.grade == Grade::Invalid => NotTaken::ChosenPointInvalid { service, point },
+                Some(_) => return Ok(()),
+            }
         };
-        if !model.services_of(pair).any(|known| known.name == *service) {
-            return Err(Trouble::new(TroubleKind::NotFound, format!("service {service}"), format!("pair {pair} has no such service"))
-                .next("see `understudy status`"));
-        }
-        let held = model.points.get(service).and_then(|points| points.iter().find(|held| held.id == *point));
-        let held = held.filter(|held| held.to == *survivor && held.sealed_at.is_some());
-        let held = held.ok_or_else(|| refuse(format!("{survivor} holds no such sealed point of service {service}")))?;
-        if held.captured.grade == Grade::Invalid {
-            return Err(refuse("its captures are not of one moment".to_owned()));
-        }
-        points.insert(service.clone(), *point);
-    }
-    Ok(points)
+        Err(not_taken.trouble(pair, survivor))
+    })
 }
 
 /// What a person chose, for the record of their decision: seconds of writes that the chosen point is behind the newest one.

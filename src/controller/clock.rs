@@ -2,7 +2,7 @@
 
 use crate::domain::clock::{Offset, Sample};
 use crate::domain::{PairName, Trouble, TroubleKind};
-use crate::store::controller::Enrolled;
+use crate::store::controller::{Enrolled, PairedAgent};
 
 use super::engine::Engine;
 use super::instruct::within;
@@ -27,12 +27,16 @@ pub(super) async fn sample(engine: &Engine, agent: &Enrolled) -> Result<Sample, 
     Ok(Sample { t1, t2: reply.received_ns, t3: reply.sent_ns, t4: wall_ns(engine), taken_ns: engine.monotonic_ns() })
 }
 
-/// Samples both clocks of a pair afresh and refuses when they are, or may be, too far apart.
-pub(super) async fn gate(engine: &Engine, pair: &PairName) -> Result<(), Trouble> {
-    let agents = engine.read(|m| m.pairs.get(pair).map(|p| p.paired.agents.clone()));
-    let Some([first, second]) = agents else {
-        return Err(Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "it is not paired any more"));
-    };
+/// Samples both clocks of a pair afresh, where both agents answered a moment ago.
+pub(super) async fn measure(engine: &Engine, pair: &PairName) {
+    let answer = |p: &PairModel| p.paired.agents.iter().all(|agent| p.answers(&agent.enrolled.cluster));
+    let agents = engine.read(|m| m.pairs.get(pair).filter(|p| answer(p)).map(|p| p.paired.agents.clone()));
+    if let Some(agents) = agents {
+        sample_both(engine, pair, agents).await;
+    }
+}
+
+async fn sample_both(engine: &Engine, pair: &PairName, [first, second]: [PairedAgent; 2]) {
     for _ in 0..SAMPLES {
         let (a, b) = tokio::join!(sample(engine, &first.enrolled), sample(engine, &second.enrolled));
         engine.change(|m| {
@@ -46,6 +50,15 @@ pub(super) async fn gate(engine: &Engine, pair: &PairName) -> Result<(), Trouble
             }
         });
     }
+}
+
+/// Samples both clocks of a pair afresh and refuses when they are, or may be, too far apart.
+pub(super) async fn gate(engine: &Engine, pair: &PairName) -> Result<(), Trouble> {
+    let agents = engine.read(|m| m.pairs.get(pair).map(|p| p.paired.agents.clone()));
+    let Some(agents) = agents else {
+        return Err(Trouble::new(TroubleKind::NotFound, format!("pair {pair}"), "it is not paired any more"));
+    };
+    sample_both(engine, pair, agents).await;
     let clock = engine.read(|m| m.pairs.get(pair).map(|p| p.clock.clone()));
     match clock {
         Some(clock) if clock.good => Ok(()),

@@ -19,15 +19,24 @@ mod checks;
 mod going;
 mod identity;
 mod pages;
+mod prune;
+mod refusal;
 mod reports;
+mod requests;
+mod steps;
 
 pub use checks::{AgentFound, Check, CheckState, ComponentMatch, PairChecks, ServiceCheck};
 pub use going::{ClusterGoing, Going, Removal, ServiceGoing};
 pub use identity::{
-    AdjustOutcome, AdjustReport, FenceLine, ReversalOutcome, ReversalReport, Runbook, RunbookStep, ServiceResumed, ServiceTurned,
-    StepReport, Verb,
+    AdjustOutcome, AdjustReport, FenceLine, ReversalOutcome, ReversalReport, Runbook, RunbookStep, ServiceEnding, ServiceResumed,
+    ServiceTurned, StepReport, Verb,
 };
+pub use prune::{PruneEnding, PruneReport, PrunedPoint};
+pub use refusal::Refusal;
+pub(super) use refusal::Refused;
 pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers, MaintenanceReport};
+pub use requests::{AgentRequest, PairRequest};
+pub use steps::IdentityStep;
 
 /// A command. Those that change identities carry the generation of the snapshot the person saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -268,41 +277,32 @@ pub enum Command {
         /// Which.
         service: ServiceName,
     },
-    /// The runs, newest first.
+    /// The runs, newest first, also those of long ago.
     Runs {
         /// Of one service only.
         service: Option<ServiceName>,
         /// At most so many.
         limit: u32,
+        /// Only those begun before this one: the next page.
+        #[serde(default)]
+        before: Option<RunId>,
+    },
+    /// One run, also one of long ago.
+    RunReport {
+        /// Which.
+        run: RunId,
+    },
+    /// Drop the recovery points that a service's policy no longer keeps.
+    Prune {
+        /// Which.
+        service: ServiceName,
+        /// Only say what would go.
+        dry_run: bool,
+        /// Who.
+        by: String,
     },
     /// Everything, once (for the socket).
     Snapshot,
-}
-
-/// The two agents of a pair to be, and its options.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PairRequest {
-    /// The pair's name.
-    pub name: PairName,
-    /// `host:port` and code of the agent beside the primary.
-    pub primary: AgentRequest,
-    /// Likewise of the secondary.
-    pub secondary: AgentRequest,
-}
-
-/// How to reach one agent.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct AgentRequest {
-    /// `host:port`.
-    pub address: String,
-    /// The enrolment code, until enrolled. A secret.
-    pub code: Option<String>,
-}
-
-impl std::fmt::Debug for AgentRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AgentRequest").field("address", &self.address).finish_non_exhaustive()
-    }
 }
 
 /// What a command brought.
@@ -341,6 +341,9 @@ pub enum Reply {
         applied: u64,
         /// What could not be.
         failed: Vec<String>,
+        /// Differences in data sets that were never sealed: their first recovery point brings them along.
+        #[serde(default)]
+        waiting: u64,
     },
     /// Of `Leftovers`.
     Leftovers(Leftovers),
@@ -354,8 +357,10 @@ pub enum Reply {
     Kept(Vec<Kept>),
     /// Of `Points`.
     Points(Vec<RecoveryPoint>),
-    /// Of `Runs`.
+    /// Of `Runs` and `RunReport`.
     Runs(Vec<RunReport>),
+    /// Of `Prune`.
+    Pruned(PruneReport),
     /// Of `Snapshot`.
     Snapshot(Box<super::Snapshot>),
     /// Of `WouldGo`.

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::domain::backup::machine::StartedBy;
-use crate::domain::{ComponentName, PairName, RunReport, ServiceName, Trouble};
+use crate::domain::{ComponentName, PairName, ServiceName, Trouble, TroubleKind};
 use crate::protocol::CatalogueItem;
 
 use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
 use super::{
-    Command, Reply, abandon, adopt, drills, going, kept, leftovers, maintenance, pairing, plan, reverse, runbook, runs, services, users,
-    window,
+    Command, Reply, abandon, adopt, drills, going, kept, leftovers, maintenance, pairing, plan, retention, reverse, runbook, runs,
+    services, users, window,
 };
 
 /// The longest list of runs given at once.
@@ -79,10 +79,21 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
             known(engine, &service)?;
             Ok(Reply::Points(engine.read(|m| m.points.get(&service).cloned()).unwrap_or_default()))
         }
-        Command::Runs { service, limit } => {
-            service.iter().try_for_each(|service| known(engine, service))?;
-            Ok(Reply::Runs(reports(engine, service.as_ref(), limit)))
+        Command::Runs { service, limit, before } => {
+            let found = runs::page(engine, service.as_ref(), before, limit.min(RUNS)).await?;
+            if let Some(service) = service.filter(|_| found.is_empty()) {
+                let had = service.clone();
+                if !engine.store(move |s| s.had_runs(&had)).await? {
+                    known(engine, &service)?;
+                }
+            }
+            Ok(Reply::Runs(found))
         }
+        Command::RunReport { run } => match runs::stored(engine, run).await? {
+            Some(state) => Ok(Reply::Runs(vec![state.report()])),
+            None => Err(Trouble::new(TroubleKind::NotFound, format!("run {run}"), "there is no such run").next("see `understudy runs`")),
+        },
+        Command::Prune { service, dry_run, by } => retention::by_hand(engine, &service, dry_run, &by).await,
         Command::Snapshot => Ok(Reply::Snapshot(Box::new(engine.picture()))),
     }
 }
@@ -92,14 +103,6 @@ fn known(engine: &Engine, service: &ServiceName) -> Result<(), Trouble> {
     engine.read(|m| {
         let left = m.points.contains_key(service) || m.runs.values().any(|r| &r.state.spec.service.name == service);
         if left || m.services.contains_key(service) { Ok(()) } else { Err(runs::unknown_service(m.services.keys(), service)) }
-    })
-}
-
-fn reports(engine: &Engine, service: Option<&ServiceName>, limit: u32) -> Vec<RunReport> {
-    let limit = usize::try_from(limit.min(RUNS)).unwrap_or(usize::MAX);
-    engine.read(|m| {
-        let mine = m.runs.values().rev().filter(|r| service.is_none_or(|s| &r.state.spec.service.name == s));
-        mine.take(limit).map(|r| r.state.report()).collect()
     })
 }
 

@@ -25,6 +25,19 @@ pub(super) struct News {
     pub unstable: Vec<String>,
     /// A fault that is held back has begun or ended, in words.
     pub held: Option<String>,
+    /// The cluster that stands by has become unwell, or is well again.
+    pub beside: Vec<Beside>,
+    /// Something at a component that is no fault, in words.
+    pub signs: Vec<String>,
+}
+
+/// What became of the cluster that stands by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// It is not well. `held`: nobody is alerted of it just now.
+    Unwell { words: String, held: bool },
+    /// It is well again.
+    Well { words: String },
 }
 
 /// Weighs everything that is known of a pair.
@@ -54,6 +67,11 @@ pub(super) fn weigh(pair: &mut PairModel, settings: WatchSettings, now: DateTime
     news.contended = (!pair.is_contended() && !conflict.is_empty()).then(|| conflict.clone());
     let known_since = steadiness.known_since();
     (pair.held_fault, news.held) = held_fault(pair, held.as_ref(), found, news.settled, now);
+    for (i, found) in damped.iter().enumerate() {
+        news.beside.extend(beside(pair, i, found, (i != primary).then_some(held.is_some()), now, &damping));
+        news.signs.extend(signs(pair, i));
+    }
+    let found = &damped[primary];
     pair.diagnosis = Findings {
         observed: found.evidence.iter().map(|e| Observation { who: e.who.clone(), saw: e.saw.clone(), health: e.health }).collect(),
         verdict: found.verdict,
@@ -64,6 +82,45 @@ pub(super) fn weigh(pair: &mut PairModel, settings: WatchSettings, now: DateTime
         clusters: [0, 1].map(|i| Some((damped[i].verdict.health(), lines(&damped[i])))),
     };
     news
+}
+
+/// What is new of a cluster that stands by. `standing_by`: whether faults are held back; `None`: it does not stand by.
+fn beside(
+    pair: &mut PairModel,
+    index: usize,
+    found: &Diagnosis,
+    standing_by: Option<bool>,
+    now: DateTime<Utc>,
+    damping: &Damping,
+) -> Option<Beside> {
+    let replicates = !pair.is_suspended();
+    let cluster = pair.paired.agents[index].enrolled.cluster.clone();
+    let watch = &mut pair.watch[index];
+    match (watch.told_unwell, standing_by) {
+        (None, Some(held))
+            if replicates && (found.verdict.offers_button() || (found.lasting && found.verdict != Verdict::ConsoleCutOff)) =>
+        {
+            watch.told_unwell = Some(found.since.unwrap_or(now));
+            Some(Beside::Unwell { words: format!("the secondary is not well: {}", found.words), held })
+        }
+        (Some(since), _) if watch.steadiness.has_settled(now, damping) => {
+            watch.told_unwell = None;
+            Some(Beside::Well { words: format!("{cluster} is well again, after {} s", (now - since).num_seconds().max(0)) })
+        }
+        _ => None,
+    }
+}
+
+/// The signs that are new at a cluster, by its own agent's word.
+fn signs(pair: &mut PairModel, index: usize) -> Vec<String> {
+    let cluster = pair.paired.agents[index].enrolled.cluster.clone();
+    let watch = &mut pair.watch[index];
+    let Some(status) = watch.status.as_ref().filter(|_| watch.trouble.is_none()) else { return Vec::new() };
+    let noted: Vec<_> = status.probes.iter().filter(|probe| probe.note.is_some()).collect();
+    let new = noted.iter().filter(|probe| !watch.told_signs.contains(&probe.component));
+    let lines = new.map(|probe| format!("{cluster}: {}: {}", probe.component, probe.evidence)).collect();
+    watch.told_signs = noted.iter().map(|probe| probe.component.clone()).collect();
+    lines
 }
 
 /// The fault that is held back now, and what is to be said when it has just begun or ended.

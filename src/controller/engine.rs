@@ -211,6 +211,9 @@ impl Engine {
             }
             Meeting::InCommand | Meeting::Ousted => {}
         }
+        if first {
+            self.change(|m| m.elsewhere.extend((known > m.before).then(|| agent.key.clone())));
+        }
         // Only now: an agent met with a term that could not be stored is met again.
         lock(&self.greeted).insert(agent.key.clone(), known);
         if self.read(|m| m.cut_off.contains(&agent.key)) {

@@ -89,7 +89,11 @@ async fn tell(engine: &Engine, pair: &PairName, before: &PairState, event: &Even
         Event::PlannedFailed { trouble } => (Level::Fault, format!("planned switchover failed: {trouble}")),
         Event::FenceLeft { trouble, .. } => (Level::Warning, format!("the fence of {} is lifted: {trouble}", before.primary)),
         Event::Unfenced { .. } => (Level::Info, format!("the fence of {} is lifted", before.primary)),
-        Event::Promoted { failed, .. } => (Level::Warning, format!("promoted; {} services could not be brought up", failed.len())),
+        Event::Promoted { failed, .. } if failed.is_empty() => (Level::Info, "promoted; every service is up".to_owned()),
+        Event::Promoted { failed, .. } => {
+            let failed: Vec<String> = failed.iter().map(|(service, trouble)| format!("{service} ({trouble})")).collect();
+            (Level::Fault, format!("promoted; not up: {}", failed.join(", ")))
+        }
         Event::OldPrimaryFenced { .. } => (Level::Info, "the old primary answered and is fenced".to_owned()),
         Event::PromotionCommitted { by, .. } => {
             (Level::Warning, format!("{by} has looked at the data and commits the promotion of {}", before.primary))
@@ -200,9 +204,9 @@ async fn perform(engine: &Arc<Engine>, pair: &PairName, state: &PairState, effec
     engine.check_in_command()?;
     let Some(letter) = exchange::letter(state, effect) else {
         return match effect {
-            Effect::WatchFinalRuns(waiting) => watch_final_runs(engine, waiting),
+            Effect::WatchFinalRuns(waiting) => watch_final_runs(engine, waiting).await,
             Effect::BringUp(decision) => bring_up(engine, pair, state, decision).await,
-            Effect::BeginReversal(decision) => Ok(Some(reverse::begin(engine, decision, &decision.by))),
+            Effect::BeginReversal(decision) => Ok(Some(reverse::begin(&|| engine.id(), engine.now(), decision, &decision.by))),
             _ => Ok(None),
         };
     };
@@ -270,11 +274,16 @@ async fn bring_up(engine: &Arc<Engine>, pair: &PairName, state: &PairState, deci
     if due.is_none() || !answers(engine, pair, &decision.to) {
         return Ok(None);
     }
+    bring_up_now(engine, pair, state, decision).await.map(Some)
+}
+
+/// Asks the new primary once more for the services that it could not bring up.
+pub(super) async fn bring_up_now(engine: &Arc<Engine>, pair: &PairName, state: &PairState, decision: &Decision) -> Result<Event, Trouble> {
     let order = Order::Promote(PromoteOrder { decision: decision.clone() });
     // A new instruction: the promotion's own is answered as it was.
     let letter = Letter { to: decision.to.clone(), id: engine.fresh(), epoch: state.epoch, order };
     match instruct(engine, pair, letter).await? {
-        Outcome::Promoted(report) => Ok(Some(promoted(engine, decision, report))),
+        Outcome::Promoted(report) => Ok(promoted(engine, decision, report)),
         other => Err(unexpected(&engine.agent(pair, &decision.to)?, &other)),
     }
 }
@@ -318,9 +327,14 @@ async fn start_final_runs(engine: &Arc<Engine>, pair: &PairName, decision: &Deci
     Ok(runs)
 }
 
-fn watch_final_runs(engine: &Engine, waiting: &BTreeMap<ServiceName, RunId>) -> Result<Option<Event>, Trouble> {
+async fn watch_final_runs(engine: &Engine, waiting: &BTreeMap<ServiceName, RunId>) -> Result<Option<Event>, Trouble> {
     for (service, run) in waiting {
-        let seen = engine.read(|m| m.runs.get(run).map(|r| (r.state.phase, r.state.trouble.clone(), r.state.spec.point)));
+        let known = engine.read(|m| m.runs.get(run).map(|r| (r.state.phase, r.state.trouble.clone(), r.state.spec.point)));
+        // Among many others, and after a restart, it may be in the store alone.
+        let seen = match known {
+            Some(seen) => Some(seen),
+            None => runs::stored(engine, *run).await?.map(|state| (state.phase, state.trouble, state.spec.point)),
+        };
         match seen {
             Some((Phase::Sealed, _, point)) => return Ok(Some(Event::FinalRunSealed { service: service.clone(), point })),
             Some((Phase::Failed | Phase::Cancelled | Phase::Abandoned, trouble, _)) => {

@@ -17,7 +17,7 @@ use crate::domain::schedule::Timing;
 use crate::domain::switchover::machine::{Decision, Event, PairPhase, PairState};
 use crate::domain::watch::{Silence, Steadiness, Streak, Verdict};
 use crate::domain::{
-    ClusterName, DrillId, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble, TroubleKind,
+    ClusterName, ComponentName, DrillId, Epoch, Health, PairName, RecoveryPoint, RunId, Service, ServiceName, Term, Trouble, TroubleKind,
 };
 use crate::protocol::{AgentStatus, CertificateStatus, Progress};
 use crate::store::controller::{PairedAgent, PairedClusters, UsersRecord};
@@ -27,10 +27,6 @@ use super::withheld::Why;
 
 /// Activity kept in memory.
 pub(super) const ACTIVITY: usize = 500;
-/// Ended runs kept in memory.
-pub(super) const ENDED_RUNS: usize = 200;
-/// Ended drills kept in memory.
-pub(super) const ENDED_DRILLS: usize = 200;
 /// Log lines kept a run.
 pub(super) const RUN_LOG: usize = 200;
 
@@ -66,6 +62,10 @@ pub(super) struct Model {
     pub certificate: Option<CertificateStatus>,
     /// The agents that cut our key off, by their keys.
     pub cut_off: BTreeSet<String>,
+    /// The last term that this console had before its start.
+    pub before: Term,
+    /// The agents that another console commanded since then, by their keys.
+    pub elsewhere: BTreeSet<String>,
 }
 
 /// One pair.
@@ -99,6 +99,10 @@ pub(super) struct PairModel {
     pub maintenance: Option<Maintenance>,
     /// The fault that is held back just now.
     pub held_fault: Option<HeldFault>,
+    /// The policies that agents hold which another console commanded, in the order of `paired.agents`.
+    pub told_policies: [Option<Vec<Service>>; 2],
+    /// A person has changed the policies here since the start: what agents held before counts no more.
+    pub policies_decided: bool,
     /// When the new primary was last asked again for services that it could not bring up.
     pub brought_up: Option<tokio::time::Instant>,
 }
@@ -143,6 +147,10 @@ pub(super) struct AgentWatch {
     pub steadiness: Steadiness,
     /// Its clock against ours.
     pub clock: ClockTrack,
+    /// Since when its cluster, standing by, is not well, as far as that was told.
+    pub told_unwell: Option<DateTime<Utc>>,
+    /// The components with a sign that is no fault, as far as that was told.
+    pub told_signs: BTreeSet<ComponentName>,
 }
 
 /// One run.
@@ -191,6 +199,8 @@ impl PairModel {
             isolated: None,
             maintenance: None,
             held_fault: None,
+            told_policies: [None, None],
+            policies_decided: false,
             brought_up: None,
         };
         events.iter().for_each(|event| pair.follow(event));
@@ -342,22 +352,6 @@ impl Model {
     pub fn add_activity(&mut self, line: ActivityLine) {
         self.activity.push_front(line);
         self.activity.truncate(ACTIVITY);
-    }
-
-    /// Drops the oldest ended runs beyond the bound.
-    pub fn trim_runs(&mut self) {
-        let ended: Vec<RunId> = self.runs.iter().filter(|(_, run)| run.has_ended()).map(|(id, _)| *id).collect();
-        for run in ended.iter().rev().skip(ENDED_RUNS) {
-            self.runs.remove(run);
-        }
-    }
-
-    /// Drops the oldest ended drills beyond the bound.
-    pub fn trim_drills(&mut self) {
-        let ended: Vec<DrillId> = self.drills.iter().filter(|(_, drill)| !drill.state.is_under_way()).map(|(id, _)| *id).collect();
-        for drill in ended.iter().rev().skip(ENDED_DRILLS) {
-            self.drills.remove(drill);
-        }
     }
 
     /// Follows what was changed: reads new schedules, and raises the generation when a fact that a decision may rest on has changed.

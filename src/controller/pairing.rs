@@ -189,9 +189,14 @@ pub(super) async fn keep_pair(engine: &Arc<Engine>, kept: KeptPair) -> Result<()
         let KeptPair { paired, events, services, points } = kept;
         // A pair adopted once more is in maintenance as before.
         let maintenance = m.pairs.get(&paired.name).and_then(|p| p.maintenance.clone());
-        m.pairs.insert(paired.name.clone(), PairModel { maintenance, ..PairModel::new(paired, state, &events) });
+        // What is told is the whole of it: a policy that another console removed is in force no more, nor is a point that it dropped.
+        m.services.retain(|_, service| service.pair != paired.name || services.iter().any(|told| told.name == service.name));
+        for known in m.points.values_mut() {
+            known.retain(|point| point.pair != paired.name || points.iter().any(|told| told.id == point.id));
+        }
         m.services.extend(services.into_iter().map(|service| (service.name.clone(), service)));
         points.into_iter().for_each(|point| m.add_point(point));
+        m.pairs.insert(paired.name.clone(), PairModel { maintenance, ..PairModel::new(paired, state, &events) });
     });
     Ok(())
 }

@@ -9,15 +9,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
 use crate::domain::switchover::machine::{Decision, Event, PairPhase, Reversal};
-use crate::domain::{InstructionId, PairName, PointId, Service, Trouble, TroubleKind};
+use crate::domain::{ClusterName, InstructionId, PairName, PointId, Service, Trouble, TroubleKind};
 use crate::protocol::ReverseReport;
 
-use super::command::{ReversalOutcome, ReversalReport, ServiceTurned};
+use super::admissible::may_reverse;
+use super::command::{Refusal, Refused, ReversalOutcome, ReversalReport, ServiceTurned};
 use super::engine::Engine;
 use super::model::{Model, PairModel};
 use super::snapshot::Level;
-use super::{Reply, identity, pairing, prompt, services, watch};
+use super::{Reply, executed, identity, pairing, services, watch};
 
 /// What a person asks for; committing a promotion and taking it back are asked for likewise.
 #[derive(Debug, Clone)]
@@ -33,14 +37,14 @@ pub(super) struct Ask {
 pub(super) async fn reverse(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
     let reversal = match decide(engine, &ask).await {
         Ok(event) => event,
-        Err(trouble) => return refused(engine, &ask, trouble).await,
+        Err(refusal) => return refused(engine, &ask, refusal).await,
     };
     let Event::ReversalBegan { reversal: began } = &reversal else {
         return Err(Trouble::new(TroubleKind::Failed, format!("pair {}", ask.pair), "nothing was begun").next("ask again"));
     };
     let id = began.id;
     if let Err(trouble) = identity::append(engine, &ask.pair, reversal).await {
-        return refused(engine, &ask, trouble).await;
+        return refused(engine, &ask, trouble.into()).await;
     }
     match tokio::time::timeout(engine.limits.decision, ended(engine, &ask.pair, id)).await {
         Ok(report) => Ok(Reply::Reversed(report)),
@@ -54,53 +58,66 @@ pub(super) async fn reverse(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Tro
 }
 
 /// What must hold, asked of both agents now.
-async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Trouble> {
+async fn decide(engine: &Arc<Engine>, ask: &Ask) -> Result<Event, Refused> {
     engine.check_in_command()?;
     let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", ask.pair), reason);
     engine.check_seen(&ask.pair, ask.generation)?;
     watch::look_at_both(engine, &ask.pair).await;
     engine.read(|m| {
         let pair = m.pairs.get(&ask.pair).ok_or_else(|| pairing::unknown_pair(&ask.pair))?;
-        let decision = admissible(pair)?;
+        let decision = may_reverse(pair)?;
         if ask.confirm != pair.state.secondary.as_str() {
             return Err(refuse(format!("{:?} was typed, and not the name of the cluster that is to stand by", ask.confirm))
-                .next(format!("type {}", pair.state.secondary)));
+                .next(format!("type {}", pair.state.secondary))
+                .into());
         }
-        Ok(begin(engine, decision, &ask.by))
+        Ok(begin(&|| engine.id(), engine.now(), decision, &ask.by))
     })
 }
 
-/// Whether the pair may be reversed now, and by which decision it came where it is.
-pub(super) fn admissible(pair: &PairModel) -> Result<&Decision, Trouble> {
+/// The rules of a reversal; the whole answer is [`may_reverse`]'s.
+pub(super) fn admissible(pair: &PairModel) -> Result<&Decision, Refused> {
     let refuse = |reason: String| Trouble::new(TroubleKind::Refused, format!("pair {}", pair.paired.name), reason);
     if pair.is_contended() {
-        return Err(refuse(pair.diagnosis.conflict.clone()).next("decide which cluster is primary"));
+        return Err(refuse(pair.diagnosis.conflict.clone()).next("decide which cluster is primary").into());
     }
     let (primary, secondary) = (&pair.state.primary, &pair.state.secondary);
-    let PairPhase::ActiveAlone { decision, old_primary_fenced, failed, held, .. } = &pair.state.phase else {
+    let PairPhase::ActiveAlone { decision, old_primary_fenced, failed, held, lost, .. } = &pair.state.phase else {
         return Err(refuse(format!("the pair is {}: {primary} does not run alone", pair.state.phase.name()))
-            .next("replication is reversed after an identity change"));
+            .next("replication is reversed after an identity change")
+            .into());
     };
     if *held {
-        return Err(refuse(format!("{primary} is held for a look")).next("commit the promotion, or take it back"));
+        return Err(refuse(format!("{primary} is held for a look")).next("commit the promotion, or take it back").into());
+    }
+    if let Some(since) = *lost {
+        let refusal = Refusal::PrimaryFaulty { cluster: primary.clone(), since };
+        return Err(Refused::Coded(format!("pair {}", pair.paired.name), refusal));
     }
     if let Some((service, trouble)) = failed.iter().next() {
         return Err(refuse(format!("service {service} is not up at {primary}: {trouble}"))
-            .next("its good data may be at the other cluster: bring it up first, or remove it from the pair"));
+            .next(format!(
+                "its good data may be at the other cluster: bring it up first (understudy adjust-identity {} --to {primary} --confirm \
+                 {primary} tries it again), or remove it from the pair",
+                pair.paired.name
+            ))
+            .into());
     }
     for cluster in [primary, secondary] {
         pair.check_answers(cluster)?;
     }
     if !old_primary_fenced {
-        return Err(refuse(format!("{secondary} has not said yet that it is fenced")).next("wait a moment; see `understudy status`"));
+        return Err(refuse(format!("{secondary} has not said yet that it is fenced"))
+            .next("wait a moment; see `understudy status`")
+            .into());
     }
     Ok(decision)
 }
 
 /// The event that begins it; its ids make every repetition the same instruction.
-pub(super) fn begin(engine: &Engine, decision: &Decision, by: &str) -> Event {
-    let keep = decision.points.keys().map(|service| (service.clone(), PointId(engine.id()))).collect();
-    let reversal = Reversal { id: engine.fresh(), by: by.to_owned(), at: engine.now(), points: decision.points.clone(), keep };
+pub(super) fn begin(draw: &dyn Fn() -> Uuid, at: DateTime<Utc>, decision: &Decision, by: &str) -> Event {
+    let keep = decision.points.keys().map(|service| (service.clone(), PointId(draw()))).collect();
+    let reversal = Reversal { id: InstructionId(draw()), by: by.to_owned(), at, points: decision.points.clone(), keep };
     Event::ReversalBegan { reversal: Box::new(reversal) }
 }
 
@@ -131,16 +148,32 @@ async fn ended(engine: &Arc<Engine>, pair: &PairName, id: InstructionId) -> Reve
 fn outcome(model: &Model, pair: &PairModel, id: InstructionId) -> Option<ReversalReport> {
     let began = pair.trail.iter().rposition(|e| matches!(e, Event::ReversalBegan { reversal } if reversal.id == id))?;
     let Event::ReversalBegan { reversal } = &pair.trail[began] else { return None };
+    // Its clusters are those of the decision that turned the pair round, whatever follows.
+    let (Event::Decided { decision } | Event::ConflictEnded { decision }) = pair.trail.first()? else { return None };
+    let turned = Sides { primary: decision.to.clone(), secondary: decision.from.clone() };
     match pair.trail.get(began + 1)? {
-        Event::Reversed { kept, .. } => Some(report(model, pair, Some((reversal, kept)), ReversalOutcome::Reversed, None)),
-        Event::ReversalFailed { trouble } => Some(report(model, pair, None, ReversalOutcome::Failed, Some(trouble.clone()))),
+        Event::Reversed { kept, .. } => Some(report(model, pair, turned, Some((reversal, kept)), ReversalOutcome::Reversed, None)),
+        Event::ReversalFailed { trouble } => Some(report(model, pair, turned, None, ReversalOutcome::Failed, Some(trouble.clone()))),
         _ => None,
     }
 }
 
 type Turned<'a> = (&'a Reversal, &'a BTreeMap<crate::domain::ServiceName, PointId>);
 
-fn report(model: &Model, pair: &PairModel, turned: Option<Turned<'_>>, outcome: ReversalOutcome, error: Option<Trouble>) -> ReversalReport {
+/// Who stands by for whom, or should.
+struct Sides {
+    primary: ClusterName,
+    secondary: ClusterName,
+}
+
+fn report(
+    model: &Model,
+    pair: &PairModel,
+    sides: Sides,
+    turned: Option<Turned<'_>>,
+    outcome: ReversalOutcome,
+    error: Option<Trouble>,
+) -> ReversalReport {
     let services = model.services_of(&pair.paired.name).filter_map(|service| {
         let (reversal, kept) = turned?;
         let recovery_point = reversal.points.get(&service.name).copied();
@@ -149,19 +182,27 @@ fn report(model: &Model, pair: &PairModel, turned: Option<Turned<'_>>, outcome: 
     ReversalReport {
         pair: pair.paired.name.clone(),
         epoch: pair.epoch(),
-        primary: pair.state.primary.clone(),
-        secondary: pair.state.secondary.clone(),
         services: services.collect(),
         outcome,
-        steps: prompt::reversal_steps(pair, outcome, error.as_ref()),
+        steps: executed::reversal_steps(&sides.primary, &sides.secondary, outcome, error.as_ref()),
+        primary: sides.primary,
+        secondary: sides.secondary,
         error,
+        refusal: None,
     }
 }
 
 /// Not begun: nothing was changed, and the report says so.
-async fn refused(engine: &Arc<Engine>, ask: &Ask, trouble: Trouble) -> Result<Reply, Trouble> {
+async fn refused(engine: &Arc<Engine>, ask: &Ask, refused: Refused) -> Result<Reply, Trouble> {
+    let trouble = refused.trouble();
     engine.note(Level::Warning, ask.pair.as_str(), format!("{} asked to reverse the replication; refused: {trouble}", ask.by)).await;
     let told = Some(trouble.clone());
-    let report = engine.read(|m| m.pairs.get(&ask.pair).map(|pair| report(m, pair, None, ReversalOutcome::Refused, told)));
+    let report = engine.read(|m| {
+        m.pairs.get(&ask.pair).map(|pair| {
+            let sides = Sides { primary: pair.state.primary.clone(), secondary: pair.state.secondary.clone() };
+            let report = report(m, pair, sides, None, ReversalOutcome::Refused, told);
+            ReversalReport { refusal: refused.refusal(), ..report }
+        })
+    });
     report.map(Reply::Reversed).ok_or(trouble)
 }

@@ -1,7 +1,7 @@
 //! The runbooks of the verbs: pre-flight lines and steps, shown before anything begins. Pure but for the look at both agents.
 //!
-//! A line that failed keeps a verb from beginning; the verb itself asks again ([`admissible`](super::admissible::check)), so that what
-//! was shown can be old and never wrong.
+//! Whether a verb may be begun [`admissible`](super::admissible::of_verb) says, here as in the verb itself: what was shown can be old and
+//! never wrong. The lines say what was found; one has failed only where the verb is refused.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::command::{Check, CheckState, Runbook, RunbookStep, Verb};
 use super::drills::preflight::agent_line;
 use super::engine::Engine;
 use super::model::{Model, PairModel};
-use super::{adjust, admissible, alone, pairing, points, prompt, reverse, watch, window};
+use super::{admissible, alone, clock, executed, pairing, points, prompt, watch};
 
 /// Ended runs whose time tells how long the next may take.
 const TIMED: usize = 5;
@@ -27,6 +27,9 @@ pub(super) async fn look(engine: &Arc<Engine>, pair: &PairName, verb: Verb) -> R
         // Of a secondary that does not answer the line says so.
         drop(points::refresh(engine, pair, &secondary).await);
     }
+    if verb == Verb::Planned {
+        clock::measure(engine, pair).await;
+    }
     engine.read(|m| m.pairs.get(pair).map(|p| runbook(m, p, verb))).ok_or_else(|| pairing::unknown_pair(pair))
 }
 
@@ -38,48 +41,35 @@ pub(super) fn runbook(model: &Model, pair: &PairModel, verb: Verb) -> Runbook {
         Verb::Reverse => vec![decision_line(pair), agent_line(pair, &pair.state.primary), agent_line(pair, &pair.state.secondary)],
         Verb::TakeBack => take_back(pair),
     };
-    let refusal = refusal(pair, verb);
-    match refusal {
-        Some(trouble) if checks.iter().all(|check| check.state != CheckState::Failed) => {
+    let refused = admissible::of_verb(model, pair, verb).err();
+    match &refused {
+        Some(refused) if checks.iter().all(|check| check.state != CheckState::Failed) => {
+            let trouble = refused.trouble();
             checks.push(Check::failed("It may begin", trouble.reason, trouble.next_step));
         }
-        None if verb == Verb::Reverse => checks.push(Check::ok(
-            format!("{} is fenced", pair.state.secondary),
-            "its agent read the fence back; what it wrote after the common points is kept before its data goes back",
-        )),
-        _ => {}
+        Some(_) => {}
+        None => {
+            for check in checks.iter_mut().filter(|check| check.state == CheckState::Failed) {
+                check.state = CheckState::Warning;
+            }
+            if verb == Verb::Reverse {
+                checks.push(Check::ok(
+                    format!("{} is fenced", pair.state.secondary),
+                    "its agent read the fence back; what it wrote after the common points is kept before its data goes back",
+                ));
+            }
+        }
     }
     Runbook {
         pair: pair.paired.name.clone(),
         verb,
         generation: model.generation,
         confirm: pair.state.other().clone(),
-        ready: checks.iter().all(|check| check.state != CheckState::Failed),
+        ready: refused.is_none(),
         checks,
         steps: steps(model, pair, verb),
+        refusal: refused.and_then(|refused| refused.refusal()),
     }
-}
-
-/// Why the verb itself would refuse.
-fn refusal(pair: &PairModel, verb: Verb) -> Option<Trouble> {
-    match verb {
-        Verb::Reverse => return reverse::admissible(pair).err(),
-        Verb::TakeBack => return window::may_take_back(pair).err(),
-        Verb::Planned | Verb::Adjust => {}
-    }
-    let to = pair.state.other().clone();
-    let ask = adjust::Ask {
-        pair: pair.paired.name.clone(),
-        confirm: to.to_string(),
-        to,
-        planned: verb == Verb::Planned,
-        hold: false,
-        declared: None,
-        points: std::collections::BTreeMap::new(),
-        generation: None,
-        by: String::new(),
-    };
-    admissible::check(pair, &ask).err()
 }
 
 fn decision_line(pair: &PairModel) -> Check {
@@ -230,7 +220,7 @@ fn steps(model: &Model, pair: &PairModel, verb: Verb) -> Vec<RunbookStep> {
         ],
         Verb::Adjust => vec![
             step(format!("make the next epoch durable at {to}"), agent(to), "a person typed the name, on evidence from two places"),
-            step(prompt::brings(alone::is_lost(pair), from, to), agent(to), "the epoch is durable"),
+            step(executed::brings(alone::is_lost(pair), from, to).to_string(), agent(to), "the epoch is durable"),
             step(
                 format!("point applications to {to}"),
                 "the route of its agent".into(),

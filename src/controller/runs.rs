@@ -5,19 +5,23 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::backup::machine::{self, Effect, Event, Phase, RunState, StartedBy, Step};
 use crate::domain::shown::shown_text;
 use crate::domain::unfinished::{self, Work};
-use crate::domain::{RunId, ServiceName, Trouble, TroubleKind};
+use crate::domain::{RunId, RunReport, ServiceName, Trouble, TroubleKind};
 
 use super::alerts::AlertKind;
+use super::command::Refusal;
 use super::engine::{Engine, lock};
 use super::model::{RUN_LOG, RunModel};
 use super::snapshot::{ActivityLine, Level};
 use super::{abandon, retention, run_spec, steps, users};
+
+/// A person's moment may be over by this much when it is read: it was typed before.
+const LATE: TimeDelta = TimeDelta::seconds(60);
 
 /// What a person wants of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,9 @@ pub(super) async fn start(
     // Two starts at one instant: the second must see the first.
     let _one_at_a_time = engine.starting.lock().await;
     let now = engine.now();
+    if let Some(moment) = at.filter(|at| started_by == StartedBy::Person && *at < now - LATE) {
+        return Err(Refusal::MomentPast { moment }.trouble(format!("service {service}")));
+    }
     let spec = engine.read(|m| {
         let policy = m.services.get(service).ok_or_else(|| unknown_service(m.services.keys(), service))?;
         let pair = m.pairs.get(&policy.pair).ok_or_else(|| {
@@ -102,6 +109,24 @@ pub(super) fn fold(run: RunId, events: &[Event]) -> Result<RunState, Trouble> {
         state = Some(machine::apply(state.as_ref(), event).map_err(|e| illegal(run, &e))?);
     }
     state.ok_or_else(|| Trouble::new(TroubleKind::Corrupt, format!("run {run}"), "it has no events"))
+}
+
+/// A run as the store has it; `None`: there never was one of this id.
+pub(super) async fn stored(engine: &Engine, run: RunId) -> Result<Option<RunState>, Trouble> {
+    let events = engine.store(move |s| s.events_of_run(run)).await?;
+    if events.is_empty() { Ok(None) } else { fold(run, &events).map(Some) }
+}
+
+/// The reports of runs, newest first: a page of all that there ever were.
+pub(super) async fn page(
+    engine: &Engine,
+    service: Option<&ServiceName>,
+    before: Option<RunId>,
+    limit: u32,
+) -> Result<Vec<RunReport>, Trouble> {
+    let service = service.cloned();
+    let found = engine.store(move |s| s.run_page(service.as_ref(), before, limit)).await?;
+    found.into_iter().map(|(run, events)| fold(run, &events).map(|state| state.report())).collect()
 }
 
 /// Drives a run on from where its events end.
@@ -261,7 +286,7 @@ impl Executor {
                 engine.note(Level::Info, &about, text).await;
                 if state.spec.started_by != StartedBy::Switchover {
                     users::after_run(engine, state).await;
-                    retention::after_run(engine, service).await;
+                    retention::apply(engine, service).await;
                 }
             }
             (Phase::Abandoned, _) => engine.note(Level::Warning, &about, abandoned_words(state)).await,
@@ -269,6 +294,10 @@ impl Executor {
             _ => {
                 let why = state.trouble.as_ref().map(ToString::to_string).unwrap_or_default();
                 engine.note(Level::Warning, &about, format!("run failed: {why}")).await;
+                if state.trouble.as_ref().is_some_and(|trouble| trouble.kind == TroubleKind::Exhausted) {
+                    // Nothing of it is staged any more that could keep older content.
+                    retention::apply(engine, service).await;
+                }
             }
         }
         engine.change(|m| {

@@ -149,18 +149,53 @@ fn show_missed(engine: &Engine, service: &ServiceName, passed: &[(DateTime<Utc>,
     });
 }
 
+/// Whether a service was behind its target at the last look.
+struct Behind {
+    late: bool,
+    /// Of one that was never backed up: since when there is a policy.
+    since: Option<DateTime<Utc>>,
+}
+
+/// When a service's policy came in force, in whatever version.
+async fn first_saved(engine: &Arc<Engine>, service: &Service) -> Option<DateTime<Utc>> {
+    let name = service.name.clone();
+    match engine.store(move |s| s.in_force_since(&name)).await {
+        Ok(since) => since,
+        Err(trouble) => {
+            tracing::warn!(service = %service.name, %trouble, "when its policy was saved could not be read");
+            None
+        }
+    }
+}
+
 /// Alerts once whenever a service falls behind its target.
-async fn watch_rpo(engine: &Arc<Engine>, service: &Service, now: DateTime<Utc>, behind: &mut BTreeMap<ServiceName, bool>) {
+async fn watch_rpo(engine: &Arc<Engine>, service: &Service, now: DateTime<Utc>, behind: &mut BTreeMap<ServiceName, Behind>) {
     let Some(target) = service.rpo_target_minutes else { return };
     if pause(engine, service, now, now).is_some() {
         // Shown as it is; told when the pause is over and it is behind still.
         return;
     }
-    let Some(first) = engine.read(|m| m.newest_point(&service.name).map(|p| p.captured.first)) else { return };
-    let late = now - first > TimeDelta::minutes(i64::from(target));
-    if behind.insert(service.name.clone(), late) != Some(late) && late {
-        let text =
-            format!("it is more than {target} min behind: the newest recovery point is of {}", first.format("%Y-%m-%d %H:%M:%S UTC"));
+    let point = engine.read(|m| m.newest_point(&service.name).map(|p| p.captured.first));
+    let known = behind.get(&service.name).and_then(|known| known.since);
+    // Without a recovery point it is behind since there is a policy.
+    let since = match (point, known) {
+        (Some(first), _) => first,
+        (None, Some(since)) => since,
+        (None, None) => match first_saved(engine, service).await {
+            Some(since) => since,
+            None => return,
+        },
+    };
+    let late = now - since > TimeDelta::minutes(i64::from(target));
+    let before = behind.insert(service.name.clone(), Behind { late, since: Some(since).filter(|_| point.is_none()) });
+    if late && !before.is_some_and(|before| before.late) {
+        let since = since.format("%Y-%m-%d %H:%M:%S UTC");
+        let text = match point {
+            Some(_) => format!("it is more than {target} min behind: the newest recovery point is of {since}"),
+            None => {
+                format!("it was never backed up: it has no recovery point, more than {target} min after its policy came in force ({since})")
+            }
+        };
         engine.alert(AlertKind::RpoMissed, service.name.as_str(), &text).await;
     }
 }

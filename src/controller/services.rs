@@ -12,9 +12,9 @@ use crate::store::controller::Enrolled;
 use super::command::{Check, CheckState, ServiceCheck};
 use super::engine::Engine;
 use super::instruct::{Errand, within};
-use super::model::PairModel;
+use super::model::{Model, PairModel};
 use super::snapshot::Level;
-use super::{Reply, scheduler};
+use super::{Reply, retention, scheduler};
 
 /// Moments shown.
 const NEXT_MOMENTS: usize = 5;
@@ -181,11 +181,18 @@ pub(super) async fn save(engine: &Arc<Engine>, service: &Service) -> Result<Repl
     }
     let (stored, now) = (service.clone(), engine.now());
     let version = engine.store(move |s| s.save_service(&stored, now)).await?;
-    let known = engine.change(|m| m.services.insert(service.name.clone(), service.clone()));
+    let known = engine.change(|m| {
+        decided(m, &service.pair);
+        m.services.insert(service.name.clone(), service.clone())
+    });
     if known.as_ref() != Some(service) {
         engine.note(Level::Info, service.name.as_str(), format!("policy saved (version {version})")).await;
     }
     note_untold(engine, &service.pair).await;
+    let less = |old: &Service| service.keep.all_hours < old.keep.all_hours || service.keep.daily_days < old.keep.daily_days;
+    if known.as_ref().is_some_and(less) {
+        retention::apply(engine, service).await;
+    }
     Ok(Reply::ServiceChecked(check))
 }
 
@@ -202,10 +209,20 @@ pub(super) async fn remove(engine: &Arc<Engine>, service: &ServiceName) -> Resul
     }
     let name = service.clone();
     engine.store(move |s| s.remove_service(&name)).await?;
-    engine.change(|m| m.services.remove(service));
+    engine.change(|m| {
+        decided(m, &policy.pair);
+        m.services.remove(service)
+    });
     engine.note(Level::Info, service.as_str(), "policy removed; its recovery points stay").await;
     note_untold(engine, &policy.pair).await;
     Ok(Reply::Done)
+}
+
+/// From now on the policies of a pair are ours.
+fn decided(model: &mut Model, pair: &PairName) {
+    if let Some(pair) = model.pairs.get_mut(pair) {
+        pair.policies_decided = true;
+    }
 }
 
 async fn note_untold(engine: &Engine, pair: &PairName) {

@@ -203,6 +203,9 @@ pub struct ServiceView {
     /// The committed point that its secondary cannot finish; `None`: there is none.
     #[serde(default)]
     pub stuck: Option<StuckView>,
+    /// Why it could not be brought up at the new primary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_up: Option<Trouble>,
 }
 
 /// A committed point that its secondary cannot finish.

@@ -8,12 +8,13 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::Trouble;
 use crate::store::controller::Store;
 
+use super::bounds::{ENDED_DRILLS, ENDED_RUNS};
 use super::connect::{Connector, HttpsConnector};
 use super::engine::{Engine, Parts, publish};
 use super::host::{Host, RealHost, on_disk};
 use super::limits::Limits;
 use super::lock::StateLock;
-use super::model::{ACTIVITY, DrillModel, ENDED_DRILLS, ENDED_RUNS, Model, PairModel, RunModel};
+use super::model::{ACTIVITY, DrillModel, Model, PairModel, RunModel};
 use super::settings::Settings;
 use super::{
     Asked, EngineHandle, EngineSpec, Snapshot, certificates, commands, drills, identity, route, runs, scheduler, socket, view,
@@ -54,6 +55,7 @@ pub async fn start_with(
         let store = Store::open(&state)?;
         let mut model = load(&store)?;
         model.mode = settings.watch.mode;
+        model.before = store.term()?;
         let term = store.term()?.after(chance);
         store.take_term(term)?;
         Ok((held, store, model, term, settings))

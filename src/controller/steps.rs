@@ -8,15 +8,28 @@ use crate::store::controller::Enrolled;
 use super::engine::Engine;
 use super::instruct::{Errand, unexpected};
 use super::snapshot::Level;
-use super::{clock, runs};
+use super::{clock, retention, runs};
 
 mod finish;
 
 /// Samples for the rate shown.
 const RATE_SAMPLES: usize = 20;
 
-/// Carries a step out. An `Err` means that no event may be made of it: the step is tried again.
+/// Carries a step out. An `Err` means that no event may be made of it: the step is tried again. Where room lacks, what the policy no
+/// longer keeps goes first, and then the step is carried out once more.
 pub(super) async fn perform(engine: &Engine, state: &RunState, step: Step) -> Result<Event, Trouble> {
+    let done = once(engine, state, step).await;
+    let full = |trouble: &Trouble| trouble.kind == TroubleKind::Exhausted && step != Step::Abort;
+    match done {
+        Ok(Event::StepFailed { trouble, .. }) if full(&trouble) && retention::apply(engine, &state.spec.service).await > 0 => {
+            runs::log(engine, state.spec.run, Level::Info, format!("room was made; step {step:?} is tried again"));
+            once(engine, state, step).await
+        }
+        done => done,
+    }
+}
+
+async fn once(engine: &Engine, state: &RunState, step: Step) -> Result<Event, Trouble> {
     let run = Run { engine, state };
     let done = match step {
         Step::Arm => run.arm().await,
@@ -54,6 +67,8 @@ impl Run<'_> {
             tokio::time::sleep(wait).await;
         }
         self.check_epoch()?;
+        // Before anything of this run takes room.
+        retention::apply(self.engine, &spec.service).await;
         let order = Order::Arm(ArmOrder { run: spec.run, service: spec.service.name.clone(), data_sets: spec.service.data_sets.clone() });
         let (primary, secondary) = tokio::try_join!(
             self.armed(&spec.from, spec.ids.arm_primary, order.clone()),

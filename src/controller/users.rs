@@ -2,12 +2,13 @@
 
 use crate::domain::backup::machine::RunState;
 use crate::domain::user_data::{UserData, UserDataChange, UserDataKind, compare};
-use crate::domain::{ClusterName, PairName, Trouble, TroubleKind};
+use crate::domain::{ClusterName, DataSet, PairName, Service, Trouble, TroubleKind};
 use crate::protocol::{AdjustUsersOrder, Order, Outcome, SyncUsersOrder, UsersReport};
 use crate::store::controller::UsersRecord;
 
 use super::engine::Engine;
 use super::instruct::{Errand, unexpected};
+use super::model::Model;
 use super::snapshot::Level;
 use super::{Reply, pairing, runs};
 
@@ -30,15 +31,31 @@ pub(super) async fn sync(engine: &Engine, pair: &PairName, dry_run: bool, by_con
     } else {
         ask(engine, pair, &primary, Order::SyncUsers(SyncUsersOrder { dry_run })).await
     };
-    let report = match synced {
+    let mut report = match synced {
         Ok(report) => report,
         Err(trouble) => {
             engine.change(|m| m.pairs.get_mut(pair).map(|p| p.users_trouble = Some(trouble.clone())));
             return Err(trouble);
         }
     };
+    // What lies in a data set without a recovery point is no difference yet: the first one brings it along.
+    let (waiting, changes): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut report.changes).into_iter().partition(|change| engine.read(|m| waits(m, pair, change)));
+    report.changes = changes;
     keep(engine, pair, &report, dry_run).await?;
-    Ok(Reply::Users { changes: report.changes, applied: report.applied, failed: report.failed })
+    Ok(Reply::Users { changes: report.changes, applied: report.applied, failed: report.failed, waiting: waiting.len() as u64 })
+}
+
+/// Whether a change, named as the primary names it, lies in a data set that was never sealed at the secondary.
+fn waits(model: &Model, pair: &PairName, change: &UserDataChange) -> bool {
+    let Some(secondary) = model.pairs.get(pair).map(|p| &p.state.secondary) else { return false };
+    let sealed = |service: &Service| model.points.get(&service.name).is_some_and(|points| points.iter().any(|p| p.to == *secondary));
+    let key = &change.key;
+    let lies_in = |set: &DataSet| {
+        let rest = key.object.strip_prefix(&set.from.path);
+        set.from.component == key.component && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
+    };
+    model.services_of(pair).filter(|service| !sealed(service)).flat_map(|service| &service.data_sets).any(lies_in)
 }
 
 /// Reads both sides, compares here, and adjusts the secondary.

@@ -9,7 +9,7 @@ use crate::domain::{Health, Identity, PointId, RunId, Service};
 
 use super::model::{AgentWatch, DrillModel, Model, PairModel, RunModel};
 use super::snapshot::{ClusterView, DrillView, PairView, RunView, ServiceState, ServiceView, Snapshot, StuckView, UsersView};
-use super::{WatchMode, abandon, catch_up, certificates, prompt, reverse, window};
+use super::{WatchMode, abandon, admissible, catch_up, certificates, prompt, window};
 
 /// Points shown a service.
 const POINTS: usize = 500;
@@ -65,8 +65,13 @@ fn pair_view(model: &Model, pair: &PairModel, now: DateTime<Utc>) -> PairView {
         behind: behind(pair),
         left: catch_up::left(pair),
         window: window::view(pair),
-        reversible: reverse::admissible(pair).is_ok().then(|| pair.state.secondary.clone()),
+        reversible: reversible(pair),
     }
+}
+
+/// The cluster that may be made to stand by now.
+pub(super) fn reversible(pair: &PairModel) -> Option<crate::domain::ClusterName> {
+    admissible::may_reverse(pair).is_ok().then(|| pair.state.secondary.clone())
 }
 
 /// Another console has decided, and this one was not there: it would only fail to back up, and never say why.
@@ -186,6 +191,10 @@ fn service_view(model: &Model, pair: &PairModel, service: &Service, now: DateTim
         next_moment: next_moment(model, pair, service, now),
         rpo_history: rpo_history(model, service, now),
         missed: model.missed.get(&service.name).map(|m| m.iter().take(MISSED).cloned().collect()).unwrap_or_default(),
+        not_up: match &pair.state.phase {
+            PairPhase::ActiveAlone { failed, .. } => failed.get(&service.name).cloned(),
+            _ => None,
+        },
         unprotected_since: match &pair.state.phase {
             PairPhase::ActiveAlone { since, .. } | PairPhase::Reversing { since, .. } => Some(*since),
             PairPhase::TakingBack { decision, .. } => Some(decision.at),

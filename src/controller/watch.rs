@@ -13,10 +13,11 @@ use crate::protocol::AgentStatus;
 use crate::store::controller::Enrolled;
 
 use super::alerts::AlertKind;
+use super::diagnose::Beside;
 use super::engine::{Engine, lock};
 use super::model::AgentWatch;
 use super::snapshot::Level;
-use super::{catch_up, clock, diagnose, exchange, identity, maintenance, pairing, points, services};
+use super::{catch_up, clock, diagnose, exchange, identity, maintenance, pairing, points, policies, services};
 
 /// Watches one agent of a pair until the pair's tasks are stopped.
 pub(super) async fn watch(engine: Arc<Engine>, pair: PairName, index: usize) {
@@ -40,6 +41,9 @@ pub(super) async fn watch(engine: Arc<Engine>, pair: PairName, index: usize) {
         if answered && (!points_known || (!fence_known && rests)) {
             match points::refresh(&engine, &pair, &agent.cluster).await {
                 Ok(record) => {
+                    if !points_known {
+                        policies::note(&engine, &pair, &agent, record.as_ref()).await;
+                    }
                     points_known = true;
                     fence_known = rests && catch_up::lift_left_fence(&engine, &pair, &agent.cluster, record.as_ref()).await;
                 }
@@ -128,6 +132,16 @@ pub(super) async fn weigh(engine: &Arc<Engine>, pair: &PairName) {
         }
         for words in &news.unstable {
             tell_unstable(engine, pair, words).await;
+        }
+        for beside in &news.beside {
+            match beside {
+                Beside::Unwell { words, held: false } => engine.alert(AlertKind::SecondaryFault, pair.as_str(), words).await,
+                Beside::Unwell { words, held: true } => engine.note(Level::Warning, pair.as_str(), format!("held back: {words}")).await,
+                Beside::Well { words } => engine.note(Level::Info, pair.as_str(), words).await,
+            }
+        }
+        for sign in &news.signs {
+            engine.note(Level::Warning, pair.as_str(), sign).await;
         }
         if let Some(held) = &news.held {
             engine.note(Level::Warning, pair.as_str(), held).await;

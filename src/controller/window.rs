@@ -8,19 +8,22 @@
 
 use std::sync::Arc;
 
-use crate::domain::switchover::machine::{Decision, Event, PairPhase};
-use crate::domain::{DecisionId, Trouble, TroubleKind};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
-use super::command::{AdjustOutcome, AdjustReport, StepReport};
+use crate::domain::switchover::machine::{Decision, Event, PairPhase};
+use crate::domain::{DecisionId, InstructionId, Trouble, TroubleKind};
+
+use super::command::{AdjustOutcome, AdjustReport, Refused, StepReport};
 use super::engine::Engine;
 use super::model::{Model, PairModel};
 use super::reverse::Ask;
 use super::snapshot::{Level, WindowView};
-use super::{Reply, adjust, catch_up, identity, pairing, prompt, watch, withheld};
+use super::{Reply, adjust, admissible, catch_up, executed, identity, pairing, watch, withheld};
 
 /// Opens the services of a held promotion.
 pub(super) async fn commit(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
-    let event = |engine: &Engine, pair: &PairModel| {
+    let event = |engine: &Engine, pair: &PairModel| -> Result<Event, Refused> {
         may_commit(pair)?;
         typed(&ask, pair, pair.state.primary.as_str())?;
         Ok(Event::PromotionCommitted { at: engine.now(), by: ask.by.clone(), promote: engine.fresh() })
@@ -35,41 +38,47 @@ pub(super) async fn commit(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trou
 
 /// Takes a promotion back.
 pub(super) async fn take_back(engine: &Arc<Engine>, ask: Ask) -> Result<Reply, Trouble> {
-    let event = |engine: &Engine, pair: &PairModel| {
-        let made_by = may_take_back(pair)?;
+    let event = |engine: &Engine, pair: &PairModel| -> Result<Event, Refused> {
+        let made_by = admissible::may_take_back(pair)?;
         typed(&ask, pair, pair.state.secondary.as_str())?;
-        Ok(Event::TakeBackBegan { decision: Box::new(decision(engine, pair, made_by, &ask.by)) })
+        Ok(take_back_event(&|| engine.id(), engine.now(), pair, made_by, &ask.by))
     };
-    carry_out(engine, &ask, "to take the promotion back", event, |_, pair| {
+    carry_out(engine, &ask, "to take the promotion back", event, |model, pair| {
         let Some(Event::TakeBackBegan { decision }) = pair.trail.first() else { return None };
         let failed = pair.trail.iter().find_map(|e| if let Event::TakeBackFailed { trouble } = e { Some(trouble.clone()) } else { None });
-        let promoted = pair.trail.iter().any(|e| matches!(e, Event::Promoted { .. }));
+        let not_up = executed::not_up(&pair.trail);
         let outcome = if failed.is_some() { AdjustOutcome::Aborted } else { AdjustOutcome::TakenBack };
-        (promoted || failed.is_some()).then(|| report(pair, outcome, prompt::take_back_steps(pair, decision, failed.as_ref()), failed))
+        (not_up.is_some() || failed.is_some()).then(|| {
+            let services = not_up.map(|failed| adjust::resumed(model, pair, decision, failed)).unwrap_or_default();
+            let steps = executed::take_back_steps(decision, &pair.trail, adjust::any_up(&services), failed.as_ref());
+            AdjustReport { services, ..report(pair, outcome, steps, failed) }
+        })
     })
     .await
 }
 
-fn decision(engine: &Engine, pair: &PairModel, made_by: &Decision, by: &str) -> Decision {
-    Decision {
-        id: DecisionId(engine.id()),
+/// The event that begins to take a promotion back.
+pub(super) fn take_back_event(draw: &dyn Fn() -> Uuid, at: DateTime<Utc>, pair: &PairModel, made_by: &Decision, by: &str) -> Event {
+    let decision = Decision {
+        id: DecisionId(draw()),
         epoch: pair.epoch().next(),
         by: by.to_owned(),
-        at: engine.now(),
+        at,
         to: pair.state.secondary.clone(),
         from: pair.state.primary.clone(),
         planned: false,
         // What the old primary holds must not be on its way back to them.
         points: made_by.points.clone(),
         shown: vec![format!("{} stands back if nothing was written there since its promotion", pair.state.primary)],
-        promote: engine.fresh(),
-        demote: engine.fresh(),
-        unfence: engine.fresh(),
+        promote: InstructionId(draw()),
+        demote: InstructionId(draw()),
+        unfence: InstructionId(draw()),
         hold: false,
         take_back: true,
-        live: Some(engine.now()),
+        live: Some(at),
         declared: None,
-    }
+    };
+    Event::TakeBackBegan { decision: Box::new(decision) }
 }
 
 /// Checked against what both agents say now, recorded, and waited for.
@@ -77,22 +86,28 @@ async fn carry_out(
     engine: &Arc<Engine>,
     ask: &Ask,
     wanted: &str,
-    event: impl Fn(&Engine, &PairModel) -> Result<Event, Trouble>,
+    event: impl Fn(&Engine, &PairModel) -> Result<Event, Refused>,
     ended: impl Fn(&Model, &PairModel) -> Option<AdjustReport>,
 ) -> Result<Reply, Trouble> {
     let decided = async {
         engine.check_in_command()?;
         engine.check_seen(&ask.pair, ask.generation)?;
         watch::look_at_both(engine, &ask.pair).await;
-        let event = engine.read(|m| m.pairs.get(&ask.pair).map(|pair| withheld::check_changes(pair).and_then(|()| event(engine, pair))));
-        let event = event.ok_or_else(|| pairing::unknown_pair(&ask.pair))??;
-        identity::append(engine, &ask.pair, event).await
+        let event = engine.read(|m| {
+            let pair = m.pairs.get(&ask.pair).ok_or_else(|| pairing::unknown_pair(&ask.pair))?;
+            withheld::check_changes(pair)?;
+            event(engine, pair)
+        })?;
+        identity::append(engine, &ask.pair, event).await.map_err(Refused::from)
     };
-    if let Err(trouble) = decided.await {
+    if let Err(refused) = decided.await {
+        let trouble = refused.trouble();
         engine.note(Level::Warning, ask.pair.as_str(), format!("{} asked {wanted}; refused: {trouble}", ask.by)).await;
-        let refused =
+        let code = refused.refusal();
+        let report =
             engine.read(|m| m.pairs.get(&ask.pair).map(|pair| report(pair, AdjustOutcome::Refused, Vec::new(), Some(trouble.clone()))));
-        return refused.map(Reply::Adjusted).ok_or(trouble);
+        let report = report.map(|report| AdjustReport { refusal: code, ..report });
+        return report.map(Reply::Adjusted).ok_or(trouble);
     }
     let wait = engine.until(|m| m.pairs.get(&ask.pair).and_then(|pair| ended(m, pair)));
     let limit = engine.limits.decision;
@@ -157,12 +172,12 @@ pub(super) fn may_take_back(pair: &PairModel) -> Result<&Decision, Trouble> {
 /// What the console shows of it.
 pub(super) fn view(pair: &PairModel) -> Option<WindowView> {
     let PairPhase::ActiveAlone { held, kept_back, decision, .. } = &pair.state.phase else { return None };
-    let may = may_take_back(pair);
+    let may = admissible::may_take_back(pair);
     decision.live.is_none().then(|| WindowView {
         held: *held,
         primary: pair.state.primary.clone(),
         back_to: pair.state.secondary.clone(),
-        refused: may.err().map(|trouble| trouble.reason).unwrap_or_default(),
+        refused: may.err().map(|refused| refused.trouble().reason).unwrap_or_default(),
         kept_back: kept_back.clone(),
     })
 }
@@ -179,5 +194,6 @@ fn report(pair: &PairModel, outcome: AdjustOutcome, steps: Vec<StepReport>, erro
         fences: Vec::new(),
         declared: None,
         error,
+        refusal: None,
     }
 }

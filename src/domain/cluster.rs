@@ -116,6 +116,18 @@ pub struct ProbeReport {
     pub evidence: String,
     /// How long the probe took, in milliseconds.
     pub took_ms: u64,
+    /// What else was found, and is no fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<ProbeNote>,
+}
+
+/// What a probe found beside how the component is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeNote {
+    /// The component answers what it is for, and its monitoring pages are not where they are said to be. Whoever else asks there finds
+    /// nobody, and that says nothing of the component.
+    MonitoringAddressWrong,
 }
 
 /// What a component is, as its own cluster's agent describes it.

@@ -27,7 +27,7 @@ pub mod validate;
 pub mod versions;
 pub mod watch;
 
-pub use cluster::{Claim, ComponentInfo, ComponentKind, Health, Identity, ProbeReport};
+pub use cluster::{Claim, ComponentInfo, ComponentKind, Health, Identity, ProbeNote, ProbeReport};
 pub use data_set::{DataSet, DataSetName};
 pub use drill::check::DrillCheck;
 pub use error::{Trouble, TroubleKind};

@@ -50,6 +50,12 @@ async fn check(site: &Site, services: &[Service], changes: &[UserDataChange]) ->
 pub async fn adjust(site: &Site, pair: &PairName, changes: &[UserDataChange], primary: &UserData) -> Result<Adjusted, Trouble> {
     let services = site.ledger.policies(pair)?;
     check(site, &services, changes).await?;
+    let mut unsealed = Vec::new();
+    for (service, set) in sets_of(&services, Side::Secondary) {
+        if site.ledger.newest_sealed(pair, &service)?.is_none() {
+            unsealed.push(set);
+        }
+    }
     let mut adjusted = Adjusted::default();
     let mut applied = primary.clone();
     let mut amended: BTreeMap<(ServiceName, DataSetName), Vec<Entry>> = BTreeMap::new();
@@ -60,6 +66,11 @@ pub async fn adjust(site: &Site, pair: &PairName, changes: &[UserDataChange], pr
             note_failure(&mut adjusted, &mut applied, change, &trouble);
             continue;
         };
+        if unsealed.iter().any(|set| set.component == here.key.component && scope::lies_in(&here.key.object, &set.path, component.kind())) {
+            // There is nothing here that it could be adjusted on. The first recovery point brings it along.
+            not_applied(&mut applied, change);
+            continue;
+        }
         match component.adjust_user(&here).await {
             Ok(entries) => {
                 adjusted.applied += 1;
@@ -79,9 +90,13 @@ pub async fn adjust(site: &Site, pair: &PairName, changes: &[UserDataChange], pr
     Ok(adjusted)
 }
 
-/// A failed change is not applied: it keeps its former value as the last applied one.
 fn note_failure(adjusted: &mut Adjusted, applied: &mut UserData, change: &UserDataChange, trouble: &Trouble) {
     adjusted.failed.push(format!("{} {}: {trouble}", verb(change.action), change.key.object));
+    not_applied(applied, change);
+}
+
+/// A change that was not made keeps its former value as the last applied one.
+fn not_applied(applied: &mut UserData, change: &UserDataChange) {
     match &change.last_applied {
         Some(value) => applied.items.insert(change.key.clone(), value.clone()),
         None => applied.items.remove(&change.key),

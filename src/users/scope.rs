@@ -35,7 +35,7 @@ pub fn brings_users(services: &[Service], component: &ComponentName) -> bool {
 }
 
 /// Whether an object is a data set or below it. What is below a directory is a plain path: no way leads out again.
-fn lies_in(object: &str, set: &str, kind: ComponentKind) -> bool {
+pub(super) fn lies_in(object: &str, set: &str, kind: ComponentKind) -> bool {
     let below = match kind {
         ComponentKind::Files | ComponentKind::Hdfs => '/',
         // A table of a database.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use egui::Key;
 use understudy::console::{Screen, sample};
-use understudy::controller::command::{AdjustOutcome, AdjustReport, ServiceResumed, StepReport, Verb};
+use understudy::controller::command::{AdjustOutcome, AdjustReport, ServiceEnding, ServiceResumed, StepReport, Verb};
 use understudy::controller::snapshot::WindowView;
 use understudy::controller::{Command, Reply};
 use understudy::domain::{Epoch, Trouble, TroubleKind};
@@ -51,14 +51,16 @@ fn the_button_of_the_fault_prompt_waits_for_the_exact_name_and_carries_what_was_
             recovery_point: None,
             live: false,
             lost_secs: None,
+            ending: ServiceEnding::Resumed,
             error: None,
         }],
         outcome: AdjustOutcome::Promoted,
-        steps: vec![StepReport { step: "record epoch 5".to_owned(), state: "done".to_owned(), detail: String::new() }],
+        steps: vec![StepReport { step: "record epoch 5".to_owned(), state: "done".to_owned(), detail: String::new(), what: None }],
         held: false,
         fences: Vec::new(),
         declared: None,
         error: None,
+        refusal: None,
     };
     reply.send(Reply::Adjusted(report)).expect("the console waits for it");
     bench.steps();

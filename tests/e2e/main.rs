@@ -29,6 +29,7 @@ mod stand;
 #[cfg(feature = "lab")]
 mod steps;
 mod stuck;
+mod truth;
 mod turns;
 mod unpair;
 mod users;

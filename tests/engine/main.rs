@@ -7,9 +7,11 @@ mod drills;
 mod leftovers;
 mod policies;
 mod removal;
+mod retention;
 mod sim;
 mod stand;
 mod stuck;
+mod truth;
 mod watching;
 
 use std::collections::BTreeMap;

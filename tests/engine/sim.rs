@@ -141,7 +141,7 @@ impl SimAgent {
 }
 
 fn probe(health: Health, evidence: &str) -> ProbeReport {
-    ProbeReport { component: "files".parse().unwrap(), at: Utc::now(), health, evidence: evidence.into(), took_ms: 1 }
+    ProbeReport { component: "files".parse().unwrap(), at: Utc::now(), health, evidence: evidence.into(), took_ms: 1, note: None }
 }
 
 fn components() -> Vec<ComponentInfo> {
@@ -218,7 +218,7 @@ impl AgentApi for SimAgent {
             certificate_until: site.certificate.valid_until,
             certificate: Some(site.certificate.clone()),
             components: components(),
-            probes: vec![probe(site.health, "its own probe")],
+            probes: vec![ProbeReport { note: site.note, ..probe(site.health, "its own probe") }],
             peer_address: String::new(),
             route_address: String::new(),
             pairs: pairs.into_iter().collect(),

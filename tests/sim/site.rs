@@ -270,7 +270,7 @@ fn components(up: bool) -> Vec<ComponentInfo> {
 
 fn probe(up: bool, at: DateTime<Utc>) -> ProbeReport {
     let (health, evidence) = if up { (Health::Healthy, "answers") } else { (Health::Faulty, "connection refused") };
-    ProbeReport { component: "files".parse().unwrap(), at, health, evidence: evidence.into(), took_ms: 1 }
+    ProbeReport { component: "files".parse().unwrap(), at, health, evidence: evidence.into(), took_ms: 1, note: None }
 }
 
 /// The agent's program dies where it stands.

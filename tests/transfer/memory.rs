@@ -110,7 +110,14 @@ impl Component for Memory {
         Err(missing("description"))
     }
     async fn probe(&self) -> ProbeReport {
-        ProbeReport { component: self.name.clone(), at: Utc::now(), health: Health::Healthy, evidence: String::new(), took_ms: 0 }
+        ProbeReport {
+            component: self.name.clone(),
+            at: Utc::now(),
+            health: Health::Healthy,
+            evidence: String::new(),
+            took_ms: 0,
+            note: None,
+        }
     }
     async fn catalogue(&self, _: &str) -> Result<Vec<CatalogueItem>, Trouble> {
         Ok(Vec::new())

@@ -86,8 +86,17 @@ pub async fn prune(job: &Job, order: PruneOrder) -> Result<Outcome, Trouble> {
     let newest = points.iter().rev().find(|row| row.sealed).map(|row| row.record.id);
     let live = ledger.applied_point(&job.pair, &order.service)?;
     let drilled: Vec<PointId> = ledger.drills()?.into_iter().filter_map(|row| row.point).collect();
-    let keep = |id: PointId| Some(id) == newest || Some(id) == live || drilled.contains(&id);
-    for row in points.iter().filter(|row| row.sealed && order.points.contains(&row.record.id) && !keep(row.record.id)) {
+    for row in points.iter().filter(|row| row.sealed && order.points.contains(&row.record.id)) {
+        let id = row.record.id;
+        let needed =
+            [(Some(id) == newest, "it is the newest"), (Some(id) == live, "it is live"), (drilled.contains(&id), "a drill has it")];
+        if let Some((_, why)) = needed.iter().find(|(needed, _)| *needed) {
+            // Whoever asked has to list it on. What a source holds of the other direction nobody resumes from.
+            if !is_source {
+                leftovers.push(format!("point {id}: kept, {why}"));
+            }
+            continue;
+        }
         if ledger.any_held()? {
             // A run under way may count on content that only this point keeps.
             leftovers.push(format!("point {}: kept for now, a run under way may use its content", row.record.id));

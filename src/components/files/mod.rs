@@ -137,7 +137,7 @@ impl Component for Files {
             Err(trouble) => (Health::Faulty, trouble.to_string()),
         };
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        ProbeReport { component: self.name().clone(), at: Utc::now(), health, evidence, took_ms }
+        ProbeReport { component: self.name().clone(), at: Utc::now(), health, evidence, took_ms, note: None }
     }
 
     async fn catalogue(&self, path: &str) -> Result<Vec<CatalogueItem>, Trouble> {

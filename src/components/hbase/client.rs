@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use prost::Message;
 
 use super::names::Table;
+use super::probe::Servers;
 use super::rpc::messages::{
-    ActiveMaster, ClusterStatusAnswer, ClusterStatusRequest, CreateNamespaceRequest, Empty, ModifyTableRequest, NamespaceAnswer,
-    NamespaceDescriptor, NamespaceTablesRequest, Namespaces, Procedure, ProcedureAnswer, ServerName, SnapshotDone, SnapshotDoneRequest,
-    SnapshotRequest, SnapshotStarted, Snapshots, TableDescriptors, TableDescriptorsRequest, TableNames, TableRequest, TableStateAnswer,
+    ActiveMaster, ClusterStatusAnswer, ClusterStatusRequest, CreateNamespaceRequest, DEAD_SERVERS, Empty, LIVE_SERVERS, MASTER_INFO_PORT,
+    ModifyTableRequest, NamespaceAnswer, NamespaceDescriptor, NamespaceTablesRequest, Namespaces, Procedure, ProcedureAnswer, ServerName,
+    SnapshotDone, SnapshotDoneRequest, SnapshotRequest, SnapshotStarted, Snapshots, TableDescriptors, TableDescriptorsRequest, TableNames,
+    TableRequest, TableStateAnswer,
 };
 use super::rpc::snapshot::{SnapshotDescription, TableSchema};
 use super::rpc::{Connection, RpcError, RpcLimits};
@@ -160,6 +162,13 @@ impl Client {
     pub async fn version(&self) -> Result<String, RpcError> {
         let answer: ClusterStatusAnswer = self.master("GetClusterStatus", &ClusterStatusRequest { options: vec![0] }).await?;
         Ok(answer.cluster_status.hbase_version.map(|version| version.version).unwrap_or_default())
+    }
+
+    /// How many region servers the active master counts, and where its pages are.
+    pub async fn servers(&self) -> Result<Servers, RpcError> {
+        let request = ClusterStatusRequest { options: vec![LIVE_SERVERS, DEAD_SERVERS, MASTER_INFO_PORT] };
+        let status = self.master::<ClusterStatusAnswer>("GetClusterStatus", &request).await?.cluster_status;
+        Ok(Servers { live: status.live_servers.len(), dead: status.dead_servers.len(), web_port: status.master_info_port })
     }
 
     /// All namespaces.

@@ -38,8 +38,8 @@ use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PastFence, PointId, ProbeReport, RelPath,
-    Trouble, TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, PastFence, PointId, ProbeReport,
+    RelPath, Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, Note, OwnSnapshot};
 pub use coprocessors::HbasePrivilege;
@@ -50,8 +50,10 @@ use names::Table;
 pub(super) use rehearse::drill_table;
 pub use rpc::RpcLimits;
 
-/// How long a probe may take.
-const PROBE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a probe of the masters' pages may take.
+const PAGES_LIMIT: Duration = Duration::from_secs(3);
+/// How long the active master's RPC may take, where its pages say nothing good.
+const RPC_LIMIT: Duration = Duration::from_millis(2_500);
 /// Where a master's web pages are unless told otherwise.
 const WEB_PORT: u16 = 16010;
 
@@ -158,7 +160,12 @@ impl Component for Hbase {
     }
 
     async fn probe(&self) -> ProbeReport {
-        probe::probe_addresses(&self.name, &self.web, PROBE_LIMIT).await
+        let pages = probe::probe_addresses(&self.name, &self.web, PAGES_LIMIT).await;
+        if pages.health != Health::Faulty {
+            return pages;
+        }
+        let rpc = tokio::time::timeout(RPC_LIMIT, self.client.servers()).await;
+        probe::weighed(pages, rpc.ok().and_then(Result::ok))
     }
 
     async fn catalogue(&self, path: &str) -> Result<Vec<CatalogueItem>, Trouble> {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::components::hdfs::error::HdfsError;
 use crate::components::hdfs::webhdfs::{broken, http_client, within};
-use crate::domain::{ComponentName, Health, ProbeReport};
+use crate::domain::{ComponentName, Health, ProbeNote, ProbeReport};
 
 /// What one master says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,7 +31,7 @@ pub async fn probe_addresses(component: &ComponentName, addresses: &[String], li
     };
     let (health, evidence) = judge(addresses, &answers);
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    ProbeReport { component: component.clone(), at: Utc::now(), health, evidence, took_ms }
+    ProbeReport { component: component.clone(), at: Utc::now(), health, evidence, took_ms, note: None }
 }
 
 async fn ask(http: &reqwest::Client, address: &str) -> Result<Master, HdfsError> {
@@ -90,6 +90,31 @@ fn judge_active(master: &Master) -> (Health, String) {
     } else {
         (Health::Healthy, format!("is active with {live} live region servers"))
     }
+}
+
+/// What the master's RPC says of its region servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Servers {
+    pub live: usize,
+    pub dead: usize,
+    /// The port of the active master's pages; `None` or 0: it told none.
+    pub web_port: Option<i32>,
+}
+
+/// A master whose pages cannot be read, and whose RPC answers, is a wrong address and no fault. Pages that say of an active master that
+/// it cannot serve are believed, unless its RPC counts servers that are alive.
+pub(super) fn weighed(pages: ProbeReport, rpc: Option<Servers>) -> ProbeReport {
+    let Some(Servers { live, dead, web_port }) = rpc.filter(|servers| pages.health == Health::Faulty && servers.live > 0) else {
+        return pages;
+    };
+    let count = if dead > 0 { format!("{live} region servers alive, {dead} dead") } else { format!("{live} live region servers") };
+    let hint = web_port.filter(|port| *port > 0).map_or(String::new(), |port| format!("; the active master's are at port {port}"));
+    let evidence = format!(
+        "the active master answers its RPC with {count}; the monitoring address is wrong ({}){hint}: correct `web` of the component in agent.toml",
+        pages.evidence
+    );
+    let health = if dead > 0 { Health::Suspect } else { Health::Healthy };
+    ProbeReport { health, evidence, note: Some(ProbeNote::MonitoringAddressWrong), ..pages }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::error::HdfsError;
 use super::webhdfs::{broken, http_client, within};
-use crate::domain::{ComponentName, Health, ProbeReport};
+use crate::domain::{ComponentName, Health, ProbeNote, ProbeReport};
 
 /// What one NameNode says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +26,8 @@ struct NameNode {
     stale_data_nodes: u64,
     /// It answered a question about the file system itself, not only about itself.
     serves: Option<String>,
+    /// Why its pages say nothing, though it serves files.
+    blind: Option<String>,
 }
 
 /// Probes the HDFS whose NameNodes are at `addresses` (`http://host:port` each); takes no longer than `limit`.
@@ -36,11 +38,36 @@ pub async fn probe_addresses(component: &ComponentName, addresses: &[String], li
         Err(error) => vec![Err(error)],
     };
     let (health, evidence) = judge(addresses, &answers);
+    let blind = health == Health::Healthy && answers.iter().any(|answer| matches!(answer, Ok(node) if node.blind.is_some()));
+    let note = blind.then_some(ProbeNote::MonitoringAddressWrong);
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    ProbeReport { component: component.clone(), at: Utc::now(), health, evidence, took_ms }
+    ProbeReport { component: component.clone(), at: Utc::now(), health, evidence, took_ms, note }
 }
 
+/// What a NameNode's pages say; where they say nothing, whether it answers what it is for.
 async fn ask(http: &reqwest::Client, address: &str, limit: Duration) -> Result<NameNode, HdfsError> {
+    let (pages, why) = match pages(http, address, limit).await {
+        Err(HdfsError::Answer(why)) => (Err(HdfsError::Answer(why.clone())), why),
+        Ok(node) if node.state.is_empty() => {
+            let why = "its pages do not say how the NameNode is".to_owned();
+            (Err(HdfsError::Answer(why.clone())), why)
+        }
+        told => return told,
+    };
+    match tokio::time::timeout(limit / 2, serves_files(http, address)).await {
+        Ok(true) => Ok(NameNode { state: "active".into(), blind: Some(why), ..NameNode::default() }),
+        _ => pages,
+    }
+}
+
+/// Whether there is a NameNode that serves files, and nothing else: a standby refuses, and any other server knows no such question.
+async fn serves_files(http: &reqwest::Client, address: &str) -> bool {
+    let url = format!("{address}/webhdfs/v1/?op=GETFILESTATUS&user.name=understudy-probe");
+    let Ok(answer) = http.get(url).send().await else { return false };
+    answer.status().is_success() && answer.json::<Value>().await.is_ok_and(|value| value["FileStatus"].is_object())
+}
+
+async fn pages(http: &reqwest::Client, address: &str, limit: Duration) -> Result<NameNode, HdfsError> {
     let bean = |query: String| async move {
         let answer = http.get(format!("{address}/jmx?{query}")).send().await.map_err(broken)?;
         if answer.status() == reqwest::StatusCode::UNAUTHORIZED {
@@ -63,6 +90,7 @@ async fn ask(http: &reqwest::Client, address: &str, limit: Duration) -> Result<N
         dead_data_nodes: state["NumDeadDataNodes"].as_u64().unwrap_or(0),
         stale_data_nodes: state["NumStaleDataNodes"].as_u64().unwrap_or(0),
         serves: None,
+        blind: None,
     };
     if node.state == "active" {
         node.serves = serves(http, address, limit).await;
@@ -84,7 +112,7 @@ async fn serves(http: &reqwest::Client, address: &str, limit: Duration) -> Optio
 /// What the answers amount to: the NameNode that serves decides, else the best reason why none does.
 fn judge(addresses: &[String], answers: &[Result<NameNode, HdfsError>]) -> (Health, String) {
     let active = answers.iter().zip(addresses).find_map(|(answer, address)| match answer {
-        Ok(node) if node.state == "active" || node.state.is_empty() => Some((node, address)),
+        Ok(node) if node.state == "active" => Some((node, address)),
         _ => None,
     });
     if let Some((node, address)) = active {
@@ -114,6 +142,10 @@ fn judge(addresses: &[String], answers: &[Result<NameNode, HdfsError>]) -> (Heal
 
 /// It cannot serve without its lock or without a DataNode; everything else are signs, all of which are told.
 fn judge_active(node: &NameNode) -> (Health, String) {
+    if let Some(why) = &node.blind {
+        let words = format!("answers questions about files; its monitoring pages cannot be read ({why}): see that /jmx is served there");
+        return (Health::Healthy, words);
+    }
     let counted = |count: u64, words: &str| (count > 0).then(|| format!("{count} {words}"));
     let safe_mode = (!node.safe_mode.is_empty())
         .then(|| format!("is in safe mode, so nothing can be written: {}", node.safe_mode.lines().next().unwrap_or_default()));

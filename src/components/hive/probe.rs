@@ -19,7 +19,7 @@ pub async fn probe_addresses(component: &ComponentName, addresses: &[String], li
     let answers = join_all(addresses.iter().map(|address| ask(address, limit))).await;
     let (health, evidence) = judge(addresses, &answers, limit);
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    ProbeReport { component: component.clone(), at: Utc::now(), health, evidence, took_ms }
+    ProbeReport { component: component.clone(), at: Utc::now(), health, evidence, took_ms, note: None }
 }
 
 /// How many databases it has: a question that goes to its own database, which may hang while it does not.

@@ -216,6 +216,7 @@ pub fn services() -> Vec<ServiceView> {
         missed: Vec::new(),
         unprotected_since: None,
         stuck: None,
+        not_up: None,
     };
     let even = |top: u64| (0..48).map(|step| top / 3 + step % 4 * top / 12).collect();
     let uneven = (0..48).map(|step| if step > 36 && step % 6 > 2 { 14 + step % 9 } else { 5 + step % 4 }).collect();

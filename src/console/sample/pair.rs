@@ -33,7 +33,7 @@ fn component(text: &str, kind: ComponentKind, version: &str, address: &str, used
 }
 
 fn probe(text: &str, health: Health, evidence: &str) -> ProbeReport {
-    ProbeReport { component: name(text), at: now() - Duration::seconds(1), health, evidence: evidence.to_owned(), took_ms: 6 }
+    ProbeReport { component: name(text), at: now() - Duration::seconds(1), health, evidence: evidence.to_owned(), took_ms: 6, note: None }
 }
 
 /// A certificate that was issued then.
@@ -343,6 +343,7 @@ pub fn reversal(kept: PointId) -> ReversalReport {
         outcome: ReversalOutcome::Reversed,
         steps: Vec::new(),
         error: None,
+        refusal: None,
     }
 }
 
@@ -384,5 +385,5 @@ pub fn runbook(verb: Verb) -> Runbook {
         ),
         _ => Check::warning("Users, permissions and tenants", "3 differences open as of 2026-11-21 05:58:10 UTC", "compare them first"),
     });
-    Runbook { pair: name("sz-gy"), verb, generation: 1, confirm: name("guiyang"), checks, steps, ready: true }
+    Runbook { pair: name("sz-gy"), verb, generation: 1, confirm: name("guiyang"), checks, steps, ready: true, refusal: None }
 }

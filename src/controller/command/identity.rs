@@ -2,9 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Check;
+use super::{Check, IdentityStep, Refusal};
 use crate::domain::switchover::machine::Declaration;
 use crate::domain::{ClusterName, DataSetName, Epoch, PairName, PointId, ServiceName, Trouble};
+
+/// What became of one service in an identity change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceEnding {
+    /// It is up, from its recovery point.
+    #[default]
+    Resumed,
+    /// It is up, from what was live there.
+    WentOn,
+    /// It could not be brought up: applications are kept out of it. Asked for again, it is tried again.
+    NotUp,
+}
 
 /// What one service resumed from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +32,9 @@ pub struct ServiceResumed {
     /// Seconds of writes that are lost, counted to the last sign of life of the primary: from the point's R, or, where it goes on from
     /// what is live, from when that one became primary.
     pub lost_secs: Option<u64>,
+    /// What became of it.
+    #[serde(default)]
+    pub ending: ServiceEnding,
     /// Why it could not be brought up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Trouble>,
@@ -33,6 +49,16 @@ pub struct StepReport {
     pub state: String,
     /// Evidence or reason.
     pub detail: String,
+    /// The same as a code, with the clusters concerned; `None`: told by an engine of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what: Option<IdentityStep>,
+}
+
+impl StepReport {
+    /// What became of a step.
+    pub fn new(what: IdentityStep, state: impl Into<String>, detail: impl Into<String>) -> StepReport {
+        StepReport { step: what.to_string(), state: state.into(), detail: detail.into(), what: Some(what) }
+    }
 }
 
 /// One data set's fence at the cluster that loses the primary identity, as far as it is known.
@@ -75,6 +101,16 @@ pub struct AdjustReport {
     /// Why it was refused or aborted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Trouble>,
+    /// The refusal's code, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+}
+
+impl AdjustReport {
+    /// The services that could not be brought up.
+    pub fn not_up(&self) -> impl Iterator<Item = &ServiceResumed> {
+        self.services.iter().filter(|service| service.ending == ServiceEnding::NotUp)
+    }
 }
 
 /// `reverse-replication --json`.
@@ -97,6 +133,9 @@ pub struct ReversalReport {
     /// Why it was refused or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Trouble>,
+    /// The refusal's code, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
 }
 
 /// One service whose replication was reversed.
@@ -191,6 +230,9 @@ pub struct Runbook {
     pub checks: Vec<Check>,
     /// The steps.
     pub steps: Vec<RunbookStep>,
-    /// No line failed.
+    /// It may be begun: the command, given now, would not be refused.
     pub ready: bool,
+    /// The refusal's code, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
 }

@@ -1,6 +1,6 @@
 //! The reports of identity changes to read and to print.
 
-use super::{AdjustOutcome, AdjustReport, ReversalOutcome, ReversalReport, StepReport};
+use super::{AdjustOutcome, AdjustReport, ReversalOutcome, ReversalReport, ServiceEnding, StepReport};
 use crate::domain::page::{Page, Table};
 
 fn steps(steps: &[StepReport]) -> Table {
@@ -12,6 +12,10 @@ impl AdjustReport {
     /// To read and to print.
     pub fn page(&self) -> Page {
         let result = match self.outcome {
+            AdjustOutcome::Promoted | AdjustOutcome::TakenBack if self.not_up().next().is_some() => {
+                let names: Vec<_> = self.not_up().map(|service| service.name.as_str()).collect();
+                format!("{} is primary at epoch {}; NOT UP: {}", self.primary, self.epoch, names.join(", "))
+            }
             AdjustOutcome::Promoted if self.held => {
                 format!("{} is primary at epoch {}; its services are closed until a person commits the promotion", self.primary, self.epoch)
             }
@@ -21,7 +25,11 @@ impl AdjustReport {
             AdjustOutcome::Refused => format!("not begun; {} is primary as before", self.primary),
         };
         let services = self.services.iter().map(|service| {
-            let point = service.recovery_point.map_or("not brought up".to_owned(), |point| point.to_string());
+            let point = match (service.ending, service.recovery_point) {
+                (ServiceEnding::NotUp, _) => "NOT UP".to_owned(),
+                (ServiceEnding::WentOn, _) => "what it held".to_owned(),
+                (ServiceEnding::Resumed, point) => point.map_or("what was live".to_owned(), |point| point.to_string()),
+            };
             let lost = service.lost_secs.map_or("unknown".to_owned(), |secs| format!("{secs} s of writes"));
             vec![service.name.to_string(), point, lost, service.error.as_ref().map(ToString::to_string).unwrap_or_default()]
         });
@@ -77,7 +85,12 @@ mod tests {
     /// Also what was not done, and nothing in a reason leaves its cell.
     #[test]
     fn a_report_tells_every_step_in_both_forms() {
-        let step = |step: &str, state: &str, detail: &str| StepReport { step: step.into(), state: state.into(), detail: detail.into() };
+        let step = |step: &str, state: &str, detail: &str| StepReport {
+            step: step.into(),
+            state: state.into(),
+            detail: detail.into(),
+            what: None,
+        };
         let report = AdjustReport {
             pair: "sz-gy".parse().expect("a name"),
             epoch: Epoch(4),
@@ -89,6 +102,7 @@ mod tests {
             fences: Vec::new(),
             declared: None,
             error: Some(Trouble::new(TroubleKind::Failed, "east", "a | b <script>")),
+            refusal: None,
         };
         let page = report.page();
         let (markdown, html) = (page.to_markdown(), page.to_html());

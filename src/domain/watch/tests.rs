@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::ProbeNote;
 
 const ENOUGH: Thresholds = Thresholds { failures: 3, fault_after: TimeDelta::seconds(20), stale_after: TimeDelta::seconds(15) };
 
@@ -81,7 +82,7 @@ impl Agent {
 fn probe(component: &str, health: Health, seconds_ago: i64) -> ProbeReport {
     let evidence = if health == Health::Faulty { "NameNode refuses connections" } else { "answers" };
     let component = component.parse().expect("a good name");
-    ProbeReport { component, at: ago(seconds_ago), health, evidence: evidence.into(), took_ms: 3 }
+    ProbeReport { component, at: ago(seconds_ago), health, evidence: evidence.into(), took_ms: 3, note: None }
 }
 
 fn diagnosis(subject: &Agent, other: &Agent) -> Diagnosis {
@@ -104,6 +105,23 @@ fn a_console_that_is_cut_off_blames_nobody() {
     let silent = Agent::silent("east", Silence::TimedOut);
     assert_eq!(verdict(&silent, &Agent::silent("west", Silence::TimedOut)), Verdict::ConsoleCutOff);
     assert_eq!(verdict(&silent, &Agent::well("west")), Verdict::ConsoleCutOff, "the other agent still sees it");
+}
+
+/// Its own agent has found that the monitoring address is wrong: that is no fault, and who asks there is no witness.
+#[test]
+fn a_wrong_monitoring_address_is_no_evidence_of_a_fault_and_does_not_hide_one() {
+    let noted = |agent: Agent| {
+        let wrong = ProbeReport { note: Some(ProbeNote::MonitoringAddressWrong), ..probe("hdfs", Health::Healthy, 2) };
+        Agent { probes: vec![wrong], ..agent }
+    };
+    let blind = Agent { peer_probes: vec![probe("hdfs", Health::Faulty, 2)], ..Agent::well("west") };
+    let found = diagnosis(&noted(Agent::well("east")), &blind);
+    assert_eq!(found.verdict, Verdict::Healthy, "{found:?}");
+    assert!(found.evidence.iter().all(|line| line.health != Health::Faulty), "{found:?}");
+    let silent = noted(Agent::silent("east", Silence::TimedOut));
+    assert_eq!(verdict(&silent, &blind), Verdict::ConsoleCutOff, "the other agent still sees it");
+    let lost = verdict(&silent, &Agent::well("west").not_seeing(Health::Faulty));
+    assert_eq!(lost, Verdict::Faulty, "both miss its agent, as of a cluster that cannot be probed at all");
 }
 
 #[test]

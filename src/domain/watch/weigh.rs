@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Diagnosis, Evidence, PeerSight, Sight, Thresholds, Told, Verdict};
-use crate::domain::{Health, ProbeReport};
+use crate::domain::{Health, ProbeNote, ProbeReport};
 
 /// Weighs what is seen of `subject`; `other` is the other agent of its pair, the second vantage point.
 pub fn diagnose(subject: &Sight<'_>, other: &Sight<'_>, enough: &Thresholds, now: DateTime<Utc>) -> Diagnosis {
@@ -63,7 +63,15 @@ impl<'a> Scene<'a> {
         if !unknown.is_empty() || told.probes.is_empty() {
             return (Verdict::Unknown, format!("the agent of {name} answers, but cannot tell how its components are"));
         }
-        (Verdict::Healthy, format!("{name} is healthy: its agent answers and every component is well"))
+        let noted: Vec<_> = told.probes.iter().filter(|probe| probe.note.is_some()).collect();
+        let sign = if noted.is_empty() { String::new() } else { format!("; {}", list(&noted)) };
+        (Verdict::Healthy, format!("{name} is healthy: its agent answers and every component is well{sign}"))
+    }
+
+    /// The subject's own agent has found that the component's monitoring address is wrong: who else asks there learns nothing of it.
+    fn asks_in_vain(&self, probe: &ProbeReport) -> bool {
+        let own = self.subject.told.into_iter().flat_map(|told| told.probes);
+        own.into_iter().any(|own| own.component == probe.component && own.note == Some(ProbeNote::MonitoringAddressWrong))
     }
 
     /// The engine hears nothing: the other agent decides what that means.
@@ -78,8 +86,9 @@ impl<'a> Scene<'a> {
             };
         };
         let health = |probe: &&ProbeReport| self.health(&second.told, probe);
-        let faulty: Vec<_> = second.sight.probes.iter().filter(|probe| health(probe) == Health::Faulty).collect();
-        let known = second.sight.probes.iter().any(|probe| health(&probe) != Health::Unknown);
+        let probes: Vec<&ProbeReport> = second.sight.probes.iter().filter(|probe| !self.asks_in_vain(probe)).collect();
+        let faulty: Vec<_> = probes.iter().copied().filter(|probe| health(probe) == Health::Faulty).collect();
+        let known = probes.iter().any(|probe| health(probe) != Health::Unknown);
         if self.reaches_agent(&second) {
             return if faulty.is_empty() {
                 (Verdict::ConsoleCutOff, format!("only this console cannot reach {name}: {other} still sees its agent"))
@@ -95,7 +104,7 @@ impl<'a> Scene<'a> {
                 ),
             );
         }
-        if faulty.is_empty() && !second.sight.probes.is_empty() {
+        if faulty.is_empty() && !probes.is_empty() {
             return (Verdict::Unknown, format!("the agent of {name} is silent, and {other} cannot tell how its components are"));
         }
         let why =
@@ -158,7 +167,13 @@ impl<'a> Scene<'a> {
                     (false, None) => (format!("has not seen the agent of {name} yet"), Health::Unknown),
                 };
                 lines.push(Evidence { who: who.clone(), saw, health });
-                lines.extend(self.probes(&who, &second.told, second.sight.probes));
+                let (vain, asked): (Vec<_>, Vec<_>) = second.sight.probes.iter().cloned().partition(|probe| self.asks_in_vain(probe));
+                lines.extend(self.probes(&who, &second.told, &asked));
+                lines.extend(vain.iter().map(|probe| {
+                    let saw =
+                        format!("{}: asks at a monitoring address that is wrong, and learns nothing ({})", probe.component, probe.evidence);
+                    Evidence { who: who.clone(), saw, health: Health::Unknown }
+                }));
             }
         }
         lines

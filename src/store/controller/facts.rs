@@ -116,6 +116,18 @@ impl Store {
         Ok(saved.max(self.last_moment(service)?.filter(|_| saved.is_some())))
     }
 
+    /// When a service's policy came in force, whatever was changed in it since; `None` without a policy.
+    pub fn in_force_since(&self, service: &ServiceName) -> Result<Option<DateTime<Utc>>, Trouble> {
+        let saved: Option<i64> = self.sql(|c| {
+            c.query_row(
+                "SELECT min(at) FROM policy WHERE service = ?1 AND EXISTS (SELECT 1 FROM policy WHERE service = ?1 AND current = 1)",
+                [service.as_str()],
+                |row| row.get(0),
+            )
+        })?;
+        Ok(saved.and_then(DateTime::from_timestamp_micros))
+    }
+
     /// The newest missed and overlapped moments of a service, newest first.
     pub fn missed_moments(&self, service: &ServiceName, limit: u32) -> Result<Vec<(DateTime<Utc>, String)>, Trouble> {
         self.sql(|c| {

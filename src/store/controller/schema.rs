@@ -34,6 +34,9 @@ const STEPS: &[&str] = &[
     "
     CREATE TABLE maintenance(pair TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 ",
+    "
+    CREATE INDEX run_by_service ON run(service, id);
+",
 ];
 
 /// Brings the schema up to date, one transaction a step. A newer schema than ours is left alone.

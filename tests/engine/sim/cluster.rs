@@ -26,6 +26,14 @@ pub struct SimCluster {
     pub probed_by_peer: Option<Health>,
     /// What its own probes say.
     pub health: Health,
+    /// What they say beside.
+    pub note: Option<ProbeNote>,
+    /// Services that a promotion cannot bring up, and why.
+    pub broken: BTreeMap<ServiceName, Trouble>,
+    /// A service whose verification is not over yet.
+    pub slow: Option<ServiceName>,
+    /// Arming lacks room while it holds more points than this.
+    pub room: usize,
     /// Its agent's.
     pub certificate: CertificateStatus,
     /// Enrolled controllers would be listed here; the sim only counts enrolments.
@@ -73,6 +81,10 @@ impl SimCluster {
             seen_by_peer: true,
             probed_by_peer: None,
             health: Health::Healthy,
+            note: None,
+            broken: BTreeMap::new(),
+            slow: None,
+            room: usize::MAX,
             enrolments: 0,
             term: Term(0),
             claim: None,
@@ -139,7 +151,15 @@ impl SimCluster {
             let committed = name == "commit";
             return Ok(Answer { id, state: AnswerState::Running(Progress { doing: name.into(), committed, ..Progress::default() }) });
         }
-        if let Some(trouble) = self.failing.get(name).cloned() {
+        if matches!(&instruction.order, Order::Verify(verify) if Some(&verify.service) == self.slow.as_ref()) {
+            // It goes on, as its progress says.
+            let progress = Progress { doing: Utc::now().to_string(), ..Progress::default() };
+            return Ok(Answer { id, state: AnswerState::Running(progress) });
+        }
+        let full = name == "arm" && self.points.len() > self.room;
+        let full =
+            full.then(|| Trouble::new(TroubleKind::Exhausted, "files:invoices", "its space quota leaves 3 bytes, and 30 are needed"));
+        if let Some(trouble) = self.failing.get(name).cloned().or(full) {
             self.answers.remove(&id);
             return Ok(Answer { id, state: AnswerState::Failed(trouble) });
         }
@@ -339,14 +359,19 @@ impl SimCluster {
     }
 
     fn promote(&mut self, decision: &Decision) -> Outcome {
-        assert!(self.claim.is_some_and(|c| c.epoch < decision.epoch), "a promotion does not raise the epoch");
+        let again = self.claim.is_some_and(|c| c.decision == decision.id);
+        assert!(again || self.claim.is_some_and(|c| c.epoch < decision.epoch), "a promotion does not raise the epoch");
         let held = |id: &PointId| self.points.iter().any(|p| p.id == *id && p.sealed_at.is_some());
         assert!(decision.points.values().all(held), "a point that is not sealed here was to be promoted");
         self.claim = Some(Claim { identity: Identity::Primary, epoch: decision.epoch, decision: decision.id });
-        self.decisions.push(decision.clone());
+        if !again {
+            self.decisions.push(decision.clone());
+        }
         self.fenced = false;
         self.unsealed.clear();
-        Outcome::Promoted(PromoteReport { epoch: decision.epoch, services: decision.points.clone(), failed: BTreeMap::new() })
+        let services = decision.points.iter().filter(|(service, _)| !self.broken.contains_key(*service));
+        let services = services.map(|(service, point)| (service.clone(), *point)).collect();
+        Outcome::Promoted(PromoteReport { epoch: decision.epoch, services, failed: self.broken.clone() })
     }
 }
 

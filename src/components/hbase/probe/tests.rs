@@ -65,3 +65,27 @@ async fn a_hung_master_is_told_from_a_dead_one_and_a_second_one_serves() {
     let (served, words) = said(&[fake::dead().await, page("averageLoad", "averageLoad").await]).await;
     assert_eq!(served, Health::Healthy, "{words}");
 }
+
+#[test]
+fn pages_that_nobody_serves_are_a_wrong_address_where_the_master_counts_servers_that_live() {
+    let pages = |health, evidence: &str| ProbeReport {
+        component: "hbase".parse().expect("a name"),
+        at: Utc::now(),
+        health,
+        evidence: evidence.into(),
+        took_ms: 1,
+        note: None,
+    };
+    let refused = || pages(Health::Faulty, "master http://a:1 refuses connections: it is not running");
+    let up = Servers { live: 2, dead: 0, web_port: Some(16_010) };
+    let found = weighed(refused(), Some(up));
+    assert_eq!((found.health, found.note), (Health::Healthy, Some(ProbeNote::MonitoringAddressWrong)));
+    assert!(found.evidence.contains("16010") && found.evidence.contains("http://a:1"), "{found:?}");
+    let short = weighed(refused(), Some(Servers { dead: 1, ..up }));
+    assert_eq!((short.health, short.note), (Health::Suspect, Some(ProbeNote::MonitoringAddressWrong)));
+    for rpc in [None, Some(Servers { live: 0, ..up })] {
+        assert_eq!((weighed(refused(), rpc).health, weighed(refused(), rpc).note), (Health::Faulty, None), "{rpc:?}");
+    }
+    let suspect = weighed(pages(Health::Suspect, "counts 1 region servers dead"), Some(up));
+    assert_eq!((suspect.health, suspect.note), (Health::Suspect, None), "what the pages say is believed");
+}

@@ -258,6 +258,13 @@ pub struct Snapshots {
     pub snapshots: Vec<SnapshotDescription>,
 }
 
+/// What `GetClusterStatus` is asked for: the region servers that are alive,
+pub const LIVE_SERVERS: i32 = 2;
+/// those that are not,
+pub const DEAD_SERVERS: i32 = 3;
+/// and the port of the active master's pages.
+pub const MASTER_INFO_PORT: i32 = 9;
+
 /// Asks `GetClusterStatus`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ClusterStatusRequest {
@@ -280,6 +287,23 @@ pub struct ClusterStatus {
     /// HBase's version.
     #[prost(message, optional, tag = "1")]
     pub hbase_version: Option<Version>,
+    /// The region servers that are alive.
+    #[prost(message, repeated, tag = "2")]
+    pub live_servers: Vec<LiveServer>,
+    /// Those that are not.
+    #[prost(message, repeated, tag = "3")]
+    pub dead_servers: Vec<ServerName>,
+    /// The port of the active master's pages.
+    #[prost(int32, optional, tag = "10")]
+    pub master_info_port: Option<i32>,
+}
+
+/// A region server that is alive; its load is left out.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct LiveServer {
+    /// Which.
+    #[prost(message, required, tag = "1")]
+    pub server: ServerName,
 }
 
 /// Answer of `GetClusterStatus`.

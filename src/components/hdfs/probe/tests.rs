@@ -89,3 +89,17 @@ async fn a_hung_name_node_is_told_from_a_dead_one() {
     let dead = probe_addresses(&name, &[fake::dead().await], Duration::from_secs(5)).await;
     assert!(dead.health == Health::Faulty && dead.evidence.contains("it is not running"), "{dead:?}");
 }
+
+#[tokio::test]
+async fn a_name_node_that_serves_files_and_no_pages_is_well_and_any_other_server_is_not() {
+    let name = "hdfs".parse().expect("a name");
+    let ask = async |page: Vec<(&'static str, String)>| probe_addresses(&name, &[fake::pages(page).await], Duration::from_secs(5)).await;
+    let file = r#"{"FileStatus":{"type":"DIRECTORY","length":0}}"#.to_owned();
+    for jmx in ["<html>nothing here</html>", r#"{ "beans" : [ ] }"#] {
+        let found = ask(vec![("/jmx", jmx.to_owned()), ("op=GETFILESTATUS", file.clone())]).await;
+        assert_eq!((found.health, found.note), (Health::Healthy, Some(ProbeNote::MonitoringAddressWrong)), "{found:?}");
+        assert!(found.evidence.contains("/jmx"), "{found:?}");
+        let other = ask(vec![("/jmx", jmx.to_owned())]).await;
+        assert_eq!((other.health, other.note), (Health::Faulty, None), "{other:?}");
+    }
+}

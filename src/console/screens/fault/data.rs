@@ -223,6 +223,9 @@ fn ended(scene: &Scene<'_>, report: &AdjustReport) -> Outcome {
         AdjustOutcome::Promoted if report.held => {
             Said::warn(format!("▲ {} has the primary identity and is held for a look", report.primary))
         }
+        AdjustOutcome::Promoted | AdjustOutcome::TakenBack if report.not_up().next().is_some() => {
+            Said::bad(format!("✖ {} has the primary identity; {} services are not up", report.primary, report.not_up().count()))
+        }
         AdjustOutcome::Promoted => Said::ok(format!("✓ {} has the primary identity", report.primary)),
         AdjustOutcome::TakenBack => Said::ok(format!("✓ Taken back: {} has the primary identity again", report.primary)),
         AdjustOutcome::Aborted => Said::warn(format!("▲ Undone: {} goes on", report.primary)),

@@ -45,7 +45,7 @@ impl State {
     pub fn receive(&mut self, reply: Reply) {
         self.busy = None;
         self.brought = Some(match reply {
-            Reply::Users { changes, applied, failed } => Ok(Brought { changes, applied, failed }),
+            Reply::Users { changes, applied, failed, .. } => Ok(Brought { changes, applied, failed }),
             Reply::Refused(trouble) => Err(trouble),
             other => Err(Trouble::new(crate::domain::TroubleKind::Failed, "engine", format!("it answered something else: {other:?}"))),
         });
