@@ -35,6 +35,7 @@ mod pairing;
 mod plan;
 mod points;
 mod prompt;
+mod ready;
 mod retention;
 mod reverse;
 mod route;

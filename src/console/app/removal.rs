@@ -2,12 +2,12 @@
 
 use egui::Ui;
 
-use super::dialogs::Question;
+use super::questions::Question;
 use crate::console::places::Place;
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::screens::fault::ui::person;
-use crate::console::theme::{Type, space};
+use crate::console::theme::Type;
 use crate::console::widgets;
 use crate::controller::Command;
 use crate::controller::command::{Going, Removal};
@@ -71,9 +71,7 @@ pub(super) fn shown(scene: &Scene<'_>, removal: &Removal, going: Option<&Result<
 
 /// Draws it.
 pub(super) fn ui(ui: &mut Ui, lines: &[Said]) {
-    widgets::scrolled(ui, "what goes", space::TREE_ROW * 10.0, |ui| {
-        for line in lines {
-            widgets::wrapped(ui, std::slice::from_ref(line));
-        }
-    });
+    for line in lines {
+        widgets::wrapped(ui, std::slice::from_ref(line));
+    }
 }

@@ -134,6 +134,9 @@ fn service_attention(scene: &Scene<'_>, service: &ServiceView) -> Option<(String
                 "Its data is on one cluster only until replication goes the other way.".to_owned(),
             )
         }
+        ServiceState::Running if service.last_point.is_none() => {
+            (format!("{name} has no recovery point yet."), "Its first run is under way.".to_owned())
+        }
         ServiceState::NeverProtected => (
             format!("{name} has no recovery point yet."),
             reason.unwrap_or_else(|| "Back it up now, or wait for its first moment.".to_owned()),
