@@ -113,7 +113,8 @@ impl Bench {
     pub fn in_window(&self, role: Role, label: &str) -> bool {
         let window = self.harness.ctx.content_rect();
         self.harness.query_all_by_role(role).any(|node| {
-            let named = node.accesskit_node().label().is_some_and(|said| said.contains(label));
+            let said = node.accesskit_node().label().or_else(|| node.value());
+            let named = said.is_some_and(|said| said.contains(label));
             named && window.contains_rect(node.rect()) && node.rect().height() > 0.0
         })
     }

@@ -42,10 +42,10 @@ fn no_table_cuts_a_state_a_time_or_a_figure() {
     snapshot.pairs[0].services[0].policy.name = long.parse().expect("a name");
     snapshot.pairs[0].services[0].policy.owner = format!("{long}@{long}");
     snapshot.pairs[0].clusters[0].probes[1].evidence = format!("/srv/retail/{long}/{long}: slow");
-    let mut wide = bench(snapshot.clone());
-    wide.resize((3600.0, 1600.0), 1.0);
     let mut seen = 0;
     for size in SMALL {
+        let mut wide = bench(snapshot.clone());
+        wide.resize((3600.0, 1600.0), size.1);
         let mut small = bench(snapshot.clone());
         small.resize(size.0, size.1);
         for screen in SCREENS {
@@ -128,7 +128,7 @@ fn a_screen_has_its_times_in_one_zone_and_names_it() {
         harness.run_steps(4);
         let sees = |words: &str| harness.query_all_by_label_contains(words).next().is_some();
         assert!(sees("times in Europe/Berlin (UTC+01:00)"), "{screen:?}");
-        assert!(!sees(" CST") && !sees(" UTC,") && !sees("14:00:00"), "{screen:?} shows another zone's times");
+        assert!(!sees(" CST") && !sees("today 14:"), "{screen:?} shows another zone's times");
     }
     harness.get_by_role_and_label(Role::Tab, "Overview").click();
     harness.run_steps(3);

@@ -9,6 +9,7 @@ use crate::console::screens::Scene;
 use crate::console::screens::fault::ui::person;
 use crate::console::theme::Type;
 use crate::console::widgets;
+use crate::console::words;
 use crate::controller::Command;
 use crate::controller::command::{Going, Removal};
 use crate::domain::{PairName, Trouble};
@@ -57,6 +58,11 @@ pub(super) fn shown(scene: &Scene<'_>, removal: &Removal, going: Option<&Result<
         Some(Ok(going)) => {
             let lines = going.lines(&|at| scene.zone.day_clock(at, scene.now));
             let mut shown = vec![Said::plain("What goes for good").of(Type::Heading)];
+            if going.services.len() > 1 {
+                let points = going.services.iter().map(|service| service.points).sum();
+                let (services, points) = (words::plural(going.services.len() as u64, "service"), words::plural(points, "recovery point"));
+                shown.push(Said::bad(format!("✖ {services} with {points}")).strong());
+            }
             // The first line says what is asked, as the title does.
             shown.extend(lines.iter().skip(1).map(|line| match line.strip_prefix("  ") {
                 Some(inner) => Said::plain(format!("      {inner}")),

@@ -60,6 +60,10 @@ pub const PROMPT_WIDTH: f32 = 980.0;
 pub const READ_WIDTH: f32 = 766.0;
 /// A plain dialog's width.
 pub const DIALOG_WIDTH: f32 = 520.0;
+/// Two cards stand beside one another from this width of the main part on.
+pub const TWO_CARDS: f32 = 700.0;
+/// Two forms, or two cards with tables in them.
+pub const TWO_FORMS: f32 = 960.0;
 /// Between what is read in a dialog and its buttons.
 pub const FOOT_GAP: f32 = 16.0;
 /// A dialog shows at least so much of what is to be read.

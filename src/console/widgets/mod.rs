@@ -13,11 +13,11 @@ mod text;
 
 pub use bar::progress;
 pub use button::{Look, button, small_button};
-pub use card::{Surface, card, columns};
+pub use card::{Surface, card, columns, columns_or_rows};
 pub use checks::checks;
-pub use chip::chip;
+pub use chip::{chip, width as chip_width};
 pub use columns::{extra, points, share, text, whole};
 pub use dialog::{Sheet, dialog, sheet_frame, toasts};
 pub use field::{Field, check, choice, fold, menu_item, select, wide_item};
 pub use table::{Cell, Table};
-pub use text::{actions, heading, line, page_head, row, say, scrolled, wrapped};
+pub use text::{actions, heading, line, name_and_state, page_head, row, say, scrolled, wrapped};

@@ -83,6 +83,24 @@ pub fn page_head(ui: &mut Ui, title: &str, beside: impl FnOnce(&mut Ui), actions
     ui.add_space(space::ROW);
 }
 
+/// A thing's name, a chip, and at the right how it is. Only the name may be cut.
+pub fn name_and_state(ui: &mut Ui, name: &Said, is: &Said, state: &Said) {
+    let full = egui::vec2(ui.available_width(), space::CHIP_HEIGHT);
+    ui.allocate_ui_with_layout(full, Layout::right_to_left(Align::Center), |ui| {
+        ui.spacing_mut().item_spacing.x = space::ROW;
+        say(ui, state);
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = space::ROW;
+            let room = ui.available_width() - super::chip_width(ui, is) - space::ROW;
+            ui.scope(|ui| {
+                ui.set_max_width(room.max(space::LEAST_TEXT));
+                say(ui, name);
+            });
+            super::chip(ui, is);
+        });
+    });
+}
+
 /// Things side by side, centred on one line that is as high as a button.
 pub fn row<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     let size = egui::vec2(ui.available_width(), space::CONTROL_HEIGHT);

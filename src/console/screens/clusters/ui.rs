@@ -91,14 +91,9 @@ fn commit_window(ui: &mut Ui, pair: &PairView, window: &WindowView, acts: &mut V
 }
 
 fn cluster_ui(ui: &mut Ui, data: &ClusterDetail) {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = space::ROW;
-        widgets::say(ui, &Said::plain(&data.name).strong());
-        widgets::chip(ui, &data.identity);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| widgets::say(ui, &data.health));
-    });
+    widgets::name_and_state(ui, &Said::plain(&data.name).strong(), &data.identity, &data.health);
     ui.add_space(space::FIELD);
-    widgets::columns(ui, &data.name, &[1.0, 1.0, 1.0], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, &data.name, &[1.0, 1.0, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
         cell.bare(ui, |ui| match place {
             0 => facts(ui, &data.facts[..4]),
             1 => facts(ui, &data.facts[4..]),
@@ -227,7 +222,7 @@ fn facts(ui: &mut Ui, facts: &[(&'static str, Said)]) {
                 ui.set_width(KEY_WIDTH);
                 widgets::say(ui, &Said::muted(*key));
             });
-            widgets::say(ui, value);
+            widgets::wrapped(ui, std::slice::from_ref(value));
         });
         ui.add_space(space::TINY);
     }

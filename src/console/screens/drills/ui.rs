@@ -30,7 +30,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
     let all = data::drills(scene, pair);
     let chosen = all.iter().position(|view| Some(view.report.drill) == state.drill).or((!all.is_empty()).then_some(0));
     let shown = chosen.and_then(|place| all.get(place)).copied();
-    widgets::columns(ui, "drill", &[1.0, 1.0], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, "drill", &[1.0, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
         cell.card(ui, Surface::Plain, |ui| match (place, shown) {
             (0, _) => start(ui, pair, state, acts),
             (_, Some(view)) => result(ui, view, state, acts),

@@ -34,13 +34,13 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, acts: &mut Vec<Act>
     ui.add_space(space::GAP);
     widgets::card(ui, Surface::Table, |ui| services(ui, scene, &data.services, acts));
     ui.add_space(space::GAP);
-    widgets::columns(ui, "below", &[1.0, 1.0], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, "below", &[1.0, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
         cell.card(ui, Surface::Plain, |ui| if place == 0 { attention(ui, &data.attention, acts) } else { latest(ui, &data, acts) });
     });
 }
 
 fn topology(ui: &mut Ui, data: &Overview) {
-    widgets::columns(ui, "topology", &[1.0, FLOW_WIDTH, 1.0], 0.0, |ui, place, cell| match place {
+    widgets::columns_or_rows(ui, "topology", &[1.0, FLOW_WIDTH, 1.0], 0.0, space::TWO_FORMS, |ui, place, cell| match place {
         1 => {
             let height = cell.height();
             cell.bare(ui, |ui| flow(ui, &data.flow, height));
@@ -55,12 +55,7 @@ fn topology(ui: &mut Ui, data: &Overview) {
 }
 
 fn cluster(ui: &mut Ui, card: &ClusterCard) {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = space::ROW;
-        widgets::say(ui, &Said::plain(&card.name).of(Type::Heading));
-        widgets::chip(ui, &card.identity);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| widgets::say(ui, &card.health));
-    });
+    widgets::name_and_state(ui, &Said::plain(&card.name).of(Type::Heading), &card.identity, &card.health);
     ui.add_space(2.0);
     widgets::line(ui, &card.about);
     ui.add_space(space::FIELD);

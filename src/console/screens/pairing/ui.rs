@@ -21,7 +21,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, form: &mut Form, acts: &mut Vec<Act>
         },
         |_| {},
     );
-    widgets::columns(ui, "sides", &[1.0, 1.0], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, "sides", &[1.0, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
         let (side, surface) = if place == 0 { (Side::Primary, Surface::Accent) } else { (Side::Secondary, Surface::Secondary) };
         cell.card(ui, surface, |ui| side_ui(ui, form, side, acts));
     });
@@ -111,7 +111,7 @@ fn checks(ui: &mut Ui, scene: &Scene<'_>, form: &mut Form, acts: &mut Vec<Act>) 
             });
             ui.add_space(space::GAP);
             let lines = words::check_rows(&checks.checks, scene.zone, scene.now);
-            widgets::columns(ui, "below", &[1.25, 1.0], space::GAP, |ui, place, cell| {
+            widgets::columns_or_rows(ui, "below", &[1.25, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
                 cell.card(ui, Surface::Plain, |ui| if place == 0 { check_list(ui, &lines) } else { options(ui, form) });
             });
         }

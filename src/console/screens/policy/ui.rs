@@ -27,7 +27,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, form: &mut Form, ac
         |_| {},
     );
     let (from, to) = names(pair);
-    widgets::columns(ui, "policy", &[1.0, 1.1], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, "policy", &[1.0, 1.1], space::GAP, space::TWO_FORMS, |ui, place, cell| {
         cell.bare(ui, |ui| {
             if place == 0 {
                 widgets::card(ui, Surface::Plain, |ui| service(ui, scene, &from, form));

@@ -74,7 +74,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
 }
 
 fn below(ui: &mut Ui, pair: &PairView, secondary: &str, state: &mut State) {
-    widgets::columns(ui, "below", &[1.3, 1.0], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, "below", &[1.3, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
         cell.card(ui, Surface::Plain, |ui| match place {
             0 => {
                 widgets::heading(ui, "The last time", "");
