@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Makes the fonts beside this file from Debian's fonts-inter, fonts-jetbrains-mono and fonts-dejavu-core.
+"""Makes the fonts beside this file from Debian's fonts-inter, fonts-jetbrains-mono, fonts-dejavu-core, fonts-droid-fallback and fonts-unifont.
 
 Needs `pip install fonttools`. Latin, Greek, Cyrillic and punctuation are kept. Inter's digits become its tabular ones
 (egui has no font features), so that figures stand under one another. `Symbols.ttf` is the few signs of DejaVu Sans
-that Inter lacks; by DejaVu's licence a changed font carries another name.
+that Inter lacks; by DejaVu's licence a changed font carries another name. Names may be in any script: `Han.ttf` (Droid Sans
+Fallback) has Han and kana, `Scripts.otf` and `ScriptsUpper.otf` (Unifont) all other scripts. They are read when needed.
 """
 from fontTools import subset
 from fontTools.ttLib import TTFont
@@ -47,3 +48,13 @@ for weight in ("Regular", "Medium", "SemiBold", "Bold"):
     cut(INTER % weight, f"Inter-{weight}.otf", TEXT, tabular=True)
 cut("/usr/share/fonts/truetype/jetbrains-mono/JetBrainsMono-Regular.ttf", "JetBrainsMono-Regular.ttf", MONO)
 cut("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "Symbols.ttf", SIGNS, name="UnderstudySymbols")
+WIDE = lambda c: c >= 0x2E80
+OTHER = lambda c: c >= 0x250 and not any(low <= c <= high for low, high in [(0x2500, 0x257F), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xE000, 0xF8FF)])
+UPPER = lambda c: 0x10000 <= c < 0x20000
+for source, target, keep in [
+    ("truetype/droid/DroidSansFallbackFull.ttf", "Han.ttf", WIDE),
+    ("opentype/unifont/unifont.otf", "Scripts.otf", OTHER),
+    ("opentype/unifont/unifont_upper.otf", "ScriptsUpper.otf", UPPER),
+]:
+    path = "/usr/share/fonts/" + source
+    cut(path, target, [c for c in TTFont(path).getBestCmap() if keep(c)], name="Understudy" + target.split(".")[0])

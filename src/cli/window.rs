@@ -6,7 +6,8 @@ use std::time::Duration;
 use poll_promise::Promise;
 use tokio::sync::mpsc;
 
-use crate::console::{ConsoleSpec, StartEngine, StartLab};
+use crate::console::{AttachEngine, ConsoleSpec, StartEngine, StartLab};
+use crate::controller::attach;
 use crate::controller::fn_waker::Waker;
 use crate::domain::Trouble;
 
@@ -28,7 +29,15 @@ pub(super) fn open(state: PathBuf, lab: bool) -> Result<(), Trouble> {
         });
         promise
     });
+    let (background, engine_state) = (runtime.handle().clone(), state.clone());
+    let again: AttachEngine = Box::new(move || {
+        let (tell, promise) = Promise::new();
+        let state = engine_state.clone();
+        background.spawn(async move { tell.send(attach(&state).await) });
+        promise
+    });
     let mut spec = ConsoleSpec::new(engine, state);
+    spec.attach = Some(again);
     let (lab_alive, mut labs) = mpsc::channel(1);
     spec.start_lab = start_lab(runtime.handle().clone(), lab_alive);
     spec.open_lab = lab;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::lab_seam::LabCommand;
@@ -9,7 +10,7 @@ use super::places::Place;
 use super::theme::Preference;
 use crate::controller::command::Removal;
 use crate::controller::{Command, Snapshot};
-use crate::domain::{PairName, RunId, ServiceName};
+use crate::domain::{DrillId, PairName, PointId, RunId, ServiceName};
 
 /// A screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -135,6 +136,16 @@ pub enum UiCommand {
     ExportDebrief,
     /// Switches the theme.
     Theme(Preference),
+    /// One of many things that is found by its name or id: its words, and what is done with it.
+    Named(String, Box<UiCommand>),
+    /// A recovery point.
+    ShowPoint(ServiceName, PointId),
+    /// A drill.
+    ShowDrill(DrillId),
+    /// Dissolves a pair; shows what goes first.
+    Dissolve(PairName),
+    /// Removes a service's policy; asks first.
+    RemoveService(ServiceName),
     /// The palette itself.
     Palette,
 }
@@ -162,7 +173,11 @@ impl UiCommand {
             UiCommand::ShowFault(pair) => format!("Show the fault prompt of {pair}"),
             UiCommand::OpenLab => "Open the training lab".to_owned(),
             UiCommand::LeaveLab => "Leave the training lab".to_owned(),
-            UiCommand::Lab(title, _) => title.clone(),
+            UiCommand::Lab(title, _) | UiCommand::Named(title, _) => title.clone(),
+            UiCommand::ShowPoint(service, _) => format!("Show a recovery point of {service}"),
+            UiCommand::ShowDrill(_) => "Show a drill".to_owned(),
+            UiCommand::Dissolve(pair) => format!("Dissolve the pair {pair}…"),
+            UiCommand::RemoveService(service) => format!("Remove the policy of {service}…"),
             UiCommand::ExportDebrief => "Export the debrief…".to_owned(),
             UiCommand::Theme(Preference::Dark) => "Dark theme".to_owned(),
             UiCommand::Theme(Preference::Light) => "Light theme".to_owned(),
@@ -207,6 +222,7 @@ pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab: LabPlace)
     if let Some(view) = shown {
         all.extend([UiCommand::NewService, UiCommand::ReadUsers, UiCommand::PlannedSwitchover(view.name.clone())]);
         all.push(UiCommand::Maintenance(view.name.clone()));
+        all.push(UiCommand::Dissolve(view.name.clone()));
         if view.reversible.is_some() {
             all.push(UiCommand::ReverseReplication(view.name.clone()));
         }
@@ -223,6 +239,7 @@ pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab: LabPlace)
             all.push(UiCommand::ShowPoints(name.clone()));
             all.push(UiCommand::DrillService(name.clone()));
             all.push(UiCommand::EditService(name.clone()));
+            all.push(UiCommand::RemoveService(name.clone()));
         }
     }
     all.extend([UiCommand::OpenPlan, UiCommand::ExportPlan]);
@@ -236,6 +253,41 @@ pub fn list(snapshot: Option<&Snapshot>, pair: Option<&PairName>, lab: LabPlace)
     }
     all.extend([Preference::Dark, Preference::Light, Preference::System].map(UiCommand::Theme));
     all
+}
+
+/// The commands that have keys of their own.
+pub fn with_keys(paired: bool) -> Vec<UiCommand> {
+    let mut all: Vec<UiCommand> = Screen::NAVIGATION.iter().map(|screen| UiCommand::Go(*screen)).collect();
+    all.extend(paired.then_some(UiCommand::NewService));
+    all.extend([UiCommand::OpenPlan, UiCommand::Palette]);
+    all
+}
+
+/// Things found by words of theirs: clusters, data sets, runs, drills and points, also by the first letters of an id. At most so many.
+pub fn things(snapshot: Option<&Snapshot>, pair: Option<&PairName>, text: &str, at: &dyn Fn(DateTime<Utc>) -> String) -> Vec<UiCommand> {
+    const MOST: usize = 40;
+    let shown = snapshot.and_then(|snapshot| Some((snapshot, snapshot.pairs.iter().find(|view| Some(&view.name) == pair)?)));
+    let Some((snapshot, view)) = shown.filter(|_| !text.trim().is_empty()) else { return Vec::new() };
+    let named = |words: String, command: UiCommand| UiCommand::Named(words, Box::new(command));
+    let clusters = view.clusters.iter().map(|cluster| named(format!("Cluster {}", cluster.name), UiCommand::Go(Screen::Clusters)));
+    let sets = view.services.iter().flat_map(|service| {
+        let edit = move || UiCommand::EditService(service.name.clone());
+        service.policy.data_sets.iter().map(move |set| named(format!("Data set {} of {}", set.from, service.name), edit()))
+    });
+    let runs = snapshot
+        .runs
+        .iter()
+        .filter(|run| run.report.pair == view.name)
+        .map(|run| named(format!("Run {} of {}, {}", run.run, run.report.service, at(run.report.moment)), UiCommand::ShowRun(run.run)));
+    let drills = snapshot.drills.iter().map(|drill| &drill.report).filter(|report| report.pair == view.name).map(|report| {
+        named(format!("Drill {} of {}, {}", report.drill, report.service, at(report.pressed_at)), UiCommand::ShowDrill(report.drill))
+    });
+    let points = snapshot.points.iter().filter(|point| point.pair == view.name).map(|point| {
+        let words = format!("Recovery point {} of {}, {}", point.id, point.service, at(point.moment));
+        named(words, UiCommand::ShowPoint(point.service.clone(), point.id))
+    });
+    let fits = super::shell::palette::fits(text);
+    clusters.chain(sets).chain(runs).chain(drills).chain(points).filter(|command| fits(&command.title())).take(MOST).collect()
 }
 
 /// What a screen wants done.
@@ -288,6 +340,10 @@ pub enum Dialog {
     ExportPlan,
     /// Where the debrief is written.
     Debrief,
+    /// Leave the policy form with what was changed in it?
+    DropEdits(Box<Act>),
+    /// Close the window that holds the engine?
+    Quit,
     /// Lines to read, for example of a diagnosis.
     Read(String, Vec<String>),
 }

@@ -124,6 +124,16 @@ impl Link {
         matches!(self, Link::Starting(_))
     }
 
+    /// The engine was there and is not any more: what is shown is old, and nothing can be asked.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Link::Running(_, news) if !news.lives())
+    }
+
+    /// The engine runs in this process and stops with it.
+    pub fn is_own(&self) -> bool {
+        matches!(self, Link::Running(handle, news) if news.lives() && !handle.is_attached())
+    }
+
     /// The newest snapshot.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         if let Link::Running(_, news) = self { Some(news.newest()) } else { None }

@@ -42,6 +42,8 @@ use words::Zone;
 
 /// Starts (or attaches to) an engine on a background runtime; called on the window's thread, so it must return at once.
 pub type StartEngine = Box<dyn FnOnce() -> Promise<Result<EngineHandle, Trouble>>>;
+/// Looks for an engine that another process runs, and attaches to it; returns at once.
+pub type AttachEngine = Box<dyn Fn() -> Promise<Result<EngineHandle, Trouble>>>;
 /// Starts the training lab and the engine that watches it; likewise returns at once.
 pub type StartLab = Box<dyn Fn() -> Promise<Result<(LabHandle, EngineHandle), Trouble>>>;
 
@@ -49,6 +51,8 @@ pub type StartLab = Box<dyn Fn() -> Promise<Result<(LabHandle, EngineHandle), Tr
 pub struct ConsoleSpec {
     /// The engine; started when it is first needed.
     pub engine: StartEngine,
+    /// Attaches again to an engine of another process that was lost; `None`: it stays lost.
+    pub attach: Option<AttachEngine>,
     /// The training lab; `None` where it is not built in.
     pub start_lab: Option<StartLab>,
     /// Opens the lab at once, instead of the engine.
@@ -74,6 +78,7 @@ impl ConsoleSpec {
     pub fn new(engine: StartEngine, state_dir: PathBuf) -> ConsoleSpec {
         ConsoleSpec {
             engine,
+            attach: None,
             start_lab: None,
             open_lab: false,
             state_dir,

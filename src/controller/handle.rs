@@ -17,12 +17,25 @@ pub type Asked = (Command, oneshot::Sender<Reply>);
 pub struct EngineHandle {
     commands: mpsc::Sender<Asked>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// It runs in another process.
+    attached: bool,
 }
 
 impl EngineHandle {
-    /// From the two ends that an engine (or an attachment to one) serves.
+    /// From the two ends that an engine in this process serves.
     pub fn new(commands: mpsc::Sender<Asked>, snapshots: watch::Receiver<Arc<Snapshot>>) -> EngineHandle {
-        EngineHandle { commands, snapshots }
+        EngineHandle { commands, snapshots, attached: false }
+    }
+
+    /// The same for an engine in another process.
+    #[must_use]
+    pub fn attached(self) -> EngineHandle {
+        EngineHandle { attached: true, ..self }
+    }
+
+    /// Whether the engine runs in another process: it goes on when this one ends.
+    pub fn is_attached(&self) -> bool {
+        self.attached
     }
 
     /// The newest snapshot; costs an `Arc` clone.
@@ -46,7 +59,7 @@ impl EngineHandle {
 
     /// Lets go of the engine and, when this was the last handle to one in this process, waits until it has stopped (for `limit` at most).
     pub async fn stop(self, limit: Duration) {
-        let EngineHandle { commands, mut snapshots } = self;
+        let EngineHandle { commands, mut snapshots, .. } = self;
         drop(commands);
         let ended = async { while snapshots.changed().await.is_ok() {} };
         // What it was doing goes on at its next start, however it ended.

@@ -40,6 +40,7 @@ mod plan;
 mod points;
 mod policies;
 mod prompt;
+mod ready;
 mod retention;
 mod reverse;
 mod route;

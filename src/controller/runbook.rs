@@ -11,7 +11,7 @@ use super::command::{Check, CheckState, Runbook, RunbookStep, Verb};
 use super::drills::preflight::agent_line;
 use super::engine::Engine;
 use super::model::{Model, PairModel};
-use super::{admissible, alone, clock, executed, pairing, points, prompt, watch};
+use super::{admissible, alone, clock, executed, pairing, points, prompt, ready, watch};
 
 /// Ended runs whose time tells how long the next may take.
 const TIMED: usize = 5;
@@ -102,7 +102,7 @@ fn planned(model: &Model, pair: &PairModel) -> Vec<Check> {
         true => Check::ok("One clock source", &pair.clock.words),
         false => Check::failed("One clock source", &pair.clock.words, "set up one time source for the controller and both clusters"),
     });
-    checks.extend(model.services_of(&pair.paired.name).map(|service| point_line(model, pair, service)));
+    checks.extend(ready::lines(&pair.state.secondary, &ready_points(model, pair)));
     checks.push(users_line(pair));
     checks.extend(standing_by(model, pair));
     checks
@@ -143,7 +143,7 @@ fn fault(model: &Model, pair: &PairModel) -> Vec<Check> {
             format!("none: {}", alone::words(pair, &lone)),
             format!("if {primary} can be brought back, wait for it: nothing is lost then"),
         )),
-        None => checks.extend(model.services_of(&pair.paired.name).map(|service| point_line(model, pair, service))),
+        None => checks.extend(ready::lines(&pair.state.secondary, &ready_points(model, pair))),
     }
     checks.push(users_line(pair));
     checks.extend(prompt::unproven(model, pair).into_iter().map(|fence| {
@@ -174,19 +174,14 @@ fn take_back(pair: &PairModel) -> Vec<Check> {
     checks
 }
 
-/// What a service would resume from.
-fn point_line(model: &Model, pair: &PairModel, service: &Service) -> Check {
-    let name = format!("Recovery point of {}", service.name);
-    let held = model.points.get(&service.name).into_iter().flatten();
-    let Some(point) = held.into_iter().find(|p| p.to == pair.state.secondary && p.captured.grade != Grade::Invalid) else {
-        return Check::warning(name, format!("{} holds none: the service will not come up", pair.state.secondary), "run a backup first");
+/// What each service would resume from.
+fn ready_points(model: &Model, pair: &PairModel) -> Vec<ready::Ready> {
+    let ready = |service: &Service| {
+        let held = model.points.get(&service.name).into_iter().flatten();
+        let point = held.into_iter().find(|p| p.to == pair.state.secondary && p.captured.grade != Grade::Invalid);
+        ready::Ready { service: service.name.clone(), point: point.map(|point| (point.id, point.captured)) }
     };
-    let evidence =
-        format!("{}, captured {}, skew {} ms", point.id, point.captured.first.format("%Y-%m-%d %H:%M:%S UTC"), point.captured.skew_ms);
-    match point.captured.grade {
-        Grade::Wide => Check::warning(name, evidence, "its data sets lie further apart than the policy allows"),
-        _ => Check::ok(name, evidence),
-    }
+    model.services_of(&pair.paired.name).map(ready).collect()
 }
 
 fn users_line(pair: &PairModel) -> Check {

@@ -243,5 +243,5 @@ pub async fn attach(state: &Path) -> Result<EngineHandle, Trouble> {
         reader.abort();
         waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
     });
-    Ok(EngineHandle::new(commands, snapshots))
+    Ok(EngineHandle::new(commands, snapshots).attached())
 }

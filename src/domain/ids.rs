@@ -28,9 +28,9 @@ fn check_name(kind: &'static str, text: &str) -> Result<(), BadName> {
     } else if text.len() > 64 {
         "it is longer than 64 characters"
     } else if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-        "it must start with a letter or a digit"
+        "it must start with a letter (a to z, A to Z) or a digit (0 to 9)"
     } else if !text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
-        "only letters, digits, '.', '_' and '-' are allowed"
+        "only a to z, A to Z, 0 to 9, '.', '_' and '-' are allowed"
     } else {
         return Ok(());
     };

@@ -20,7 +20,14 @@ const SEARCHES: usize = 500;
 /// Two changes of a zone's offset are further apart than this.
 const OFFSET_STEP: TimeDelta = TimeDelta::hours(6);
 
-const FIELDS: [&str; 5] = ["minute", "hour", "day of the month", "month", "day of the week"];
+/// A field, and the values that it takes.
+const FIELDS: [(&str, &str); 5] = [
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day of the month", "1 to 31"),
+    ("month", "1 to 12 or JAN to DEC"),
+    ("day of the week", "0 to 7 or SUN to SAT"),
+];
 
 /// A cron line in a time zone.
 #[derive(Debug, Clone)]
@@ -45,11 +52,16 @@ impl Schedule {
         }
         let cron = parser.parse(&fields.join(" ")).map_err(|error| {
             // Which field it is: the one that cannot be read alone either.
-            let wrong = fields.iter().zip(FIELDS).enumerate().find_map(|(index, (field, name))| {
+            let wrong = fields.iter().zip(FIELDS).enumerate().find_map(|(index, (field, (name, values)))| {
                 let mut alone = ["*"; FIELDS.len()];
                 alone[index] = field;
-                let error = parser.parse(&alone.join(" ")).err()?;
-                Some(format!("field {} ({name}) is {field:?}: {error}", index + 1))
+                // The parser's own words name its own parts.
+                parser.parse(&alone.join(" ")).is_err().then(|| {
+                    format!(
+                        "field {} ({name}) is {field:?}: it takes {values}, * for all, ranges as 1-5, lists as 1,5 and steps as */15",
+                        index + 1
+                    )
+                })
             });
             bad(wrong.unwrap_or_else(|| error.to_string()))
         })?;

@@ -18,10 +18,15 @@ pub struct Bench {
     pub news: watch::Sender<Arc<Snapshot>>,
 }
 
-pub fn bench(snapshot: Snapshot) -> Bench {
+/// An engine, and the two ends that a test holds.
+pub fn engine(snapshot: Snapshot) -> (EngineHandle, mpsc::Receiver<Asked>, watch::Sender<Arc<Snapshot>>) {
     let (commands, asked) = mpsc::channel(64);
     let (news, snapshots) = watch::channel(Arc::new(snapshot));
-    let handle = EngineHandle::new(commands, snapshots);
+    (EngineHandle::new(commands, snapshots), asked, news)
+}
+
+pub fn bench(snapshot: Snapshot) -> Bench {
+    let (handle, asked, news) = engine(snapshot);
     let mut spec = sample::spec(sample::empty());
     spec.engine = Box::new(move || Promise::from_ready(Ok(handle)));
     Bench { harness: window(spec), asked, news }
@@ -66,7 +71,7 @@ impl Bench {
 
     /// How a person knows that nobody writes at the faulty cluster.
     pub fn declare(&mut self, words: &str) {
-        self.write("How do you know that nobody writes at shenzhen? It is kept in the record", words);
+        self.write("How do you know that nobody writes at shenzhen? (required; saved in the audit log)", words);
     }
 
     pub fn write(&mut self, field: &str, typed: &str) {
@@ -94,5 +99,38 @@ impl Bench {
 
     pub fn enabled(&self, label: &str) -> bool {
         !self.harness.get_by_role_and_label(Role::Button, label).accesskit_node().is_disabled()
+    }
+
+    /// The window's size in points, and its pixels a point.
+    pub fn resize(&mut self, (width, height): (f32, f32), pixels: f32) {
+        self.harness.set_size(vec2(width, height));
+        self.harness.set_pixels_per_point(pixels);
+        self.steps();
+        self.steps();
+    }
+
+    /// Whether all of that lies in the window.
+    pub fn in_window(&self, role: Role, label: &str) -> bool {
+        let window = self.harness.ctx.content_rect();
+        self.harness.query_all_by_role(role).any(|node| {
+            let said = node.accesskit_node().label().or_else(|| node.value());
+            let named = said.is_some_and(|said| said.contains(label));
+            named && window.contains_rect(node.rect()) && node.rect().height() > 0.0
+        })
+    }
+
+    /// Turns the wheel down over the middle of the window, with a key held or none.
+    pub fn wheel(&mut self, at: egui::Pos2, modifiers: Modifiers, lines: f32) {
+        self.harness.hover_at(at);
+        self.steps();
+        let event = egui::Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Line,
+            delta: vec2(0.0, -lines),
+            phase: egui::TouchPhase::Move,
+            source: egui::MouseWheelSource::Wheel,
+            modifiers,
+        };
+        self.harness.event_modifiers(event, modifiers);
+        self.harness.run_steps(8);
     }
 }

@@ -2,10 +2,16 @@
 #![cfg(feature = "console")]
 
 mod bench;
+mod decisions;
+mod dialogs;
+mod engine;
+mod finding;
 mod frames;
 mod identity;
 mod maintenance;
+mod policy;
 mod removal;
+mod whole;
 
 use std::sync::Arc;
 

@@ -20,6 +20,7 @@ fn a_pair_is_dissolved_only_after_what_goes_was_shown_and_its_name_typed() {
     assert!(bench.sees("Asking both agents what they hold") && !bench.enabled("Dissolve the pair"), "nothing goes unseen");
     reply.send(Reply::WouldGo(sample::going(&Removal::Pair))).expect("the console listens");
     bench.steps();
+    assert!(bench.sees("2 services with 125 recovery points"), "in sum, however many there are");
     assert!(bench.sees("service orders: 94 recovery points") && bench.sees("guiyang: 284 snapshots (hbase 96, hdfs 188)"));
     for (typed, enabled) in [("sz", false), ("SZ-GY", false), ("guiyang", false), ("sz-gy", true)] {
         bench.write(FIELD, typed);

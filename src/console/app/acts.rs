@@ -22,6 +22,7 @@ const MOST_PENDING: usize = 64;
 impl App {
     pub(super) fn act(&mut self, ctx: &Context, act: Act) {
         match act {
+            act if self.drops_edits(&act) => self.open(Dialog::DropEdits(Box::new(act))),
             Act::Do(command) => self.run(ctx, command),
             Act::Ask(place, command) => self.ask(ctx, place, *command),
             Act::Lab(command) => self.ask_lab(ctx, command),
@@ -134,7 +135,43 @@ impl App {
                 theme::set_preference(ctx, preference);
             }
             UiCommand::Palette => self.palette = Some(Palette::default()),
+            UiCommand::Named(_, command) => self.act(ctx, Act::Do(*command)),
+            UiCommand::ShowPoint(service, point) => {
+                (self.forms.points.service, self.forms.points.point) = (Some(service), Some(point));
+                self.screen = Screen::Points;
+            }
+            UiCommand::ShowDrill(drill) => {
+                self.forms.drills.drill = Some(drill);
+                self.screen = Screen::Drills;
+            }
+            UiCommand::Dissolve(pair) => self.open_removal(ctx, pair, Removal::Pair),
+            UiCommand::RemoveService(service) => self.open(Dialog::RemoveService(service)),
         }
+    }
+
+    /// Whether an act leaves the policy form while it holds what was changed and not saved.
+    fn drops_edits(&self, act: &Act) -> bool {
+        let leaves = match act {
+            Act::ChoosePair(pair) => self.pair_name().as_ref() != Some(pair),
+            Act::Do(UiCommand::Go(screen)) => *screen != Screen::Policy,
+            Act::Do(command) => matches!(
+                command,
+                UiCommand::PairClusters
+                    | UiCommand::NewService
+                    | UiCommand::EditService(_)
+                    | UiCommand::RunService(_)
+                    | UiCommand::ShowPoints(_)
+                    | UiCommand::ShowPoint(..)
+                    | UiCommand::DrillService(_)
+                    | UiCommand::ShowDrill(_)
+                    | UiCommand::ShowRun(_)
+                    | UiCommand::ReadUsers
+                    | UiCommand::OpenLab
+                    | UiCommand::LeaveLab
+            ),
+            _ => false,
+        };
+        leaves && self.screen == Screen::Policy && self.forms.policy.changed
     }
 
     /// The pair chosen in the header.

@@ -1,8 +1,12 @@
 //! The window's contents: polls what has come, draws the frame around the screen, the screen, what lies over it; then acts.
 
 mod acts;
+mod closing;
 mod dialogs;
+mod line;
+mod palette;
 mod prepare;
+mod questions;
 mod removal;
 mod replies;
 
@@ -12,7 +16,7 @@ use std::time::Duration;
 use egui::{CentralPanel, Context, Frame, Margin, ScrollArea, Ui};
 use poll_promise::Promise;
 
-use super::command::{self, Act, Dialog, LabPlace, Screen, UiCommand};
+use super::command::{Act, Dialog, Screen, UiCommand};
 use super::errand::Errand;
 use super::lab_seam::{LabHandle, LabSnapshot};
 use super::link::{Link, Pending, Watched, repainter};
@@ -79,6 +83,8 @@ pub struct App {
     pending: Vec<Pending>,
     errands: Vec<Errand>,
     toasts: Vec<Toast>,
+    again: line::Again,
+    closing: closing::Closing,
     preference: theme::Preference,
     spec: Fixed,
 }
@@ -108,6 +114,8 @@ impl App {
             pending: Vec::new(),
             errands: Vec::new(),
             toasts: Vec::new(),
+            again: line::Again::new(spec.attach),
+            closing: closing::Closing::default(),
             preference: spec.theme,
             spec: Fixed { state_dir: spec.state_dir, zone: spec.zone, clock: spec.clock, sample: spec.sample },
         };
@@ -148,12 +156,16 @@ impl App {
     }
 
     fn handle(&self) -> Option<EngineHandle> {
-        if let Link::Running(handle, _) = self.link() { Some(handle.clone()) } else { None }
+        match self.link() {
+            Link::Running(handle, news) if news.lives() => Some(handle.clone()),
+            _ => None,
+        }
     }
 
     fn poll(&mut self, ctx: &Context) {
         let waker = repainter(ctx);
         self.engine.poll(&waker);
+        self.attach_again(ctx);
         self.poll_lab(&waker);
         for _ in 0..self.pending.len() {
             let mut pending = self.pending.remove(0);
@@ -201,7 +213,8 @@ impl App {
     /// Asks for the next frame when something changes that wakes nobody.
     fn schedule(&self, ctx: &Context) {
         const LOOK_AGAIN: Duration = Duration::from_millis(50);
-        let starts = self.engine.is_starting() || matches!(self.lab, Lab::Starting(_)) || !self.errands.is_empty();
+        let starts =
+            self.engine.is_starting() || self.again.is_under_way() || matches!(self.lab, Lab::Starting(_)) || !self.errands.is_empty();
         if starts {
             ctx.request_repaint_after(LOOK_AGAIN);
         } else if !self.spec.sample {
@@ -221,14 +234,20 @@ impl App {
         shell::ui::navigation(ui, scene.as_ref(), self.screen, acts);
         shell::ui::header(ui, scene.as_ref(), acts);
         shell::ui::footer(ui, scene.as_ref(), &engine, self.spec.sample);
-        let prompts = scene.as_ref().is_some_and(|scene| self.forms.fault.change.is_none() && self.forms.fault.prompts(scene).is_some());
+        let prompts = scene
+            .as_ref()
+            .is_some_and(|scene| !scene.lost && self.forms.fault.change.is_none() && self.forms.fault.prompts(scene).is_some());
         CentralPanel::no_frame().frame(Frame::NONE.fill(theme::of(ui).bg)).show(ui, |ui| {
             ScrollArea::vertical().id_salt(self.screen).auto_shrink(false).show(ui, |ui| {
                 Frame::NONE.inner_margin(Margin::symmetric(space::MAIN_X, space::MAIN_Y)).show(ui, |ui| {
                     ui.take_available_width();
                     match &scene {
                         Some(scene) => {
-                            if !prompts {
+                            if scene.lost {
+                                line::lost_banner(ui, scene, &self.again);
+                                // What is shown is old: grey, and nothing of it can be pressed.
+                                ui.disable();
+                            } else if !prompts {
                                 shell::ui::fault_banner(ui, scene, acts);
                             }
                             shell::ui::hold_banner(ui, scene, acts);
@@ -260,39 +279,14 @@ impl App {
             lab,
             lab_there: self.start_lab.is_some(),
             lab_starting: matches!(self.lab, Lab::Starting(_)),
+            lost: self.link().is_lost(),
         }
-    }
-
-    fn engine_words(&self) -> Said {
-        let place = if self.inside_lab { "Engine: in the training lab" } else { "Engine: in this console" };
-        match self.link() {
-            Link::Idle(_) => Said::muted("○ Engine: not started"),
-            Link::Starting(_) => Said::muted("○ Engine: starting"),
-            Link::Running(_, news) if news.lives() => Said::ok(format!("● {place}")),
-            Link::Running(..) => Said::bad("✖ Engine: it has stopped"),
-            Link::Failed(_) => Said::bad("✖ Engine: it did not start"),
-        }
-    }
-
-    fn no_engine(&self, ui: &mut Ui) {
-        widgets::page_head(ui, self.screen.title(), |_| {}, |_| {});
-        widgets::card(ui, widgets::Surface::Plain, |ui| match self.link() {
-            Link::Failed(trouble) => {
-                widgets::wrapped(ui, &[Said::bad("✖ The engine did not start.").strong()]);
-                widgets::wrapped(ui, &[Said::plain(trouble.to_string())]);
-            }
-            _ if self.inside_lab => drop(widgets::wrapped(
-                ui,
-                &[Said::muted("Starting the training lab: two sites, an application, an engine that watches them…")],
-            )),
-            _ => drop(widgets::wrapped(ui, &[Said::muted("The engine reads its store and asks the agents…")])),
-        });
     }
 
     fn screen_ui(&mut self, ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
         let forms = &mut self.forms;
         match (self.screen, scene.pair) {
-            (Screen::Pairing, _) => screens::pairing::ui::show(ui, &mut forms.pairing, acts),
+            (Screen::Pairing, _) => screens::pairing::ui::show(ui, scene, &mut forms.pairing, acts),
             (Screen::Activity, _) => screens::activity::ui::show(ui, scene, &mut forms.activity),
             (Screen::Settings, _) => screens::settings::ui::show(ui, scene, self.preference, &self.spec.state_dir, acts),
             (Screen::Lab, _) => lab_screen(ui, scene, acts),
@@ -315,45 +309,18 @@ impl App {
 
     /// What lies over the screen: an identity change, else the fault prompt; above both a dialog.
     fn over(&mut self, ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
+        if scene.lost {
+            // Nothing is decided on what is old. A dialog that waits is there again when the engine is.
+            return;
+        }
         if let Some(change) = &self.forms.fault.change {
-            if screens::fault::ui::change(ui.ctx(), scene, change) {
+            if screens::fault::ui::change(ui.ctx(), scene, change, acts) {
                 self.forms.fault.change = None;
             }
         } else if let Some((pair, fault)) = self.forms.fault.prompts(scene) {
             screens::fault::ui::show(ui, scene, pair, fault, &mut self.forms.fault, acts);
         }
         self.dialogs(ui, scene, acts);
-    }
-
-    fn palette_ui(&mut self, ctx: &Context, snapshot: Option<&Snapshot>, acts: &mut Vec<Act>) {
-        let pair = self.pair.clone().or_else(|| snapshot.and_then(|snapshot| snapshot.pairs.first()).map(|pair| pair.name.clone()));
-        let commands = command::list(snapshot, pair.as_ref(), self.lab_place());
-        if let Some(palette) = &mut self.palette {
-            if !shell::palette::show(ctx, palette, &commands, acts) {
-                self.palette = None;
-            }
-            return;
-        }
-        // Shortcuts must not reach through a dialog that waits for an answer.
-        if ctx.memory(|memory| memory.top_modal_layer().is_some()) {
-            return;
-        }
-        for command in commands.into_iter().chain([UiCommand::Palette]) {
-            if let Some(keys) = command.shortcut()
-                && ctx.input_mut(|input| input.consume_shortcut(&keys))
-            {
-                acts.push(Act::Do(command));
-            }
-        }
-    }
-
-    fn lab_place(&self) -> LabPlace {
-        match &self.lab {
-            #[cfg(feature = "lab")]
-            Lab::Running { news, .. } if self.inside_lab => LabPlace::Inside(screens::lab::data::commands(&news.newest())),
-            _ if self.start_lab.is_some() => LabPlace::Outside,
-            _ => LabPlace::Absent,
-        }
     }
 
     fn toast(&mut self, ctx: &Context, said: Said) {
@@ -386,6 +353,7 @@ impl eframe::App for App {
             acts.push(Act::ReadPlan(file.path().to_path_buf()));
         }
         self.draw(ui, &mut acts);
+        self.close_asked(&ctx);
         for act in acts {
             self.act(&ctx, act);
         }

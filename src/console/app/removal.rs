@@ -2,13 +2,14 @@
 
 use egui::Ui;
 
-use super::dialogs::Question;
+use super::questions::Question;
 use crate::console::places::Place;
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::screens::fault::ui::person;
-use crate::console::theme::{Type, space};
+use crate::console::theme::Type;
 use crate::console::widgets;
+use crate::console::words;
 use crate::controller::Command;
 use crate::controller::command::{Going, Removal};
 use crate::domain::{PairName, RunId, ServiceName, Trouble};
@@ -82,6 +83,11 @@ pub(super) fn shown(scene: &Scene<'_>, removal: &Removal, going: Option<&Result<
         Some(Ok(going)) => {
             let lines = going.lines(&|at| scene.zone.day_clock(at, scene.now));
             let mut shown = vec![Said::plain("What goes for good").of(Type::Heading)];
+            if going.services.len() > 1 {
+                let points = going.services.iter().map(|service| service.points).sum();
+                let (services, points) = (words::plural(going.services.len() as u64, "service"), words::plural(points, "recovery point"));
+                shown.push(Said::bad(format!("✖ {services} with {points}")).strong());
+            }
             // The first line says what is asked, as the title does.
             shown.extend(lines.iter().skip(1).map(|line| match line.strip_prefix("  ") {
                 Some(inner) => Said::plain(format!("      {inner}")),
@@ -96,9 +102,7 @@ pub(super) fn shown(scene: &Scene<'_>, removal: &Removal, going: Option<&Result<
 
 /// Draws it.
 pub(super) fn ui(ui: &mut Ui, lines: &[Said]) {
-    widgets::scrolled(ui, "what goes", space::TREE_ROW * 10.0, |ui| {
-        for line in lines {
-            widgets::wrapped(ui, std::slice::from_ref(line));
-        }
-    });
+    for line in lines {
+        widgets::wrapped(ui, std::slice::from_ref(line));
+    }
 }

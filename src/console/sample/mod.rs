@@ -5,6 +5,7 @@ mod engine;
 #[cfg(feature = "lab")]
 mod lab;
 mod leftovers;
+mod many;
 mod pair;
 mod points;
 
@@ -13,6 +14,7 @@ pub use engine::spec;
 #[cfg(feature = "lab")]
 pub use lab::lab;
 pub use leftovers::{going, leftovers};
+pub use many::{MANY, SCRIPTS, many, many_faulty, many_going, many_lines, scripts};
 pub use pair::{agent_found, catalogue, fault, pair_checks, reversal, runbook, users};
 pub use points::{points, runs};
 

@@ -23,6 +23,7 @@ use super::lab_seam::LabSnapshot;
 use super::words::Zone;
 use crate::controller::Snapshot;
 use crate::controller::snapshot::PairView;
+use crate::domain::{ComponentKind, ComponentName};
 
 /// What a screen draws from.
 #[derive(Clone, Copy)]
@@ -41,12 +42,22 @@ pub struct Scene<'a> {
     pub lab_there: bool,
     /// The lab is being started.
     pub lab_starting: bool,
+    /// The engine is gone: what is shown is old.
+    pub lost: bool,
+}
+
+impl Scene<'_> {
+    /// What a component of the pair is; one may have a name of its own.
+    pub fn kind_of(&self, component: &ComponentName) -> Option<ComponentKind> {
+        let mut all = self.pair.into_iter().flat_map(|pair| &pair.clusters).flat_map(|cluster| &cluster.components);
+        all.find(|info| info.name == *component).map(|info| info.kind)
+    }
 }
 
 #[cfg(test)]
 impl<'a> Scene<'a> {
     /// A scene on a snapshot's first pair, for tests.
     pub fn of(snapshot: &'a Snapshot, now: DateTime<Utc>, zone: Zone) -> Scene<'a> {
-        Scene { snapshot, pair: snapshot.pairs.first(), now, zone, lab: None, lab_there: true, lab_starting: false }
+        Scene { snapshot, pair: snapshot.pairs.first(), now, zone, lab: None, lab_there: true, lab_starting: false, lost: false }
     }
 }

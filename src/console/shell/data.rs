@@ -10,6 +10,9 @@ use crate::domain::Health;
 
 /// The header's state chip: the worst that is true.
 pub fn state_chip(scene: &Scene<'_>) -> Said {
+    if scene.lost {
+        return Said::bad(format!("✖ No engine: as of {}", scene.zone.clock(scene.snapshot.at)));
+    }
     let Some(pair) = scene.pair else {
         return if scene.snapshot.ready { Said::accent("Nothing protected yet") } else { Said::muted("Asking the agents…") };
     };
@@ -31,7 +34,9 @@ fn protection(pair: &PairView) -> Said {
     let (unprotected, failed, behind) =
         (count(ServiceState::Unprotected), count(ServiceState::LastRunFailed), count(ServiceState::BehindTarget));
     let untried = count(ServiceState::Untried);
-    let (never, unknown) = (count(ServiceState::NeverProtected), count(ServiceState::Unknown));
+    let unknown = count(ServiceState::Unknown);
+    // Whatever is being done for it: a service is protected once a point of it is sealed.
+    let never = pair.services.iter().filter(|service| service.last_point.is_none()).count() as u64;
     let is = |health| pair.clusters.iter().find(|cluster| cluster.health == health).map(|cluster| &cluster.name);
     // Also where nobody is prompted of it: of a secondary, in a maintenance, by an engine that only observes.
     if let Some(name) = is(Health::Faulty) {
@@ -47,29 +52,30 @@ fn protection(pair: &PairView) -> Said {
     } else if stuck > 0 {
         Said::bad(format!("✖ {} stuck", words::plural(stuck, "service")))
     } else if failed > 0 {
-        Said::bad(format!("✖ last run of {} failed", words::plural(failed, "service")))
+        let without = if never > 0 { format!(" · {never} without a recovery point") } else { String::new() };
+        Said::bad(format!("✖ last run of {} failed{without}", words::plural(failed, "service")))
     } else if unknown > 0 || pair.clusters.iter().any(|cluster| cluster.health == Health::Unknown) {
         Said::warn("▲ State not fully known")
     } else if untried > 0 {
         Said::warn(format!("▲ first run of {} to come", words::plural(untried, "service")))
-    } else if behind > 0 {
-        Said::warn(format!("▲ {} behind target", words::plural(behind, "service")))
     } else if never > 0 {
         Said::warn(format!("▲ {} without a recovery point", words::plural(never, "service")))
+    } else if behind > 0 {
+        Said::warn(format!("▲ {} behind target", words::plural(behind, "service")))
     } else {
-        Said::ok(format!("Protected · {}", worst_rpo(pair)))
+        worst_rpo(pair)
     }
 }
 
 /// The RPO of the service that is nearest to its target, or furthest behind it.
-fn worst_rpo(pair: &PairView) -> String {
+fn worst_rpo(pair: &PairView) -> Said {
     let strain = |service: &&crate::controller::snapshot::ServiceView| {
         let target = u64::from(service.policy.rpo_target_minutes.unwrap_or(24 * 60)) * 60;
         service.rpo_secs.unwrap_or(u64::MAX / 1_000) * 1_000 / target.max(1)
     };
     match pair.services.iter().max_by_key(strain).and_then(|service| service.rpo_secs) {
-        Some(secs) => format!("worst RPO {}", words::duration(if secs < 60 { secs } else { secs / 60 * 60 })),
-        None => "RPO unknown".to_owned(),
+        Some(secs) => Said::ok(format!("Protected · worst RPO {}", words::duration(if secs < 60 { secs } else { secs / 60 * 60 }))),
+        None => Said::warn("▲ RPO not known"),
     }
 }
 
@@ -91,7 +97,7 @@ pub fn badge(scene: &Scene<'_>, screen: Screen) -> usize {
 
 /// The footer's middle, from left to right.
 pub fn footer(scene: &Scene<'_>) -> Vec<Said> {
-    let Some(pair) = scene.pair else { return Vec::new() };
+    let Some(pair) = scene.pair.filter(|_| !scene.lost) else { return Vec::new() };
     let clock = match (pair.clock.good, pair.clock.bound_ms) {
         (true, Some(bound)) => Said::muted(format!("Clock: same source, ±{bound:.0} ms")),
         (true, None) => Said::muted("Clock: good, bound not measured"),
@@ -124,6 +130,17 @@ mod tests {
         assert_eq!(chip(Verdict::Suspect), "▲ Primary cluster may be faulty");
         assert_eq!(chip(Verdict::AgentDown), "▲ Agent of the primary is down");
         assert_eq!(chip(Verdict::ConsoleCutOff), "▲ This console is cut off");
+    }
+
+    #[test]
+    fn a_service_whose_first_run_is_under_way_is_not_protected_yet() {
+        let mut snapshot = sample::snapshot();
+        snapshot.pairs[0].services.retain(|service| service.state != ServiceState::BehindTarget);
+        let orders = &mut snapshot.pairs[0].services[0];
+        assert_eq!(orders.state, ServiceState::Running);
+        (orders.last_point, orders.rpo_secs) = (None, None);
+        let chip = state_chip(&Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai)));
+        assert_eq!((chip.text.as_str(), chip.tone), ("▲ 1 service without a recovery point", Tone::Warn));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use egui::accesskit::Role;
 use egui::{
-    Align, Color32, CornerRadius, CursorIcon, Frame, Layout, Margin, Panel, Popup, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align, Color32, CornerRadius, CursorIcon, Frame, Layout, Margin, Panel, Popup, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
+    pos2, vec2,
 };
 
 use super::data;
@@ -13,6 +14,11 @@ use crate::console::screens::clusters::maintenance;
 use crate::console::theme::{self, Tone, Type, space};
 use crate::console::widgets::{self, Look};
 use crate::console::words;
+
+/// Between the navigation's items.
+const ITEM_GAP: f32 = 2.0;
+/// The search field is not there where it would be narrower than this; its keys are.
+const LEAST_SEARCH: f32 = 90.0;
 
 fn edge(ui: &Ui) -> Frame {
     Frame::NONE.fill(theme::of(ui).panel)
@@ -32,6 +38,16 @@ pub fn navigation(ui: &mut Ui, scene: Option<&Scene<'_>>, here: Screen, acts: &m
             });
         });
         ui.add_space(18.0);
+        let needs = (space::CONTROL_HEIGHT + ITEM_GAP) * Screen::NAVIGATION.len() as f32;
+        if ui.available_height() < needs {
+            // Too low a window for all of them: they scroll.
+            ScrollArea::vertical().id_salt("navigation").show(ui, |ui| {
+                for screen in Screen::NAVIGATION {
+                    item(ui, scene, screen, here, acts);
+                }
+            });
+            return;
+        }
         let (above, below) = Screen::NAVIGATION.split_at(8);
         for screen in above {
             item(ui, scene, *screen, here, acts);
@@ -50,7 +66,7 @@ fn item(ui: &mut Ui, scene: Option<&Scene<'_>>, screen: Screen, here: Screen, ac
     let tokens = theme::of(ui);
     let on = here.parent() == screen;
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), space::CONTROL_HEIGHT), Sense::click());
-    ui.add_space(2.0);
+    ui.add_space(ITEM_GAP);
     let warm = response.hovered() || response.has_focus();
     let fill = if on {
         tokens.accent_bg
@@ -136,7 +152,8 @@ fn picker(ui: &mut Ui, scene: &Scene<'_>, acts: &mut Vec<Act>) {
 fn picker_button(ui: &mut Ui, text: &str) -> egui::Response {
     let tokens = theme::of(ui);
     let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), egui::FontId { size: 13.0, ..Type::Chip.font() }, tokens.text);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(360.0);
+    // The state beside it says more than a long name.
+    job.wrap = egui::text::TextWrapping::truncate_at_width((ui.available_width() * 0.45).min(360.0));
     let galley = ui.painter().layout_job(job);
     let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 26.0, 30.0), Sense::click());
     let border = if response.hovered() || response.has_focus() { tokens.accent } else { tokens.line2 };
@@ -147,12 +164,18 @@ fn picker_button(ui: &mut Ui, text: &str) -> egui::Response {
 }
 
 fn search(ui: &mut Ui, acts: &mut Vec<Act>) {
+    if ui.available_width() < LEAST_SEARCH {
+        return;
+    }
     let tokens = theme::of(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(space::SEARCH_WIDTH, 30.0), Sense::click());
+    let width = space::SEARCH_WIDTH.min(ui.available_width());
+    let (rect, response) = ui.allocate_exact_size(vec2(width, 30.0), Sense::click());
     let border = if response.hovered() || response.has_focus() { tokens.accent } else { tokens.line };
     ui.painter().rect(rect, CornerRadius::same(space::RADIUS), tokens.bg, Stroke::new(1.0, border), StrokeKind::Inside);
     let words = format!("{}   Ctrl+K", UiCommand::Palette.title());
-    let galley = ui.painter().layout_no_wrap(words, Type::Body.font(), tokens.faint);
+    let mut job = egui::text::LayoutJob::simple_singleline(words, Type::Body.font(), tokens.faint);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(width - 26.0);
+    let galley = ui.painter().layout_job(job);
     ui.painter().galley(pos2(rect.left() + 13.0, rect.center().y - galley.size().y / 2.0), galley, tokens.faint);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, UiCommand::Palette.title()));
     if response.on_hover_cursor(CursorIcon::Text).clicked() {
@@ -173,7 +196,8 @@ pub fn footer(ui: &mut Ui, scene: Option<&Scene<'_>>, engine: &Said, sample: boo
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if let Some(scene) = scene {
-                    widgets::say(ui, &Said::muted(scene.zone.full(scene.now)).of(Type::Small));
+                    let now = format!("{} · times in {}", scene.zone.full(scene.now), scene.zone.named(scene.now));
+                    widgets::say(ui, &Said::muted(now).of(Type::Small));
                 }
                 if sample {
                     widgets::say(ui, &Said::warn("▲ sample data, invented figures").of(Type::Small));

@@ -60,11 +60,21 @@ pub const PROMPT_WIDTH: f32 = 980.0;
 pub const READ_WIDTH: f32 = 766.0;
 /// A plain dialog's width.
 pub const DIALOG_WIDTH: f32 = 520.0;
+/// Two cards stand beside one another from this width of the main part on.
+pub const TWO_CARDS: f32 = 700.0;
+/// Two forms, or two cards with tables in them.
+pub const TWO_FORMS: f32 = 960.0;
+/// Between what is read in a dialog and its buttons.
+pub const FOOT_GAP: f32 = 16.0;
+/// A dialog shows at least so much of what is to be read.
+pub const LEAST_BODY: f32 = 60.0;
+/// The narrowest that a name or a piece of evidence becomes in a table.
+pub const LEAST_TEXT: f32 = 48.0;
 /// The command palette's width.
 pub const PALETTE_WIDTH: f32 = 560.0;
 /// The header's search field.
 pub const SEARCH_WIDTH: f32 = 300.0;
 /// The window as in the mockups.
 pub const WINDOW: [f32; 2] = [1440.0, 900.0];
-/// The smallest window.
-pub const WINDOW_MIN: [f32; 2] = [1100.0, 700.0];
+/// The smallest window: half of a small screen, as a display at 200 % has it. Everything is reachable in it.
+pub const WINDOW_MIN: [f32; 2] = [700.0, 440.0];

@@ -20,6 +20,7 @@ pub enum Preference {
 /// Sets faces and both themes' styles.
 pub fn apply(ctx: &Context, preference: Preference) {
     ctx.set_fonts(fonts::definitions());
+    ctx.set_font_providers(fonts::providers());
     for (theme, tokens) in [(Theme::Dark, Tokens::dark()), (Theme::Light, Tokens::light())] {
         ctx.style_mut_of(theme, |style| restyle(style, theme, tokens));
     }

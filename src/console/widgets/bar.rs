@@ -20,9 +20,10 @@ pub fn progress(ui: &mut Ui, share: f32, tone: Tone, label: &str) -> Response {
     response
 }
 
-/// Bars from left to right, the highest value as high as there is room; what is not known leaves a gap.
+/// Bars from left to right, the highest value as high as there is room; what is not known leaves a gap. Never wider than its place.
 pub fn sparkline(ui: &mut Ui, values: &[Option<f32>], full: f32, tone: Tone, label: &str) -> Response {
-    let (rect, response) = ui.allocate_exact_size(space::SPARK, Sense::hover());
+    let size = vec2(space::SPARK.x.min(ui.available_width()), space::SPARK.y);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
     let tokens = theme::of(ui);
     let step = rect.width() / values.len().max(1) as f32;
     for (place, value) in values.iter().enumerate() {
@@ -33,7 +34,7 @@ pub fn sparkline(ui: &mut Ui, values: &[Option<f32>], full: f32, tone: Tone, lab
         };
         let share = if full > 0.0 { (value / full).clamp(0.0, 1.0) } else { 0.0 };
         let top = rect.bottom() - (rect.height() * share).max(3.0);
-        let bar = Rect::from_min_max(pos2(left, top), pos2(left + step + 0.5, rect.bottom()));
+        let bar = Rect::from_min_max(pos2(left, top), pos2((left + step + 0.5).min(rect.right()), rect.bottom()));
         ui.painter().rect_filled(bar, 0.0, tokens.colour(tone));
     }
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, label));

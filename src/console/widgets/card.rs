@@ -100,6 +100,19 @@ impl Cell {
     }
 }
 
+/// The same columns where there is so much width; else one below the other.
+pub fn columns_or_rows(ui: &mut Ui, salt: &str, weights: &[f32], gap: f32, least: f32, mut add: impl FnMut(&mut Ui, usize, &mut Cell)) {
+    if ui.available_width() >= least {
+        return columns(ui, salt, weights, gap, add);
+    }
+    for place in 0..weights.len() {
+        if place > 0 {
+            ui.add_space(gap);
+        }
+        ui.push_id((salt, place), |ui| add(ui, place, &mut Cell { min_height: 0.0, needs: 0.0 }));
+    }
+}
+
 /// Draws `weights.len()` columns; a weight above 10 is a width in points, others share what is left.
 ///
 /// The highest need of the last pass is the height of all; where it changed, the pass is drawn again at once.

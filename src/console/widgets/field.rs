@@ -158,8 +158,11 @@ fn signed(ui: &mut Ui, sign: &str, on: bool, spans: &[Said], role: Role, enabled
     let tone = if on { Tone::Accent } else { Tone::Muted };
     let mut parts = vec![Said::new(format!("{sign}  "), tone)];
     parts.extend_from_slice(spans);
-    let text = job(ui, &parts);
+    let mut text = job(ui, &parts);
+    // A name as long as a path may be must not widen what it stands in.
+    text.wrap = egui::text::TextWrapping::truncate_at_width(ui.available_width().max(space::LEAST_TEXT));
     let galley = ui.painter().layout_job(text);
+    let elided = galley.elided;
     let sense = if enabled { Sense::click() } else { Sense::hover() };
     let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x, space::TREE_ROW), sense);
     ui.painter().galley(egui::pos2(rect.left(), rect.center().y - galley.size().y / 2.0), galley, theme::of(ui).text);
@@ -169,7 +172,7 @@ fn signed(ui: &mut Ui, sign: &str, on: bool, spans: &[Said], role: Role, enabled
     }
     let label = crate::console::said::read(spans);
     response.widget_info(|| WidgetInfo::selected(role, enabled, on, &label));
-    response
+    if elided { response.on_hover_text(label) } else { response }
 }
 
 /// A check; true when it was just changed.

@@ -50,18 +50,55 @@ pub fn heading(ui: &mut Ui, text: &str, explains: &str) {
     ui.add_space(space::SMALL);
 }
 
-/// A page's head: title, what explains it or how it is, and at the right what can be done (drawn from right to left).
+/// A page's head: title, what explains it or how it is, and at the right what can be done (drawn from right to left). What can be done is
+/// never cut: where the title would lose its place, it stands on lines of its own.
 pub fn page_head(ui: &mut Ui, title: &str, beside: impl FnOnce(&mut Ui), actions: impl FnOnce(&mut Ui)) {
-    ui.allocate_ui_with_layout(egui::vec2(ui.available_width(), space::CONTROL_HEIGHT), Layout::left_to_right(Align::Center), |ui| {
+    /// The largest share of the width that the buttons may take from the title.
+    const MOST: f32 = 0.62;
+    let full = egui::vec2(ui.available_width(), space::CONTROL_HEIGHT);
+    let id = ui.unique_id().with("page head's buttons");
+    let needs: f32 = ui.data(|data| data.get_temp(id)).unwrap_or(0.0);
+    let (here, below) = if needs > full.x * MOST { (None, Some(actions)) } else { (Some(actions), None) };
+    ui.allocate_ui_with_layout(full, Layout::right_to_left(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.x = space::ROW;
-        say(ui, &Said::plain(title).of(Type::Title));
-        beside(ui);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            ui.spacing_mut().item_spacing.x = space::ROW;
+        if let Some(actions) = here {
+            let right = ui.cursor().right();
             actions(ui);
+            let took = right - ui.cursor().right();
+            ui.data_mut(|data| data.insert_temp(id, took));
+            if took > full.x * MOST {
+                ui.ctx().request_discard("a page's buttons have no room beside its title");
+            }
+        }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = space::ROW;
+            say(ui, &Said::plain(title).of(Type::Title));
+            beside(ui);
         });
     });
+    if let Some(below) = below {
+        ui.add_space(space::SMALL);
+        self::actions(ui, below);
+    }
     ui.add_space(space::ROW);
+}
+
+/// A thing's name, a chip, and at the right how it is. Only the name may be cut.
+pub fn name_and_state(ui: &mut Ui, name: &Said, is: &Said, state: &Said) {
+    let full = egui::vec2(ui.available_width(), space::CHIP_HEIGHT);
+    ui.allocate_ui_with_layout(full, Layout::right_to_left(Align::Center), |ui| {
+        ui.spacing_mut().item_spacing.x = space::ROW;
+        say(ui, state);
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = space::ROW;
+            let room = ui.available_width() - super::chip_width(ui, is) - space::ROW;
+            ui.scope(|ui| {
+                ui.set_max_width(room.max(space::LEAST_TEXT));
+                say(ui, name);
+            });
+            super::chip(ui, is);
+        });
+    });
 }
 
 /// Things side by side, centred on one line that is as high as a button.
@@ -75,11 +112,11 @@ pub fn row<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     shown.inner
 }
 
-/// What can be done, at the right, drawn from right to left.
+/// What can be done, at the right, drawn from right to left; on several lines where one has no room.
 pub fn actions<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     let size = egui::vec2(ui.available_width(), space::CONTROL_HEIGHT);
-    let shown = ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-        ui.spacing_mut().item_spacing.x = space::ROW;
+    let shown = ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center).with_main_wrap(true), |ui| {
+        ui.spacing_mut().item_spacing = egui::vec2(space::ROW, space::SMALL);
         add(ui)
     });
     shown.inner

@@ -16,6 +16,16 @@ pub fn health(health: Health, words: &str) -> Said {
     Said::new(format!("{sign} {words}"), tone)
 }
 
+/// The health in one word with its sign; the evidence stands beside it.
+pub fn health_word(of: Health) -> Said {
+    match of {
+        Health::Healthy => health(of, "Healthy"),
+        Health::Suspect => health(of, "Suspect"),
+        Health::Faulty => health(of, "Faulty"),
+        Health::Unknown => health(of, "Unknown"),
+    }
+}
+
 /// The chip of a recovery point's grade.
 pub fn grade(grade: Grade) -> Said {
     match grade {
@@ -74,9 +84,39 @@ pub fn stores(kind: ComponentKind) -> (&'static str, &'static str) {
     }
 }
 
+/// With what a person looks at a component's data.
+pub fn how_to_look(kind: Option<ComponentKind>) -> &'static str {
+    match kind {
+        Some(ComponentKind::Files) => "ls, on that host",
+        Some(ComponentKind::Tables) => "sqlite3 -readonly",
+        Some(ComponentKind::Hdfs) => "hdfs dfs -ls",
+        Some(ComponentKind::Hive) => "beeline: SELECT",
+        Some(ComponentKind::Hbase) => "hbase shell: scan",
+        None => "",
+    }
+}
+
 /// `HDFS /data/orders`, `Tables orders`.
 pub fn data_set(name: &DataSetName) -> String {
     format!("{} {}", component_name(&name.component), name.path)
+}
+
+/// What the files of a data set are called: a table is kept in parts, and how many rows they hold no report says.
+pub fn unit(kind: Option<ComponentKind>, count: u64) -> &'static str {
+    match (kind, count) {
+        (Some(ComponentKind::Tables), 1) => "part",
+        (Some(ComponentKind::Tables), _) => "parts",
+        (_, 1) => "file",
+        _ => "files",
+    }
+}
+
+/// What the catalogue counts of a component's data sets.
+pub fn catalogue_unit(kind: Option<ComponentKind>) -> &'static str {
+    match kind {
+        Some(ComponentKind::Tables | ComponentKind::Hive) => "rows",
+        _ => "files",
+    }
 }
 
 /// `HDFS 1 · Tables 2`, in the order of first mention.
@@ -135,5 +175,7 @@ mod tests {
         assert_eq!(short_key("9f3c0000000000a1"), "9f:3c…a1");
         assert_eq!(short_word("7d10aaaaaaaae4e4"), "7d10…e4e4");
         assert_eq!(health(Health::Faulty, "no answer").text, "✖ no answer");
+        assert_eq!((unit(Some(ComponentKind::Tables), 6), unit(Some(ComponentKind::Hdfs), 1)), ("parts", "file"));
+        assert_eq!(catalogue_unit(Some(ComponentKind::Hive)), "rows", "its catalogue tells numRows");
     }
 }

@@ -3,7 +3,9 @@
 use crate::console::said::Said;
 use crate::controller::command::{Check, ReversalReport, Runbook, RunbookStep, ServiceTurned};
 
-use super::{check_sign, short_word};
+use chrono::{DateTime, Utc};
+
+use super::{Zone, check_sign, duration, short_word};
 
 /// Service by service: from where changes are copied, and what is kept.
 pub fn reversed(report: &ReversalReport) -> Vec<String> {
@@ -21,20 +23,20 @@ pub fn reversed(report: &ReversalReport) -> Vec<String> {
     report.services.iter().map(line).collect()
 }
 
-/// Pre-flight lines: sign, line, and what was seen with what to do about it.
-pub fn check_rows(checks: &[Check]) -> Vec<[Said; 3]> {
+/// Pre-flight lines: sign, line, and what was seen with what to do about it. Times in it are read in that zone.
+pub fn check_rows(checks: &[Check], zone: Zone, now: DateTime<Utc>) -> Vec<[Said; 3]> {
     let row = |check: &Check| {
         let evidence = if check.fix.is_empty() { check.evidence.clone() } else { format!("{} · {}", check.evidence, check.fix) };
-        [check_sign(check.state), Said::plain(&check.name), Said::muted(evidence)]
+        [check_sign(check.state), Said::plain(zone.reword(&check.name, now)), Said::muted(zone.reword(&evidence, now))]
     };
     checks.iter().map(row).collect()
 }
 
-/// Step, who takes it, and how long it took before.
+/// Its number, the step, and who takes it with how long it took before.
 pub fn runbook_steps(runbook: &Runbook) -> Vec<[Said; 3]> {
     let step = |(number, step): (usize, &RunbookStep)| {
-        let takes = step.planned_secs.map_or(Said::muted("not known"), |secs| Said::plain(format!("about {secs} s")));
-        [Said::plain(format!("{}. {}", number + 1, step.step)), Said::muted(&step.who), takes]
+        let takes = step.planned_secs.map_or(String::new(), |secs| format!(" · about {}", duration(secs)));
+        [Said::muted(format!("{}.", number + 1)), Said::plain(&step.step), Said::muted(format!("{}{takes}", step.who))]
     };
     runbook.steps.iter().enumerate().map(step).collect()
 }

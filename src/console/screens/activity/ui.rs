@@ -5,7 +5,7 @@ use egui::Ui;
 use super::data::{State, fitting, row};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
-use crate::console::widgets::{self, Cell, Column, Field, Surface, Table};
+use crate::console::widgets::{self, Cell, Field, Surface, Table};
 
 const FIND_WIDTH: f32 = 260.0;
 
@@ -26,9 +26,9 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, state: &mut State) {
         },
     );
     let lines = fitting(scene, state);
-    let columns: &[Column] = &[("When", 190.0), ("About", 0.0), ("What", 1.0)];
+    let columns = [widgets::whole("When"), widgets::text("About"), widgets::share("What", 1.0)];
     widgets::card(ui, Surface::Table, |ui| {
-        Table::new("activity", columns).show(ui, lines.len(), |number| row(scene, lines[number]).into_iter().map(Cell::from).collect());
+        Table::new("activity", &columns).show(ui, lines.len(), |number| row(scene, lines[number]).into_iter().map(Cell::from).collect());
         if lines.is_empty() {
             widgets::say(ui, &Said::muted("  Nothing."));
         }

@@ -22,8 +22,8 @@ pub struct ClusterDetail {
     pub evidence: Vec<String>,
     /// What is wrong with its agent's certificate.
     pub warning: Option<Said>,
-    /// Component, version, address, state, used, free.
-    pub components: Vec<[Said; 6]>,
+    /// Component, version, address, state, what was seen, used, free.
+    pub components: Vec<[Said; 7]>,
 }
 
 /// A cluster's detail.
@@ -85,25 +85,28 @@ pub fn own_certificate(scene: &Scene<'_>) -> Vec<Said> {
     std::iter::once(line).chain(trouble(scene, "this console", Some(view))).collect()
 }
 
-fn component(scene: &Scene<'_>, cluster: &ClusterView, info: &crate::domain::ComponentInfo) -> [Said; 6] {
+fn component(scene: &Scene<'_>, cluster: &ClusterView, info: &crate::domain::ComponentInfo) -> [Said; 7] {
     let probe = cluster.probes.iter().find(|probe| probe.component == info.name);
     let state = match probe {
         // What a silent agent last told is no news, least of all good news.
         Some(probe) if !cluster.agent_answers => {
-            let told = format!("unknown; last told {}, {} s ago", probe.health, (scene.now - probe.at).num_seconds());
-            words::health(Health::Unknown, &told)
+            let told = format!("last reported {}, {} s ago", probe.health, (scene.now - probe.at).num_seconds());
+            (words::health_word(Health::Unknown), told)
         }
-        Some(probe) => words::health(probe.health, &format!("{} ({} ms)", probe.evidence, probe.took_ms)),
-        None => Said::muted("○ not probed yet"),
+        Some(probe) => (words::health_word(probe.health), format!("{} ({} ms)", probe.evidence, probe.took_ms)),
+        None => (words::health_word(Health::Unknown), "not probed yet".to_owned()),
     };
     let size = |bytes: Option<u64>| bytes.map_or(Said::muted("unknown"), |bytes| Said::plain(words::bytes(bytes)));
-    let state =
-        if info.missing_rights.is_empty() { state } else { Said::warn(format!("▲ lacks rights: {}", info.missing_rights.join(", "))) };
+    let (state, seen) = match info.missing_rights.as_slice() {
+        [] => state,
+        lacking => (Said::warn("▲ Lacks rights"), lacking.join(", ")),
+    };
     [
         Said::plain(words::component(info)),
         Said::muted(&info.version),
         Said::muted(&info.address).mono(),
         state,
+        Said::muted(seen),
         size(info.used_bytes),
         size(info.free_bytes),
     ]
@@ -161,7 +164,8 @@ mod tests {
         let shown = detail(&scene, pair, &pair.clusters[0]);
         assert_eq!(shown.health.text, "✖ Faulty · last seen 14:05:41");
         assert_eq!(shown.identity.text, "? identity unknown");
-        assert!(shown.components.iter().all(|row| row[3].text.contains("unknown; last told")), "{:?}", shown.components);
+        let silent = |row: &[Said; 7]| row[3].text == "○ Unknown" && row[4].text.contains("last reported");
+        assert!(shown.components.iter().all(silent), "{:?}", shown.components);
         assert_eq!(shown.facts[2].1.text, "✖ does not answer, last seen 14:05:41");
     }
 }

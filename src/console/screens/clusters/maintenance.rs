@@ -59,7 +59,7 @@ fn until(scene: &Scene<'_>, maintenance: &Maintenance) -> String {
     let (zone, at) = (scene.zone, maintenance.until);
     match zone.day(at, scene.now).as_str() {
         "today" => format!("{} {}", zone.minute(at), zone.name(at)),
-        _ => format!("{} {}", zone.date_minute(at), zone.name(at)),
+        _ => format!("{} {}", zone.date_minute(at, scene.now), zone.name(at)),
     }
 }
 

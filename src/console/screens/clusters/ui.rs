@@ -10,7 +10,7 @@ use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::screens::fault::ui::person;
 use crate::console::theme::space;
-use crate::console::widgets::{self, Cell, Column, Field, Look, Surface, Table};
+use crate::console::widgets::{self, Cell, Field, Look, Surface, Table};
 use crate::console::words::plural;
 use crate::controller::command::Removal;
 use crate::controller::snapshot::{PairView, WindowView};
@@ -91,14 +91,9 @@ fn commit_window(ui: &mut Ui, pair: &PairView, window: &WindowView, acts: &mut V
 }
 
 fn cluster_ui(ui: &mut Ui, data: &ClusterDetail) {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = space::ROW;
-        widgets::say(ui, &Said::plain(&data.name).strong());
-        widgets::chip(ui, &data.identity);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| widgets::say(ui, &data.health));
-    });
+    widgets::name_and_state(ui, &Said::plain(&data.name).strong(), &data.identity, &data.health);
     ui.add_space(space::FIELD);
-    widgets::columns(ui, &data.name, &[1.0, 1.0, 1.0], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, &data.name, &[1.0, 1.0, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
         cell.bare(ui, |ui| match place {
             0 => facts(ui, &data.facts[..4]),
             1 => facts(ui, &data.facts[4..]),
@@ -114,8 +109,16 @@ fn cluster_ui(ui: &mut Ui, data: &ClusterDetail) {
         widgets::wrapped(ui, std::slice::from_ref(warning));
     }
     ui.add_space(space::SMALL);
-    let columns: &[Column] = &[("Component", 0.0), ("Version", 0.0), ("Where", 0.0), ("State", 0.0), ("Used", 0.0), ("Free", 0.0)];
-    Table::new(&data.name, columns).show(ui, data.components.len(), |row| data.components[row].iter().cloned().map(Cell::from).collect());
+    let columns = [
+        widgets::whole("Component"),
+        widgets::text("Version"),
+        widgets::text("Where"),
+        widgets::whole("State"),
+        widgets::share("Seen", 1.0),
+        widgets::whole("Used"),
+        widgets::whole("Free"),
+    ];
+    Table::new(&data.name, &columns).show(ui, data.components.len(), |row| data.components[row].iter().cloned().map(Cell::from).collect());
 }
 
 fn leftovers(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, acts: &mut Vec<Act>) {
@@ -143,8 +146,8 @@ fn leftovers(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State,
     }
     if !found.is_empty() {
         ui.add_space(space::SMALL);
-        let columns: &[Column] = &[("Cluster", 0.0), ("Data set", 0.0), ("Made for", 0.0), ("Age", 0.0)];
-        Table::new("leftovers", columns).show(ui, found.len(), |row| found[row].iter().cloned().map(Cell::from).collect());
+        let columns = [widgets::whole("Cluster"), widgets::text("Data set"), widgets::text("Made for"), widgets::whole("Age")];
+        Table::new("leftovers", &columns).show(ui, found.len(), |row| found[row].iter().cloned().map(Cell::from).collect());
         if state.has_unknown() {
             let words = Said::plain("Remove also what these agents did not make: another installation may count on it");
             widgets::check(ui, &mut state.unknown, &[words], state.busy.is_none());
@@ -163,45 +166,48 @@ fn leftovers(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State,
 pub fn maintenance(ctx: &Context, scene: &Scene<'_>, pair: &PairName, form: &mut Form, acts: &mut Vec<Act>) -> bool {
     let Some(view) = scene.snapshot.pairs.iter().find(|view| view.name == *pair) else { return true };
     let mut done = false;
-    let left = widgets::dialog(ctx, "maintenance", &format!("Maintenance of {pair}"), space::DIALOG_WIDTH + 60.0, |ui| {
-        match &view.maintenance {
-            Some(told) => drop(widgets::wrapped(ui, &[Said::warn(format!("▲ {}", words(scene, told)))])),
-            None => drop(widgets::wrapped(
-                ui,
-                &[Said::muted(
-                    "Nobody is prompted or alerted of a fault of this pair meanwhile, and nobody can decide on one. What is seen is \
-                     shown as ever. When it ends, a fault that stands is prompted at once.",
-                )],
-            )),
-        }
-        ui.add_space(space::GAP);
-        Field::new("For (at most 7d)").hint("2h").show(ui, &mut form.length);
-        ui.add_space(space::SMALL);
-        Field::new("Reason").hint("what is done, for those who look at the pair meanwhile").show(ui, &mut form.reason);
-        ui.add_space(space::SMALL);
-        widgets::check(ui, &mut form.pause_runs, &[Said::plain("Leave out scheduled runs: their moments count as missed")], true);
-        ui.add_space(16.0);
-        let missing = form.missing();
-        let untouched = form.length.is_empty() && form.reason.is_empty();
-        if !missing.is_empty() && !untouched {
-            widgets::wrapped(ui, &[Said::warn(format!("▲ {missing}"))]);
+    let left = widgets::dialog(ctx, "maintenance", &format!("Maintenance of {pair}"), space::DIALOG_WIDTH + 60.0, |sheet| {
+        sheet.body(|ui| {
+            match &view.maintenance {
+                Some(told) => drop(widgets::wrapped(ui, &[Said::warn(format!("▲ {}", words(scene, told)))])),
+                None => drop(widgets::wrapped(
+                    ui,
+                    &[Said::muted(
+                        "During the maintenance no alert is sent and no fault of this pair can be decided. The state is still shown. A fault \
+                         that stands when it ends is reported at once.",
+                    )],
+                )),
+            }
+            ui.add_space(space::GAP);
+            Field::new("For (at most 7d)").hint("2h").show(ui, &mut form.length);
             ui.add_space(space::SMALL);
-        }
-        widgets::actions(ui, |ui| {
-            let title = if view.maintenance.is_some() { "Change it" } else { "Begin the maintenance" };
-            let command = form.command(pair, &person());
-            if widgets::button(ui, Look::Primary, title, command.is_some()).clicked()
-                && let Some((place, command)) = command
-            {
-                acts.push(Act::Ask(place, Box::new(command)));
-                done = true;
+            Field::new("Reason").hint("what is done, for those who look at the pair meanwhile").show(ui, &mut form.reason);
+            ui.add_space(space::SMALL);
+            widgets::check(ui, &mut form.pause_runs, &[Said::plain("Leave out scheduled runs: their moments count as missed")], true);
+        });
+        sheet.foot(|ui| {
+            let missing = form.missing();
+            let untouched = form.length.is_empty() && form.reason.is_empty();
+            if !missing.is_empty() && !untouched {
+                widgets::wrapped(ui, &[Said::warn(format!("▲ {missing}"))]);
+                ui.add_space(space::SMALL);
             }
-            if view.maintenance.is_some() && widgets::button(ui, Look::Plain, "End it now", true).clicked() {
-                let (place, command) = end(pair, &person());
-                acts.push(Act::Ask(place, Box::new(command)));
-                done = true;
-            }
-            done |= widgets::button(ui, Look::Plain, "Back", true).clicked();
+            widgets::actions(ui, |ui| {
+                let title = if view.maintenance.is_some() { "Change it" } else { "Begin the maintenance" };
+                let command = form.command(pair, &person());
+                if widgets::button(ui, Look::Primary, title, command.is_some()).clicked()
+                    && let Some((place, command)) = command
+                {
+                    acts.push(Act::Ask(place, Box::new(command)));
+                    done = true;
+                }
+                if view.maintenance.is_some() && widgets::button(ui, Look::Plain, "End it now", true).clicked() {
+                    let (place, command) = end(pair, &person());
+                    acts.push(Act::Ask(place, Box::new(command)));
+                    done = true;
+                }
+                done |= widgets::button(ui, Look::Plain, "Back", true).clicked();
+            });
         });
     });
     done || left
@@ -216,7 +222,7 @@ fn facts(ui: &mut Ui, facts: &[(&'static str, Said)]) {
                 ui.set_width(KEY_WIDTH);
                 widgets::say(ui, &Said::muted(*key));
             });
-            widgets::say(ui, value);
+            widgets::wrapped(ui, std::slice::from_ref(value));
         });
         ui.add_space(space::TINY);
     }

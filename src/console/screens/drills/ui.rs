@@ -9,7 +9,7 @@ use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::screens::fault::ui::person;
 use crate::console::theme::{Type, space};
-use crate::console::widgets::{self, Cell, Column, Field, Look, Surface, Table};
+use crate::console::widgets::{self, Cell, Field, Look, Surface, Table};
 use crate::controller::Command;
 use crate::controller::snapshot::{DrillView, PairView};
 use crate::domain::drill::machine::Phase;
@@ -30,7 +30,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
     let all = data::drills(scene, pair);
     let chosen = all.iter().position(|view| Some(view.report.drill) == state.drill).or((!all.is_empty()).then_some(0));
     let shown = chosen.and_then(|place| all.get(place)).copied();
-    widgets::columns(ui, "drill", &[1.0, 1.0], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, "drill", &[1.0, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
         cell.card(ui, Surface::Plain, |ui| match (place, shown) {
             (0, _) => start(ui, pair, state, acts),
             (_, Some(view)) => result(ui, view, state, acts),
@@ -46,9 +46,15 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
     }
     ui.add_space(space::GAP);
     widgets::card(ui, Surface::Table, |ui| {
-        let columns: &[Column] =
-            &[("Pressed", 0.0), ("Service", 0.0), ("Point captured", 0.0), ("Result", 0.0), ("RTO / target", 0.0), ("Signed off", 0.0)];
-        let reply = Table::new("drills", columns).clickable(chosen).show(ui, all.len(), |number| {
+        let columns = [
+            widgets::whole("Pressed"),
+            widgets::text("Service"),
+            widgets::whole("Point captured"),
+            widgets::whole("Result"),
+            widgets::whole("RTO / target"),
+            widgets::text("Signed off"),
+        ];
+        let reply = Table::new("drills", &columns).clickable(chosen).show(ui, all.len(), |number| {
             let (chip, [pressed, service, point, rto, signed]) = data::row(scene, all[number]);
             vec![pressed.into(), service.into(), point.into(), Cell::Chip(chip), rto.into(), signed.into()]
         });
@@ -137,8 +143,8 @@ fn result(ui: &mut Ui, view: &DrillView, state: &mut State, acts: &mut Vec<Act>)
 fn checks(ui: &mut Ui, view: &DrillView) {
     let rows = data::checks(&view.report);
     widgets::heading(ui, "Checks and cleaning", "as the policy has them, on what was brought up");
-    let columns: &[Column] = &[("", 0.0), ("", 0.0), ("", 0.0), ("", 1.0)];
-    Table::new("checks", columns).headless().show(ui, rows.len(), |number| rows[number].iter().cloned().map(Cell::from).collect());
+    let columns = [widgets::whole(""), widgets::text(""), widgets::whole(""), widgets::share("", 1.0)];
+    Table::new("checks", &columns).headless().show(ui, rows.len(), |number| rows[number].iter().cloned().map(Cell::from).collect());
     if rows.is_empty() {
         widgets::say(ui, &Said::warn("▲ The policy has no checks: the drill shows only that the data comes up."));
     }

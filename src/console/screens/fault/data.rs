@@ -12,7 +12,7 @@ use crate::controller::Command;
 use crate::controller::command::{AdjustOutcome, AdjustReport, FenceLine};
 use crate::controller::snapshot::{FaultPrompt, PairView, ResumeView};
 use crate::domain::watch::Verdict;
-use crate::domain::{ClusterName, Health, PairName, Trouble};
+use crate::domain::{ClusterName, DataSet, Health, PairName, Trouble};
 
 /// What a person has done with the prompt of one pair.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -64,11 +64,18 @@ impl Form {
         faulty.find(|(pair, fault)| self.waiting.as_ref() != Some(&(pair.name.clone(), fault.since)))
     }
 
+    /// What is still missing before the button may be pressed.
+    pub fn missing(&self, fault: &FaultPrompt) -> Vec<String> {
+        let unsaid = !fault.unproven.is_empty() && self.declared.trim().is_empty();
+        let untyped = self.typed != fault.survivor.as_str();
+        let said = unsaid.then(|| format!("say how you know that nobody writes at {}", fault.faulty));
+        said.into_iter().chain(untyped.then(|| format!("type {} exactly", fault.survivor))).collect()
+    }
+
     /// The command, when all is given: the exact name, a word for fences that are not proven, and a prompt that allows it.
     pub fn command(&self, pair: &PairView, fault: &FaultPrompt, generation: u64, by: &str) -> Option<Command> {
         let declared = self.declared.trim();
-        let said = fault.unproven.is_empty() || !declared.is_empty();
-        (fault.can_adjust && said && self.typed == fault.survivor.as_str()).then(|| Command::AdjustIdentity {
+        (fault.can_adjust && self.missing(fault).is_empty()).then(|| Command::AdjustIdentity {
             pair: pair.name.clone(),
             to: fault.survivor.clone(),
             confirm: self.typed.clone(),
@@ -97,7 +104,9 @@ pub struct Prompt {
     pub observed: Vec<(String, Said)>,
     /// What that amounts to.
     pub verdict: String,
-    /// Service, recovery point, its grade, data lost.
+    /// Of all services: how many would come up, from points how old.
+    pub totals: Vec<Said>,
+    /// Service, recovery point, its grade, data lost; the worst first.
     pub resume: Vec<[Said; 4]>,
     /// User data.
     pub users: String,
@@ -131,7 +140,8 @@ pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt
         since: format!("since {} · {}", scene.zone.clock(fault.since), words::duration(lasted)),
         observed: fault.observed.iter().map(|line| (line.who.clone(), saw(line.health, &line.saw))).collect(),
         verdict: fault.verdict.clone(),
-        resume: fault.resume.iter().map(|line| resume(scene, pair, line)).collect(),
+        totals: totals(fault),
+        resume: worst_first(fault).into_iter().map(|line| resume(scene, pair, line)).collect(),
         users: format!("Users, permissions and tenants: {}", fault.users),
         unproven: if decidable { unproven(fault) } else { Vec::new() },
         will: if decidable {
@@ -160,17 +170,45 @@ fn unproven(fault: &FaultPrompt) -> Vec<Said> {
     by_evidence.into_iter().map(line).collect()
 }
 
+/// Without a point first, then by what is lost.
+fn worst_first(fault: &FaultPrompt) -> Vec<&ResumeView> {
+    let mut lines: Vec<&ResumeView> = fault.resume.iter().collect();
+    let has = |line: &ResumeView| line.point.is_some() || line.live;
+    lines.sort_by_key(|line| (has(line), std::cmp::Reverse(line.lost_secs)));
+    lines
+}
+
+/// What the decision costs in all: a table of 200 services says it to nobody.
+fn totals(fault: &FaultPrompt) -> Vec<Said> {
+    let all = fault.resume.len() as u64;
+    if fault.live || all == 0 {
+        return Vec::new();
+    }
+    let with: Vec<&ResumeView> = fault.resume.iter().filter(|line| line.point.is_some()).collect();
+    let without = all - with.len() as u64;
+    let up = match without {
+        0 => Said::ok(format!("✓ All {} have a recovery point", words::plural(all, "service"))),
+        _ => Said::bad(format!("✖ {without} of {} have no recovery point: they would not come up", words::plural(all, "service"))),
+    };
+    let unknown = with.iter().filter(|line| line.lost_secs.is_none()).count();
+    let most = with.iter().filter_map(|line| line.lost_secs.map(|secs| (secs, &line.service))).max();
+    let lost = most.map(|(secs, service)| {
+        let more = if unknown > 0 { format!("; of {unknown} it is not known") } else { String::new() };
+        Said::plain(format!("Data lost: at most {} ({service}){more}", words::duration(secs)))
+    });
+    std::iter::once(up).chain(lost).collect()
+}
+
 fn saw(health: Health, text: &str) -> Said {
     words::health(health, text)
 }
 
 fn resume(scene: &Scene<'_>, pair: &PairView, line: &ResumeView) -> [Said; 4] {
     let policy = pair.services.iter().find(|service| service.name == line.service).map(|service| &service.policy);
-    let zone = scene.zone.or(policy.and_then(|policy| policy.timezone));
     let point = match &line.point {
-        Some(point) => Said::plain(zone.moment(point.moment, scene.now)),
+        Some(point) => Said::plain(scene.zone.moment(point.moment, scene.now)),
         None if line.live => Said::plain("what it holds itself"),
-        None => Said::bad("✖ none: it would not come up"),
+        None => Said::bad("✖ none"),
     };
     let grade = line.point.as_ref().map_or(Said::muted("—"), |point| words::grade(point.captured.grade));
     let target = policy.and_then(|policy| policy.rpo_target_minutes).map(|minutes| u64::from(minutes) * 60);
@@ -195,6 +233,8 @@ pub struct Outcome {
     pub services: Vec<[Said; 3]>,
     /// Step, how it went, detail.
     pub steps: Vec<[Said; 3]>,
+    /// Where the data is, while a person is to look at it: data set, address, and with what.
+    pub look: Vec<[Said; 3]>,
     /// It has ended: the dialog can be closed.
     pub over: bool,
 }
@@ -202,7 +242,7 @@ pub struct Outcome {
 /// A change's texts.
 pub fn outcome(scene: &Scene<'_>, change: &Change) -> Outcome {
     let phase = scene.snapshot.pairs.iter().find(|pair| pair.name == change.pair).map_or("", |pair| pair.phase.as_str());
-    let empty = |title, words: String, over| Outcome { title, words, services: Vec::new(), steps: Vec::new(), over };
+    let empty = |title, words: String, over| Outcome { title, words, services: Vec::new(), steps: Vec::new(), look: Vec::new(), over };
     match &change.ended {
         None => empty(
             Said::accent(match change.kind {
@@ -262,7 +302,21 @@ fn ended(scene: &Scene<'_>, report: &AdjustReport) -> Outcome {
         };
         [Said::plain(&step.step), state, Said::muted(&step.detail)]
     });
-    Outcome { title, words, services: services.collect(), steps: steps.collect(), over: true }
+    let look = if report.held && report.outcome == AdjustOutcome::Promoted { places(scene, report) } else { Vec::new() };
+    Outcome { title, words, services: services.collect(), steps: steps.collect(), look, over: true }
+}
+
+/// Where a person looks at a held promotion: what each data set is called at the new primary, and where its component is.
+fn places(scene: &Scene<'_>, report: &AdjustReport) -> Vec<[Said; 3]> {
+    let Some(pair) = scene.snapshot.pairs.iter().find(|pair| pair.name == report.pair) else { return Vec::new() };
+    let components = || pair.clusters.iter().filter(|cluster| cluster.name == report.primary).flat_map(|cluster| &cluster.components);
+    let line = |set: &DataSet| {
+        // A held promotion is not reversed yet: its policies still copy to the new primary.
+        let there = &set.to;
+        let at = components().find(|info| info.name == there.component).map_or("", |info| info.address.as_str());
+        [Said::plain(words::data_set(there)), Said::plain(at).mono(), Said::muted(words::how_to_look(scene.kind_of(&there.component)))]
+    };
+    pair.services.iter().flat_map(|service| &service.policy.data_sets).map(line).collect()
 }
 
 /// What *Diagnostics* lists.

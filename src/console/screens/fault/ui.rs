@@ -1,18 +1,24 @@
 //! Draws the fault prompt, and what became of an identity change.
 
-use egui::{Align, Align2, Color32, Context, CornerRadius, Frame, Id, Layout, Margin, Modal, Stroke, Ui, vec2};
+use egui::{Align, Align2, Color32, Context, Id, Layout, Modal, Stroke, Ui, vec2};
 
 use super::data::{Change, ChangeKind, Form, HOLD, Outcome, Prompt, diagnostics, outcome, prompt};
-use crate::console::command::{Act, Dialog};
+use crate::console::command::{Act, Dialog, Screen, UiCommand};
 use crate::console::places::Place;
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::{self, Tone, Type, space};
-use crate::console::widgets::{self, Cell, Column, Field, Look, Surface, Table};
+use crate::console::widgets::{self, Cell, Field, Look, Surface, Table};
 use crate::controller::snapshot::{FaultPrompt, PairView};
 
 const TOP: f32 = 88.0;
+/// Where a held promotion is committed or taken back.
+const GO_ON: &str = "To the clusters: commit or take back…";
 const CONFIRM_WIDTH: f32 = 230.0;
+/// The prompt's own margins, and some air above the footer.
+const AROUND: f32 = 54.0;
+/// Narrower than this the two parts of the evidence stand below one another.
+const SIDE_BY_SIDE: f32 = 640.0;
 
 /// Draws the prompt over everything; the scrim leaves navigation and header readable.
 pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, form: &mut Form, acts: &mut Vec<Act>) {
@@ -20,17 +26,15 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
     let tokens = theme::of(ui);
     let id = Id::unique("fault prompt");
     let aside = space::NAV_WIDTH / 2.0;
-    let area = Modal::default_area(id).anchor(Align2::CENTER_TOP, vec2(aside, TOP)).accessible_name("Fault prompt");
+    let screen = ctx.content_rect();
+    let top = TOP.min(screen.height() * 0.1);
+    let area = Modal::default_area(id).anchor(Align2::CENTER_TOP, vec2(aside, top)).accessible_name("Fault prompt");
     let data = prompt(scene, pair, fault);
-    let frame = Frame::NONE
-        .fill(tokens.raised)
-        .stroke(Stroke::new(1.0, tokens.colour(data.tone)))
-        .corner_radius(CornerRadius::same(space::CARD_RADIUS))
-        .inner_margin(Margin::symmetric(26, 22));
+    let frame = widgets::sheet_frame(tokens, tokens.colour(data.tone));
     let shown = Modal::new(id).area(area).frame(frame).backdrop_color(Color32::TRANSPARENT).show(&ctx, |ui| {
-        let screen = ui.ctx().content_rect();
         ui.set_width(space::PROMPT_WIDTH.min(screen.width() - space::NAV_WIDTH - 2.0 * space::GAP) - 54.0);
-        widgets::scrolled(ui, "prompt", screen.height() - TOP - space::FOOTER_HEIGHT - below_height(&data, fault), |ui| {
+        let mut sheet = widgets::Sheet::new(ui, "prompt", screen.height() - top - space::FOOTER_HEIGHT - AROUND);
+        sheet.body(|ui| {
             head(ui, &data);
             evidence(ui, fault, &data);
             ui.add_space(space::GAP);
@@ -44,21 +48,13 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
                 });
             }
         });
-        ui.add_space(16.0);
-        below(ui, scene, pair, fault, &data, form, acts);
+        sheet.foot(|ui| below(ui, scene, pair, fault, &data, form, acts));
     });
     // Esc keeps waiting, as the button does; a click outside must not put a fault aside.
     let escape = shown.is_top_modal && ctx.input_mut(|input| input.consume_key(egui::Modifiers::NONE, egui::Key::Escape));
     if escape {
         keep_waiting(form, pair, fault);
     }
-}
-
-/// What stands below the scrolled part needs so much.
-fn below_height(data: &Prompt, fault: &FaultPrompt) -> f32 {
-    let declared = if data.unproven.is_empty() { 0.0 } else { 60.0 };
-    let hold = if data.button.is_some() && !fault.live { 28.0 } else { 0.0 };
-    150.0 + declared + hold
 }
 
 /// Darkens the main part behind the prompt.
@@ -87,27 +83,42 @@ fn head(ui: &mut Ui, data: &Prompt) {
 }
 
 fn evidence(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
-    let widths: &[f32] = if data.button.is_some() { &[1.0, 1.5] } else { &[1.0] };
-    widgets::columns(ui, "evidence", widths, space::GAP, |ui, place, cell| {
-        cell.card(ui, Surface::Plain, |ui| {
-            if place == 0 {
-                widgets::heading(ui, "What was observed", "");
-                observed(ui, data);
-                ui.add_space(space::SMALL);
-                widgets::wrapped(ui, &[Said::muted(&data.verdict)]);
-            } else {
-                widgets::heading(ui, &format!("What {} would {} from", fault.survivor, if fault.live { "go on" } else { "resume" }), "");
-                let columns: &[Column] = &[("Service", 0.0), ("Recovery point", 0.0), ("Grade", 0.0), ("Data lost", 0.0)];
-                Table::new("resume", columns).show(ui, data.resume.len(), |row| data.resume[row].iter().cloned().map(Cell::from).collect());
-                ui.add_space(space::SMALL);
-                widgets::wrapped(ui, &[Said::muted(&data.users)]);
-                for line in &data.unproven {
-                    ui.add_space(space::SMALL);
-                    widgets::wrapped(ui, std::slice::from_ref(line));
-                }
-            }
-        });
+    let narrow = ui.available_width() < SIDE_BY_SIDE;
+    if data.button.is_none() || narrow {
+        widgets::card(ui, Surface::Plain, |ui| seen(ui, data));
+        if data.button.is_some() {
+            ui.add_space(space::GAP);
+            widgets::card(ui, Surface::Plain, |ui| resumed(ui, fault, data));
+        }
+        return;
+    }
+    widgets::columns(ui, "evidence", &[1.0, 1.5], space::GAP, |ui, place, cell| {
+        cell.card(ui, Surface::Plain, |ui| if place == 0 { seen(ui, data) } else { resumed(ui, fault, data) });
     });
+}
+
+fn seen(ui: &mut Ui, data: &Prompt) {
+    widgets::heading(ui, "What was observed", "");
+    observed(ui, data);
+    ui.add_space(space::SMALL);
+    widgets::wrapped(ui, &[Said::muted(&data.verdict)]);
+}
+
+/// The totals stand above the services: they decide, however many services there are.
+fn resumed(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
+    widgets::heading(ui, &format!("What {} would {} from", fault.survivor, if fault.live { "go on" } else { "resume" }), "");
+    for line in &data.totals {
+        widgets::wrapped(ui, &[line.clone().strong()]);
+    }
+    for line in &data.unproven {
+        ui.add_space(space::SMALL);
+        widgets::wrapped(ui, std::slice::from_ref(line));
+    }
+    ui.add_space(space::SMALL);
+    widgets::wrapped(ui, &[Said::muted(&data.users)]);
+    ui.add_space(space::SMALL);
+    let columns = [widgets::text("Service"), widgets::whole("Recovery point"), widgets::whole("Grade"), widgets::whole("Data lost")];
+    Table::new("resume", &columns).show(ui, data.resume.len(), |row| data.resume[row].iter().cloned().map(Cell::from).collect());
 }
 
 /// Evidence is never cut: it wraps.
@@ -133,7 +144,7 @@ fn below(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, d
     }
     if data.button.is_some() {
         if !data.unproven.is_empty() {
-            let label = format!("How do you know that nobody writes at {}? It is kept in the record", fault.faulty);
+            let label = format!("How do you know that nobody writes at {}? (required; saved in the audit log)", fault.faulty);
             Field::new(&label).hint("for example: its power is off, says the site").show(ui, &mut form.declared);
             ui.add_space(space::SMALL);
         }
@@ -143,36 +154,59 @@ fn below(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, d
             ui.add_space(space::SMALL);
         }
     }
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = space::ROW;
-        if data.button.is_some() {
-            ui.vertical(|ui| {
-                ui.set_width(CONFIRM_WIDTH);
-                Field::new(&format!("Type {} to confirm", fault.survivor)).show(ui, &mut form.typed);
+    let wide = ui.available_width() >= SIDE_BY_SIDE;
+    if data.button.is_some() && wide {
+        ui.horizontal(|ui| {
+            ui.vertical(|ui| confirm(ui, fault, form));
+            ui.with_layout(Layout::right_to_left(Align::Max), |ui| {
+                ui.spacing_mut().item_spacing.x = space::ROW;
+                buttons(ui, scene, pair, fault, data, form, acts);
             });
-        }
-        ui.with_layout(Layout::right_to_left(Align::Max), |ui| {
-            let command = form.command(pair, fault, scene.snapshot.generation, &person());
-            if let Some(button) = &data.button
-                && widgets::button(ui, Look::Danger, button, command.is_some()).clicked()
-                && let Some(command) = command
-            {
-                let kind = ChangeKind::Promotes;
-                form.change = Some(Change { pair: pair.name.clone(), to: fault.survivor.clone(), kind, ended: None });
-                form.typed.clear();
-                form.declared.clear();
-                form.hold = false;
-                acts.push(Act::Ask(Place::Adjust(pair.name.clone()), Box::new(command)));
-            }
-            let wait = if data.button.is_some() { "Keep waiting" } else { "Close" };
-            if widgets::button(ui, Look::Plain, wait, true).clicked() {
-                keep_waiting(form, pair, fault);
-            }
-            if widgets::button(ui, Look::Plain, "Diagnostics", true).clicked() {
-                acts.push(Act::Open(Dialog::Read("Diagnostics".to_owned(), diagnostics(scene, pair))));
-            }
         });
+    } else {
+        if data.button.is_some() {
+            confirm(ui, fault, form);
+            ui.add_space(space::SMALL);
+        }
+        widgets::actions(ui, |ui| buttons(ui, scene, pair, fault, data, form, acts));
+    }
+    if data.button.is_some() && data.refused.is_empty() {
+        ui.add_space(space::SMALL);
+        // Always one line: the button must not move under the hand that gives the last thing.
+        let missing = form.missing(fault);
+        let said =
+            if missing.is_empty() { Said::ok("✓ All is given.") } else { Said::warn(format!("▲ To do: {}.", missing.join("; "))) };
+        widgets::say(ui, &said);
+    }
+}
+
+fn confirm(ui: &mut Ui, fault: &FaultPrompt, form: &mut Form) {
+    ui.scope(|ui| {
+        ui.set_max_width(CONFIRM_WIDTH);
+        Field::new(&format!("Type {} to confirm", fault.survivor)).show(ui, &mut form.typed);
     });
+}
+
+fn buttons(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, data: &Prompt, form: &mut Form, acts: &mut Vec<Act>) {
+    let command = form.command(pair, fault, scene.snapshot.generation, &person());
+    if let Some(button) = &data.button
+        && widgets::button(ui, Look::Danger, button, command.is_some()).clicked()
+        && let Some(command) = command
+    {
+        let kind = ChangeKind::Promotes;
+        form.change = Some(Change { pair: pair.name.clone(), to: fault.survivor.clone(), kind, ended: None });
+        form.typed.clear();
+        form.declared.clear();
+        form.hold = false;
+        acts.push(Act::Ask(Place::Adjust(pair.name.clone()), Box::new(command)));
+    }
+    let wait = if data.button.is_some() { "Keep waiting" } else { "Close" };
+    if widgets::button(ui, Look::Plain, wait, true).clicked() {
+        keep_waiting(form, pair, fault);
+    }
+    if widgets::button(ui, Look::Plain, "Diagnostics", true).clicked() {
+        acts.push(Act::Open(Dialog::Read("Diagnostics".to_owned(), diagnostics(scene, pair))));
+    }
 }
 
 /// Who decides, as the desktop knows them.
@@ -181,15 +215,20 @@ pub fn person() -> String {
 }
 
 /// Draws how an identity change goes, and how it went. True when the person has read it.
-pub fn change(ctx: &Context, scene: &Scene<'_>, change: &Change) -> bool {
+pub fn change(ctx: &Context, scene: &Scene<'_>, change: &Change, acts: &mut Vec<Act>) -> bool {
     let data = outcome(scene, change);
     let mut read = false;
-    let left = widgets::dialog(ctx, "identity change", &data.title.text, space::READ_WIDTH, |ui| {
-        let height = ui.ctx().content_rect().height() - 260.0;
-        widgets::scrolled(ui, "change", height, |ui| draw_change(ui, &data));
-        ui.add_space(16.0);
-        widgets::actions(ui, |ui| {
-            read = widgets::button(ui, Look::Primary, "Done", data.over).clicked();
+    let left = widgets::dialog(ctx, "identity change", &data.title.text, space::READ_WIDTH, |sheet| {
+        sheet.body(|ui| draw_change(ui, &data));
+        sheet.foot(|ui| {
+            widgets::actions(ui, |ui| {
+                read = widgets::button(ui, Look::Primary, "Done", data.over).clicked();
+                // A held promotion is committed or taken back there.
+                if !data.look.is_empty() && widgets::button(ui, Look::Plain, GO_ON, true).clicked() {
+                    acts.push(Act::Do(UiCommand::Go(Screen::Clusters)));
+                    read = true;
+                }
+            });
         });
     });
     data.over && (read || left)
@@ -198,10 +237,12 @@ pub fn change(ctx: &Context, scene: &Scene<'_>, change: &Change) -> bool {
 fn draw_change(ui: &mut Ui, data: &Outcome) {
     let tone = if data.title.tone == Tone::Bad { Tone::Bad } else { Tone::Muted };
     widgets::wrapped(ui, &[Said::new(&data.words, tone)]);
-    for (title, columns, rows) in [
-        ("Services", [("Service", 0.0), ("Resumed from", 0.0), ("Data lost", 1.0)], &data.services),
-        ("Steps", [("Step", 0.0), ("How it went", 0.0), ("Detail", 1.0)], &data.steps),
-    ] {
+    let look = [widgets::share("Data set", 1.2), widgets::share("At", 1.0), widgets::whole("With, for example")];
+    let services = [widgets::text("Service"), widgets::whole("Resumed from"), widgets::share("Data lost", 1.0)];
+    let steps = [widgets::text("Step"), widgets::whole("How it went"), widgets::share("Detail", 1.0)];
+    for (title, columns, rows) in
+        [("Where to look", look, &data.look), ("Services", services, &data.services), ("Steps", steps, &data.steps)]
+    {
         if !rows.is_empty() {
             ui.add_space(space::GAP);
             widgets::card(ui, Surface::Plain, |ui| {

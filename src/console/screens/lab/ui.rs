@@ -7,7 +7,7 @@ use crate::console::command::{Act, Dialog, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::{self, Type, space};
-use crate::console::widgets::{self, Cell, Column, Look, Surface, Table};
+use crate::console::widgets::{self, Cell, Look, Surface, Table};
 use crate::lab::view::{LabCommand, LabSnapshot};
 
 const CHART_HEIGHT: f32 = 200.0;
@@ -81,8 +81,8 @@ fn middle(ui: &mut Ui, scene: &Scene<'_>, lab: &LabSnapshot) {
     ui.add_space(space::GAP);
     let rows = checks(lab);
     widgets::card(ui, Surface::Table, |ui| {
-        let columns: &[Column] = &[("Check at the surviving site", 1.4), ("Result", 1.0)];
-        Table::new("checks", columns).show(ui, rows.len(), |number| rows[number].iter().cloned().map(Cell::from).collect());
+        let columns = [widgets::share("Check at the surviving site", 1.4), widgets::share("Result", 1.0)];
+        Table::new("checks", &columns).show(ui, rows.len(), |number| rows[number].iter().cloned().map(Cell::from).collect());
         if rows.is_empty() {
             ui.add_space(space::SMALL);
             widgets::say(ui, &Said::muted(format!("  Checked once the application goes on at {}.", survivor(lab))));

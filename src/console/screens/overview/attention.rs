@@ -142,6 +142,9 @@ fn service_attention(scene: &Scene<'_>, service: &ServiceView) -> Option<(String
             format!("No run of {name} has sealed since the replication was reversed."),
             "Its common point stands at both clusters. Back it up now, or wait for its next moment.".to_owned(),
         ),
+        ServiceState::Running if service.last_point.is_none() => {
+            (format!("{name} has no recovery point yet."), "Its first run is under way.".to_owned())
+        }
         ServiceState::NeverProtected => (
             format!("{name} has no recovery point yet."),
             reason.unwrap_or_else(|| "Back it up now, or wait for its first moment.".to_owned()),

@@ -4,7 +4,7 @@ use super::attention::{Attention, attention};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::Tone;
-use crate::console::words::{self, Zone};
+use crate::console::words;
 use crate::controller::snapshot::{ClusterView, Level, PairView, RunView, ServiceState, ServiceView};
 use crate::domain::backup::machine::Phase;
 use crate::domain::{ComponentName, CopyMode, Health, Identity, RecoveryPoint};
@@ -22,6 +22,8 @@ pub struct Overview {
     pub attention: Vec<Attention>,
     /// The newest of what happened.
     pub latest: Vec<(String, Said)>,
+    /// In which zone its times are.
+    pub zone: String,
 }
 
 /// One cluster.
@@ -37,8 +39,8 @@ pub struct ClusterCard {
     pub health: Said,
     /// Site, agent, client.
     pub about: Vec<Said>,
-    /// Its components: name, role, state, size.
-    pub components: Vec<[Said; 4]>,
+    /// Its components: name, what it is for, state in a word, size; and what was seen of it.
+    pub components: Vec<([Said; 4], String)>,
 }
 
 /// What goes from one cluster to the other.
@@ -85,6 +87,7 @@ pub fn overview(scene: &Scene<'_>, pair: &PairView) -> Overview {
         services: pair.services.iter().map(|service| service_row(scene, service)).collect(),
         attention: attention(scene, pair),
         latest: latest(scene, pair),
+        zone: scene.zone.named(scene.now),
     }
 }
 
@@ -92,6 +95,9 @@ fn cluster_card(scene: &Scene<'_>, pair: &PairView, cluster: &ClusterView) -> Cl
     // The snapshot lists the one with the primary identity first, also while it cannot confirm it.
     let primary = pair.clusters.first().is_some_and(|first| first.name == cluster.name);
     let client = match (&pair.active, primary) {
+        (Some(active), _) if *active == cluster.name && pair.window.as_ref().is_some_and(|window| window.held) => {
+            vec![Said::warn("▲ held for a look: applications wait")]
+        }
         (Some(active), _) if *active == cluster.name => vec![Said::muted("client in use "), Said::accent("← applications").strong()],
         (None, _) => vec![Said::warn("▲ which client applications use is not known")],
         (_, true) => vec![Said::muted("primary client (not in use)")],
@@ -123,9 +129,9 @@ pub fn cluster_health(scene: &Scene<'_>, cluster: &ClusterView) -> Said {
     }
 }
 
-fn component_rows(pair: &PairView, cluster: &ClusterView, primary: bool) -> Vec<[Said; 4]> {
+fn component_rows(pair: &PairView, cluster: &ClusterView, primary: bool) -> Vec<([Said; 4], String)> {
     let other = pair.clusters.iter().find(|other| other.name != cluster.name);
-    let row = |info: &crate::domain::ComponentInfo| {
+    let row = |info: &crate::domain::ComponentInfo| -> ([Said; 4], String) {
         let name = words::component(info);
         let role = if primary {
             format!("{} · {}", words::stores(info.kind).0, words::plural(data_sets(pair, &info.name) as u64, "data set"))
@@ -138,16 +144,17 @@ fn component_rows(pair: &PairView, cluster: &ClusterView, primary: bool) -> Vec<
         let probe = cluster.probes.iter().find(|probe| probe.component == info.name);
         let state = match probe {
             // What a silent agent last told is no news, least of all good news.
-            _ if !cluster.agent_answers => words::health(Health::Unknown, "unknown"),
-            Some(probe) => words::health(probe.health, &probe.evidence),
-            None => words::health(Health::Unknown, "not probed yet"),
+            _ if !cluster.agent_answers => (words::health_word(Health::Unknown), String::new()),
+            Some(probe) => (words::health_word(probe.health), probe.evidence.clone()),
+            None => (words::health_word(Health::Unknown), "not probed yet".to_owned()),
         };
-        [
-            Said::plain(name),
-            Said::muted(role),
-            state,
-            info.used_bytes.map_or(Said::muted("size unknown"), |used| Said::plain(words::bytes(used))),
-        ]
+        // What is wrong matters more than what it is for.
+        let about = match (state.0.tone, state.1.as_str()) {
+            (Tone::Ok, _) | (_, "") => role,
+            (_, evidence) => format!("{evidence} · {role}"),
+        };
+        let size = info.used_bytes.map_or(Said::muted("size unknown"), |used| Said::plain(words::bytes(used)));
+        ([Said::plain(name), Said::muted(about), state.0, size], state.1)
     };
     cluster.components.iter().map(row).collect()
 }
@@ -203,7 +210,6 @@ pub fn last_point<'a>(scene: &Scene<'a>, service: &ServiceView) -> Option<&'a Re
 
 /// One service's row.
 pub fn service_row(scene: &Scene<'_>, service: &ServiceView) -> ServiceRow {
-    let zone = scene.zone.or(service.policy.timezone);
     let point = last_point(scene, service);
     let target = service.policy.rpo_target_minutes.map(|minutes| u64::from(minutes) * 60);
     let behind = matches!((service.rpo_secs, target), (Some(now), Some(target)) if now > target);
@@ -212,11 +218,11 @@ pub fn service_row(scene: &Scene<'_>, service: &ServiceView) -> ServiceRow {
     ServiceRow {
         name: service.name.to_string(),
         data_sets: words::data_sets_by_component(&service.policy.data_sets),
-        last_point: point.map_or(Said::muted("none yet"), |point| Said::plain(zone.moment(point.moment, scene.now))),
+        last_point: point.map_or(Said::muted("none yet"), |point| Said::plain(scene.zone.moment(point.moment, scene.now))),
         skew: point.map_or(Said::muted("—"), skew),
         rpo: Said::new(rpo_words(service.rpo_secs, target), if behind { Tone::Warn } else { Tone::Plain }),
         history: (service.rpo_history.iter().map(|secs| secs.map(|secs| secs as f32)).collect(), top as f32, tone),
-        next: next_moment(scene, service, zone),
+        next: next_moment(scene, service),
         state: state_chip(scene, service),
     }
 }
@@ -243,9 +249,9 @@ pub fn rpo_words(now: Option<u64>, target: Option<u64>) -> String {
     }
 }
 
-fn next_moment(scene: &Scene<'_>, service: &ServiceView, zone: Zone) -> Said {
+fn next_moment(scene: &Scene<'_>, service: &ServiceView) -> Said {
     match (service.next_moment, &service.policy.schedule) {
-        (Some(at), _) => Said::plain(zone.next(at, scene.now)),
+        (Some(at), _) => Said::plain(scene.zone.next(at, scene.now)),
         (None, Some(_)) => Said::warn("▲ suspended"),
         (None, None) => Said::muted("on demand"),
     }
@@ -301,7 +307,7 @@ fn latest(scene: &Scene<'_>, pair: &PairView) -> Vec<(String, Said)> {
     let ours =
         |about: &str| about.is_empty() || about == pair.name.as_str() || pair.services.iter().any(|service| service.name.as_str() == about);
     let lines = scene.snapshot.activity.iter().filter(|line| ours(&line.about)).take(4);
-    lines.map(|line| (scene.zone.clock(line.at), level_words(line.level, &line.text))).collect()
+    lines.map(|line| (scene.zone.brief(line.at, scene.now), level_words(line.level, &line.text))).collect()
 }
 
 /// A line of activity with its sign.

@@ -8,10 +8,12 @@ use crate::console::command::{Act, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::{self, Tone, Type, space};
-use crate::console::widgets::{self, Cell, Column, Look, Surface, Table};
+use crate::console::widgets::{self, Cell, Look, Surface, Table};
 use crate::controller::snapshot::PairView;
 
 const FLOW_WIDTH: f32 = 210.0;
+/// Lines to look at that are shown before the rest is only counted.
+const SHOWN: usize = 5;
 
 /// Draws it.
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, acts: &mut Vec<Act>) {
@@ -32,13 +34,13 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, acts: &mut Vec<Act>
     ui.add_space(space::GAP);
     widgets::card(ui, Surface::Table, |ui| services(ui, scene, &data.services, acts));
     ui.add_space(space::GAP);
-    widgets::columns(ui, "below", &[1.0, 1.0], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, "below", &[1.0, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
         cell.card(ui, Surface::Plain, |ui| if place == 0 { attention(ui, &data.attention, acts) } else { latest(ui, &data, acts) });
     });
 }
 
 fn topology(ui: &mut Ui, data: &Overview) {
-    widgets::columns(ui, "topology", &[1.0, FLOW_WIDTH, 1.0], 0.0, |ui, place, cell| match place {
+    widgets::columns_or_rows(ui, "topology", &[1.0, FLOW_WIDTH, 1.0], 0.0, space::TWO_FORMS, |ui, place, cell| match place {
         1 => {
             let height = cell.height();
             cell.bare(ui, |ui| flow(ui, &data.flow, height));
@@ -53,20 +55,15 @@ fn topology(ui: &mut Ui, data: &Overview) {
 }
 
 fn cluster(ui: &mut Ui, card: &ClusterCard) {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = space::ROW;
-        widgets::say(ui, &Said::plain(&card.name).of(Type::Heading));
-        widgets::chip(ui, &card.identity);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| widgets::say(ui, &card.health));
-    });
+    widgets::name_and_state(ui, &Said::plain(&card.name).of(Type::Heading), &card.identity, &card.health);
     ui.add_space(2.0);
     widgets::line(ui, &card.about);
     ui.add_space(space::FIELD);
-    // Evidence may be long: it gets what the others leave.
-    let columns: &[Column] = &[("", 0.0), ("", 0.0), ("", 1.0), ("", 0.0)];
-    Table::new(&card.name, columns)
-        .headless()
-        .show(ui, card.components.len(), |row| card.components[row].iter().cloned().map(Cell::from).collect());
+    let columns = [widgets::whole(""), widgets::share("", 1.0), widgets::whole(""), widgets::whole("")];
+    Table::new(&card.name, &columns).headless().show(ui, card.components.len(), |row| {
+        let ([name, about, state, size], seen) = card.components[row].clone();
+        vec![name.into(), about.into(), Cell::Hover(state, seen), size.into()]
+    });
 }
 
 fn flow(ui: &mut Ui, flow: &Flow, height: f32) {
@@ -107,18 +104,18 @@ fn services(ui: &mut Ui, scene: &Scene<'_>, rows: &[ServiceRow], acts: &mut Vec<
         ui.add_space(space::ROW);
         return;
     }
-    let columns: &[Column] = &[
-        ("Service", 0.0),
-        ("Data sets", 0.0),
-        ("Last recovery point (same moment)", 0.0),
-        ("Skew across data sets", 0.0),
-        ("RPO now / target", 0.0),
-        ("Last 24 h", 0.0),
-        ("Next moment", 0.0),
-        ("State", 0.0),
+    let columns = [
+        widgets::text("Service"),
+        widgets::text("Data sets"),
+        widgets::whole("Last recovery point (same moment)"),
+        widgets::whole("Skew across data sets"),
+        widgets::whole("RPO now / target"),
+        widgets::extra("Last 24 h"),
+        widgets::whole("Next moment"),
+        widgets::whole("State"),
     ];
     let running = rows.iter().position(|row| row.state.tone == Tone::Accent);
-    let reply = Table::new("services", columns).clickable(running).show(ui, rows.len(), |number| cells(&rows[number]));
+    let reply = Table::new("services", &columns).clickable(running).show(ui, rows.len(), |number| cells(&rows[number]));
     if let Some(row) = reply.clicked.and_then(|number| rows.get(number)) {
         let run = scene.snapshot.runs.iter().find(|run| run.report.service.as_str() == row.name);
         match (run, row.name.parse()) {
@@ -148,7 +145,7 @@ fn attention(ui: &mut Ui, lines: &[Attention], acts: &mut Vec<Act>) {
     if lines.is_empty() {
         widgets::say(ui, &Said::ok("✓ Nothing."));
     }
-    for line in lines.iter().take(5) {
+    for line in lines.iter().take(SHOWN) {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = space::ROW;
             widgets::say(ui, &line.sign);
@@ -169,11 +166,14 @@ fn attention(ui: &mut Ui, lines: &[Attention], acts: &mut Vec<Act>) {
         });
         ui.add_space(space::SMALL);
     }
+    if lines.len() > SHOWN {
+        widgets::say(ui, &Said::warn(format!("▲ and {} more: see the services, and the activity", lines.len() - SHOWN)));
+    }
 }
 
 fn latest(ui: &mut Ui, data: &Overview, acts: &mut Vec<Act>) {
     ui.horizontal(|ui| {
-        widgets::say(ui, &Said::plain("Latest").of(Type::Heading));
+        widgets::line(ui, &[Said::plain("Latest").of(Type::Heading), Said::muted(format!("   {}", data.zone))]);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if widgets::small_button(ui, "All activity", true).clicked() {
                 acts.push(Act::Do(UiCommand::Go(crate::console::Screen::Activity)));

@@ -6,12 +6,13 @@ use super::data::{Form, button, component_rows, tested, told};
 use crate::console::command::{Act, Screen, UiCommand};
 use crate::console::places::Side;
 use crate::console::said::Said;
+use crate::console::screens::Scene;
 use crate::console::theme::{Tone, space};
-use crate::console::widgets::{self, Cell, Column, Field, Look, Surface, Table};
+use crate::console::widgets::{self, Cell, Field, Look, Surface, Table};
 use crate::console::words;
 
 /// Draws it.
-pub fn show(ui: &mut Ui, form: &mut Form, acts: &mut Vec<Act>) {
+pub fn show(ui: &mut Ui, scene: &Scene<'_>, form: &mut Form, acts: &mut Vec<Act>) {
     widgets::page_head(
         ui,
         "Pair clusters",
@@ -20,12 +21,12 @@ pub fn show(ui: &mut Ui, form: &mut Form, acts: &mut Vec<Act>) {
         },
         |_| {},
     );
-    widgets::columns(ui, "sides", &[1.0, 1.0], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, "sides", &[1.0, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
         let (side, surface) = if place == 0 { (Side::Primary, Surface::Accent) } else { (Side::Secondary, Surface::Secondary) };
         cell.card(ui, surface, |ui| side_ui(ui, form, side, acts));
     });
     ui.add_space(space::GAP);
-    checks(ui, form, acts);
+    checks(ui, scene, form, acts);
     ui.add_space(16.0);
     widgets::actions(ui, |ui| {
         if widgets::button(ui, Look::Primary, &button(form), form.may_pair()).clicked() {
@@ -91,26 +92,26 @@ fn side_ui(ui: &mut Ui, form: &mut Form, side: Side, acts: &mut Vec<Act>) {
     });
 }
 
-fn checks(ui: &mut Ui, form: &mut Form, acts: &mut Vec<Act>) {
+fn checks(ui: &mut Ui, scene: &Scene<'_>, form: &mut Form, acts: &mut Vec<Act>) {
     match &form.checks {
         Some(Ok(checks)) => {
             let rows = component_rows(checks);
-            let columns: &[Column] = &[
-                ("Primary: component", 0.0),
-                ("stores", 0.0),
-                ("capture", 0.0),
-                ("", 40.0),
-                ("Secondary: backed up by", 0.0),
-                ("stores", 0.0),
-                ("Compatible", 0.0),
+            let columns = [
+                widgets::text("Primary: component"),
+                widgets::text("stores"),
+                widgets::text("capture"),
+                widgets::points("", 40.0),
+                widgets::text("Secondary: backed up by"),
+                widgets::text("stores"),
+                widgets::text("Compatible"),
             ];
             widgets::card(ui, Surface::Plain, |ui| {
                 widgets::heading(ui, "Components", "");
-                Table::new("components", columns).show(ui, rows.len(), |row| rows[row].iter().cloned().map(Cell::Line).collect());
+                Table::new("components", &columns).show(ui, rows.len(), |row| rows[row].iter().cloned().map(Cell::Line).collect());
             });
             ui.add_space(space::GAP);
-            let lines = words::check_rows(&checks.checks);
-            widgets::columns(ui, "below", &[1.25, 1.0], space::GAP, |ui, place, cell| {
+            let lines = words::check_rows(&checks.checks, scene.zone, scene.now);
+            widgets::columns_or_rows(ui, "below", &[1.25, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
                 cell.card(ui, Surface::Plain, |ui| if place == 0 { check_list(ui, &lines) } else { options(ui, form) });
             });
         }
@@ -135,8 +136,7 @@ fn checks(ui: &mut Ui, form: &mut Form, acts: &mut Vec<Act>) {
 
 fn check_list(ui: &mut Ui, lines: &[[Said; 3]]) {
     widgets::heading(ui, "Checks before pairing", "");
-    let columns: &[Column] = &[("", 34.0), ("", 0.0), ("", 1.0)];
-    Table::new("checks", columns).headless().show(ui, lines.len(), |row| lines[row].iter().cloned().map(Cell::from).collect());
+    widgets::checks(ui, "checks", ["", ""], lines);
 }
 
 fn options(ui: &mut Ui, form: &mut Form) {

@@ -8,7 +8,7 @@ use crate::console::screens::drills::data as drills;
 use crate::console::screens::overview::data::skew;
 use crate::console::theme::Tone;
 use crate::console::words::{self, Zone};
-use crate::controller::snapshot::PairView;
+use crate::controller::snapshot::{PairView, ServiceState, ServiceView};
 use crate::domain::{Keep, PointId, RecoveryPoint, RunOutcome, ServiceName};
 
 /// What is chosen on the screen.
@@ -55,8 +55,10 @@ pub struct TimeRow {
 /// The timeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timeline {
-    /// Service by service.
+    /// The chosen service, then a few others.
     pub rows: Vec<TimeRow>,
+    /// Services that have no line here.
+    pub more: usize,
     /// The axis: place from 0 to 1, and what it says.
     pub axis: Vec<(f32, String)>,
 }
@@ -72,6 +74,21 @@ pub fn service<'a>(pair: &'a PairView, state: &State) -> Option<&'a ServiceName>
     chosen.or(pair.services.first()).map(|service| &service.name)
 }
 
+/// Lines of the timeline: with more, the points below it would be out of reach.
+const LINES: usize = 5;
+
+/// The chosen service, then those that need a look, then the others.
+fn shown<'a>(pair: &'a PairView, state: &State) -> Vec<&'a ServiceView> {
+    let chosen = service(pair, state);
+    let mut all: Vec<&ServiceView> = pair.services.iter().collect();
+    if all.len() > LINES {
+        let well = |service: &ServiceView| matches!(service.state, ServiceState::Protected | ServiceState::Running);
+        all.sort_by_key(|service| (Some(&service.name) != chosen, well(service)));
+        all.truncate(LINES);
+    }
+    all
+}
+
 /// The timeline over `state.hours`.
 pub fn timeline(scene: &Scene<'_>, pair: &PairView, state: &State) -> Timeline {
     let span = Duration::seconds((state.hours * 3_600.0) as i64);
@@ -79,14 +96,14 @@ pub fn timeline(scene: &Scene<'_>, pair: &PairView, state: &State) -> Timeline {
     let left = right - span;
     let place = |at: DateTime<Utc>| (at - left).num_milliseconds() as f32 / span.num_milliseconds().max(1) as f32;
     let inside = |at: &f32| (0.0..=1.0).contains(at);
-    let row = |service: &crate::controller::snapshot::ServiceView| {
+    let row = |service: &ServiceView| {
         let sealed = points_of(scene, &service.name).into_iter().map(|point| Mark {
-            at: place(point.moment),
+            at: place(point.captured.first),
             tone: words::grade(point.captured.grade).tone,
             point: Some(point.id),
             words: format!(
                 "{} · {} · skew {}",
-                scene.zone.day_moment(point.moment, scene.now),
+                moment(scene.zone, point, scene.now),
                 words::grade(point.captured.grade).text,
                 skew(point).text
             ),
@@ -101,7 +118,8 @@ pub fn timeline(scene: &Scene<'_>, pair: &PairView, state: &State) -> Timeline {
         });
         TimeRow { service: service.name.to_string(), marks: sealed.chain(failed).filter(|mark| inside(&mark.at)).collect() }
     };
-    Timeline { rows: pair.services.iter().map(row).collect(), axis: axis(scene.zone, left, right, scene.now) }
+    let rows: Vec<TimeRow> = shown(pair, state).into_iter().map(row).collect();
+    Timeline { more: pair.services.len() - rows.len(), rows, axis: axis(scene.zone, left, right, scene.now) }
 }
 
 fn axis(zone: Zone, left: DateTime<Utc>, right: DateTime<Utc>, now: DateTime<Utc>) -> Vec<(f32, String)> {
@@ -137,19 +155,26 @@ pub struct PointRow {
     pub kept: String,
 }
 
+/// A point's moment, and by how much later it was captured.
+fn moment(zone: Zone, point: &RecoveryPoint, now: DateTime<Utc>) -> String {
+    let later = words::captured_later(point.moment, &point.captured).map_or(String::new(), |later| format!(" {later}"));
+    format!("{}{later}", zone.day_moment(point.moment, now))
+}
+
 /// A point's line.
-pub fn row(scene: &Scene<'_>, point: &RecoveryPoint, zone: Zone, keep: Option<Keep>) -> PointRow {
+pub fn row(scene: &Scene<'_>, point: &RecoveryPoint, keep: Option<Keep>) -> PointRow {
+    let zone = scene.zone;
     let total = |count: fn(&crate::domain::PointDataSet) -> u64| point.data_sets.iter().map(count).sum::<u64>();
     let verified = point.data_sets.iter().filter(|set| set.manifest.is_some()).count();
     PointRow {
-        moment: zone.day_moment(point.moment, scene.now),
+        moment: moment(zone, point, scene.now),
         grade: words::grade(point.captured.grade),
         skew: skew(point),
         parts: format!("{} of {}", point.data_sets.len(), point.data_sets.len()),
         size: words::bytes(total(|set| set.bytes)),
         copied: words::bytes(total(|set| set.copied_bytes)),
         verified: if verified == point.data_sets.len() { Said::ok("✓") } else { Said::warn("▲ not told") },
-        kept: keep.map_or("—".to_owned(), |keep| zone.date_minute(point.moment + Duration::hours(i64::from(keep.all_hours)))),
+        kept: keep.map_or("—".to_owned(), |keep| zone.date_minute(point.moment + Duration::hours(i64::from(keep.all_hours)), scene.now)),
     }
 }
 
@@ -169,9 +194,10 @@ pub struct Detail {
 }
 
 /// A point's detail.
-pub fn detail(scene: &Scene<'_>, point: &RecoveryPoint, zone: Zone) -> Detail {
+pub fn detail(scene: &Scene<'_>, point: &RecoveryPoint) -> Detail {
+    let zone = scene.zone;
     let set = |set: &crate::domain::PointDataSet| {
-        let what = if set.name.component.as_str() == "tables" { "rows" } else { "files" };
+        let what = words::unit(scene.kind_of(&set.name.component), set.files);
         [
             Said::plain(words::data_set(&set.name)),
             Said::muted(format!("{} {what}", words::count(set.files))),
@@ -196,18 +222,17 @@ pub fn detail(scene: &Scene<'_>, point: &RecoveryPoint, zone: Zone) -> Detail {
         .and_then(|set| set.manifest)
         .map_or("not told".to_owned(), |digest| format!("b3:{}", words::short_word(&digest.to_string())));
     let sealed = point.sealed_at.map_or("not yet".to_owned(), |at| zone.moment(at, scene.now));
-    let timings = &point.timings_ms;
-    let steps = [("capture", timings.capture), ("transfer", timings.transfer), ("verify", timings.verify), ("apply", timings.apply)];
-    let took: Vec<_> = steps.iter().filter_map(|(step, ms)| ms.map(|ms| format!("{step} {}", words::millis(ms)))).collect();
+    let captured = format!("{} to {}", zone.clock_ms(point.captured.first), zone.clock_ms(point.captured.last));
+    let later = words::captured_later(point.moment, &point.captured);
     Detail {
-        title: format!("{} · {}", point.service, zone.day_moment(point.moment, scene.now)),
+        title: format!("{} · {}", point.service, moment(zone, point, scene.now)),
         sets: point.data_sets.iter().map(set).collect(),
         open_words,
         open_files,
         facts: vec![
-            ("Captured", format!("{} to {}", zone.clock_ms(point.captured.first), zone.clock_ms(point.captured.last))),
+            ("Captured", later.map_or(captured.clone(), |later| format!("{captured}, {later} after the moment that was asked for"))),
             ("Sealed", sealed),
-            ("Took", took.join(", ")),
+            ("Took", words::took(&words::stages(&point.timings_ms))),
             ("From, to", format!("{} → {}", point.from, point.to)),
             ("Manifest", format!("{digest} · epoch {}", point.epoch)),
             ("Drill", drilled(scene, point)),
@@ -248,7 +273,7 @@ mod tests {
         let scene = Scene::of(&snapshot, sample::now(), zone);
         let orders = "orders".parse().expect("a name");
         let points = points_of(&scene, &orders);
-        let first = row(&scene, points[0], zone, Some(Keep::default()));
+        let first = row(&scene, points[0], Some(Keep::default()));
         assert_eq!(
             (first.moment.as_str(), first.grade.text.as_str(), first.skew.text.as_str()),
             ("today 14:00:00.000", "bounded", "840 ms")
@@ -257,11 +282,18 @@ mod tests {
             (first.parts.as_str(), first.size.as_str(), first.copied.as_str(), first.kept.as_str()),
             ("4 of 4", "8.2 TiB", "3.1 GiB", "22 Nov 14:00")
         );
-        let close = detail(&scene, points[0], zone);
+        let close = detail(&scene, points[0]);
         assert_eq!(close.title, "orders · today 14:00:00.000");
         assert_eq!(close.open_words, "2 files were open at the moment: the last bytes may be missing.");
+        let facts: std::collections::BTreeMap<_, _> = close.facts.into_iter().collect();
+        assert_eq!(facts["Took"], "arm 310 ms, capture 871 ms, transfer 27.4 s, verify 6.1 s, commit 420 ms, apply 1.9 s, seal 380 ms");
+        assert_eq!(close.sets[1][1].text, "214 parts", "what a table is kept in, and not its rows");
+        let mut by_hand = points[0].clone();
+        by_hand.captured.first = by_hand.moment + Duration::milliseconds(6_530);
+        assert_eq!(row(&scene, &by_hand, None).moment, "today 14:00:00.000 +6.5 s");
+        assert_eq!(detail(&scene, &by_hand).title, "orders · today 14:00:00.000 +6.5 s");
         let wide = points.iter().find(|point| point.captured.grade == Grade::Wide).expect("a wide one");
-        assert_eq!(row(&scene, wide, zone, None).skew.text, "▲ 7.4 s");
+        assert_eq!(row(&scene, wide, None).skew.text, "▲ 7.4 s");
     }
 
     #[test]
@@ -270,7 +302,7 @@ mod tests {
         let point = snapshot.points[0].clone();
         let words = |snapshot: &crate::controller::Snapshot| {
             let scene = Scene::of(snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai));
-            detail(&scene, &point, scene.zone).facts.into_iter().find(|(key, _)| *key == "Drill").map(|(_, value)| value)
+            detail(&scene, &point).facts.into_iter().find(|(key, _)| *key == "Drill").map(|(_, value)| value)
         };
         assert_eq!(words(&snapshot).as_deref(), Some("not tested in a drill yet"));
         snapshot.drills[1].report.point = point.id;

@@ -7,13 +7,15 @@ use crate::console::command::{Act, Dialog};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::{self, Tone, Type, space};
-use crate::console::widgets::{self, Cell, Column, Look, Surface, Table};
+use crate::console::widgets::{self, Cell, Look, Surface, Table};
 use crate::controller::snapshot::PairView;
 use crate::domain::{PointId, RecoveryPoint};
 
 const NAMES: f32 = 110.0;
 const LINE: f32 = 40.0;
 const LIST_HEIGHT: f32 = 400.0;
+/// Narrower than this, the list and the chosen point stand below one another.
+const SIDE_BY_SIDE: f32 = 900.0;
 
 /// Draws it.
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, acts: &mut Vec<Act>) {
@@ -28,7 +30,11 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
     let points = points_of(scene, &name);
     let chosen = points.iter().position(|point| Some(point.id) == state.point).unwrap_or(0);
     widgets::card(ui, Surface::Plain, |ui| {
-        widgets::heading(ui, "Timeline", "every mark is one moment at which all data sets were captured; scroll to zoom, drag to move");
+        widgets::heading(
+            ui,
+            "Timeline",
+            "every mark is one moment at which all data sets were captured; Ctrl and the wheel zoom, dragging moves",
+        );
         let picked = draw_timeline(ui, &line, state, points.get(chosen).map(|point| point.id));
         if let Some(point) = picked.and_then(|id| scene.snapshot.points.iter().find(|point| point.id == id)) {
             state.service = Some(point.service.clone());
@@ -40,22 +46,27 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
             widgets::say(ui, &Said::warn("▲ wide: above the skew limit, kept, not offered first").of(Type::Label));
             widgets::say(ui, &Said::bad("✖ failed: nothing sealed").of(Type::Label));
         });
-    });
-    ui.add_space(space::GAP);
-    let policy = pair.services.iter().find(|service| service.name == name).map(|service| &service.policy);
-    let zone = scene.zone.or(policy.and_then(|policy| policy.timezone));
-    widgets::columns(ui, "list", &[1.0, 380.0], space::GAP, |ui, place, cell| {
-        if place == 0 {
-            cell.card(ui, Surface::Table, |ui| {
-                list(ui, &points, chosen, state, |point| row(scene, point, zone, policy.map(|policy| policy.keep)))
-            });
-        } else {
-            cell.card(ui, Surface::Plain, |ui| match points.get(chosen) {
-                Some(point) => close(ui, &detail(scene, point, zone), acts),
-                None => drop(widgets::say(ui, &Said::muted("No recovery point is sealed yet."))),
-            });
+        if line.more > 0 {
+            widgets::say(ui, &Said::muted(format!("{} more services are not drawn: choose one above.", line.more)).of(Type::Label));
         }
     });
+    ui.add_space(space::GAP);
+    let keep = pair.services.iter().find(|service| service.name == name).map(|service| service.policy.keep);
+    let mut part = |ui: &mut Ui, place: usize| match (place, points.get(chosen)) {
+        (0, _) => list(ui, &points, chosen, state, |point| row(scene, point, keep)),
+        (_, Some(point)) => close(ui, &detail(scene, point), acts),
+        (_, None) => drop(widgets::say(ui, &Said::muted("No recovery point is sealed yet."))),
+    };
+    let surfaces = [Surface::Table, Surface::Plain];
+    if ui.available_width() < SIDE_BY_SIDE {
+        // Too narrow for both: the chosen point stands above the list, where a click on the list shows it at once.
+        for place in [1, 0] {
+            widgets::card(ui, surfaces[place], |ui| part(ui, place));
+            ui.add_space(space::GAP);
+        }
+        return;
+    }
+    widgets::columns(ui, "list", &[1.0, 380.0], space::GAP, |ui, place, cell| cell.card(ui, surfaces[place], |ui| part(ui, place)));
 }
 
 fn choose(ui: &mut Ui, services: &[String], name: &str, pair: &PairView, state: &mut State) {
@@ -127,11 +138,10 @@ fn zoom(ui: &Ui, response: &egui::Response, state: &mut State, width: f32) {
         let hours = f64::from(response.drag_delta().x / width) * state.hours;
         state.back = (state.back + hours).max(0.0);
     }
-    if response.hovered() {
-        let scrolled = ui.input_mut(|input| std::mem::take(&mut input.smooth_scroll_delta)).y;
-        if scrolled != 0.0 {
-            state.hours = (state.hours * f64::from(-scrolled / 400.0).exp()).clamp(LEAST_HOURS, MOST_HOURS);
-        }
+    // The wheel alone scrolls the page, here as everywhere.
+    let zoomed = ui.input(egui::InputState::zoom_delta);
+    if response.hovered() && zoomed != 1.0 {
+        state.hours = (state.hours / f64::from(zoomed)).clamp(LEAST_HOURS, MOST_HOURS);
     }
 }
 
@@ -159,18 +169,18 @@ fn elided(text: &str, width: f32, colour: egui::Color32) -> egui::text::LayoutJo
 }
 
 fn list(ui: &mut Ui, points: &[&RecoveryPoint], chosen: usize, state: &mut State, line: impl Fn(&RecoveryPoint) -> super::data::PointRow) {
-    let columns: &[Column] = &[
-        ("Moment", 0.0),
-        ("Grade", 0.0),
-        ("Skew", 0.0),
-        ("Parts", 0.0),
-        ("Size", 0.0),
-        ("Copied", 0.0),
-        ("Verified", 0.0),
-        ("Kept until", 0.0),
+    let columns = [
+        widgets::whole("Moment"),
+        widgets::whole("Grade"),
+        widgets::whole("Skew"),
+        widgets::extra("Parts"),
+        widgets::whole("Size"),
+        widgets::whole("Copied"),
+        widgets::extra("Verified"),
+        widgets::extra("Kept until"),
     ];
     ScrollArea::vertical().id_salt("points").max_height(LIST_HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
-        let reply = Table::new("points", columns).clickable(Some(chosen)).show(ui, points.len(), |number| {
+        let reply = Table::new("points", &columns).clickable(Some(chosen)).show(ui, points.len(), |number| {
             let data = line(points[number]);
             let moment = Said::plain(data.moment);
             vec![
@@ -193,8 +203,8 @@ fn list(ui: &mut Ui, points: &[&RecoveryPoint], chosen: usize, state: &mut State
 
 fn close(ui: &mut Ui, data: &super::data::Detail, acts: &mut Vec<Act>) {
     widgets::heading(ui, &data.title, "");
-    let columns: &[Column] = &[("", 1.0), ("", 0.0), ("", 0.0)];
-    Table::new("sets", columns).headless().show(ui, data.sets.len(), |number| data.sets[number].iter().cloned().map(Cell::from).collect());
+    let columns = [widgets::share("", 1.0), widgets::whole(""), widgets::whole("")];
+    Table::new("sets", &columns).headless().show(ui, data.sets.len(), |number| data.sets[number].iter().cloned().map(Cell::from).collect());
     ui.add_space(space::SMALL);
     widgets::wrapped(ui, &[Said::muted(&data.open_words)]);
     ui.add_space(space::SMALL);

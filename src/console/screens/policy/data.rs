@@ -89,6 +89,8 @@ pub struct Form {
     pub saving: bool,
     /// *Dry run* was pressed: the result is shown even when all is well.
     pub dry: bool,
+    /// Something was changed that is not saved.
+    pub changed: bool,
 }
 
 impl Form {
@@ -152,7 +154,13 @@ impl Form {
     /// Something was changed.
     pub fn touched(&mut self) {
         self.version += 1;
-        self.dry = false;
+        (self.dry, self.changed) = (false, true);
+    }
+
+    /// Asks once more what the policy means, and shows it also when all is well.
+    pub fn dry_run(&mut self) {
+        self.version += 1;
+        self.dry = true;
     }
 
     /// Takes a data set in or out.
@@ -329,6 +337,14 @@ pub fn summary(form: &Form) -> (String, String) {
     (head, size)
 }
 
+/// `Sat 21 Nov 14:15 · 14:30, in Asia/Shanghai (UTC+08:00)`.
+fn next_moments(zone: Zone, moments: &[chrono::DateTime<chrono::Utc>], now: chrono::DateTime<chrono::Utc>) -> String {
+    match moments.first() {
+        Some(first) => format!("{}, in {}", zone.moments(moments, now), zone.named(*first)),
+        None => String::new(),
+    }
+}
+
 /// *In words*, the next moments, and the checks' lines.
 pub fn verdict(form: &Form, pair: &PairName, zone: Zone, now: chrono::DateTime<chrono::Utc>) -> (Said, String, Vec<[Said; 3]>) {
     let row = |check: &Check| {
@@ -341,9 +357,13 @@ pub fn verdict(form: &Form, pair: &PairName, zone: Zone, now: chrono::DateTime<c
     }
     match &form.checked {
         Some((_, Ok(check))) => {
+            let rows = check.checks.iter().map(row).collect();
+            if check.checks.iter().any(|check| check.state == CheckState::Failed) {
+                // What it would mean is not told of a policy that cannot be: it reads as if it were well.
+                return (Said::bad("✖ This policy cannot be saved. What is wrong stands below."), String::new(), rows);
+            }
             let zone = form.zone.parse().map_or(zone, Zone::Named);
-            let moments: Vec<_> = check.next_moments.iter().map(|at| zone.next(*at, now)).collect();
-            (Said::plain(&check.in_words), moments.join(" · "), check.checks.iter().map(row).collect())
+            (Said::plain(&check.in_words), next_moments(zone, &check.next_moments, now), rows)
         }
         Some((_, Err(trouble))) => (Said::bad(format!("✖ {trouble}")), String::new(), Vec::new()),
         None => (Said::muted("Asking the engine what this policy means…"), String::new(), Vec::new()),

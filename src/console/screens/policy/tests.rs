@@ -30,7 +30,7 @@ fn what_is_wrong_is_said_by_field() {
     assert_eq!(
         text,
         [
-            "Service: only letters, digits, '.', '_' and '-' are allowed",
+            "Service: only a to z, A to Z, 0 to 9, '.', '_' and '-' are allowed",
             "Data sets: none is chosen",
             "Target RPO: \"soon\" is no whole number",
             "Time zone: no such time zone",

@@ -8,7 +8,7 @@ use crate::console::command::{Act, Screen, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::space;
-use crate::console::widgets::{self, Cell, Column, Field, Look, Surface, Table};
+use crate::console::widgets::{self, Field, Look, Surface};
 use crate::console::words;
 use crate::controller::snapshot::PairView;
 use crate::domain::CopyMode;
@@ -27,10 +27,10 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, form: &mut Form, ac
         |_| {},
     );
     let (from, to) = names(pair);
-    widgets::columns(ui, "policy", &[1.0, 1.1], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, "policy", &[1.0, 1.1], space::GAP, space::TWO_FORMS, |ui, place, cell| {
         cell.bare(ui, |ui| {
             if place == 0 {
-                widgets::card(ui, Surface::Plain, |ui| service(ui, &from, form));
+                widgets::card(ui, Surface::Plain, |ui| service(ui, scene, &from, form));
             } else {
                 moment(ui, scene, form, pair);
                 ui.add_space(space::GAP);
@@ -39,6 +39,11 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, form: &mut Form, ac
                 in_words(ui, scene, form, pair);
                 ui.add_space(16.0);
                 buttons(ui, pair, form, acts);
+                // Below the buttons: they must not move under the hand that pressed.
+                if form.dry && form.may_save(&pair.name) {
+                    ui.add_space(space::SMALL);
+                    widgets::actions(ui, |ui| widgets::say(ui, &Said::ok("✓ Dry run: nothing stands in its way. Nothing was saved.")));
+                }
             }
         });
     });
@@ -51,7 +56,7 @@ fn names(pair: &PairView) -> (String, String) {
     (name(0), name(1))
 }
 
-fn service(ui: &mut Ui, from: &str, form: &mut Form) {
+fn service(ui: &mut Ui, scene: &Scene<'_>, from: &str, form: &mut Form) {
     widgets::heading(ui, "1   Service and its data sets", "");
     let mut changed = false;
     widgets::columns(ui, "names", &[1.0, 1.0], space::FIELD, |ui, place, cell| {
@@ -68,7 +73,7 @@ fn service(ui: &mut Ui, from: &str, form: &mut Form) {
     let hint = format!("Find a directory or table on {from}…");
     Field::new("Find").unlabelled().hint(&hint).show(ui, &mut form.find);
     ui.add_space(space::SMALL);
-    tree(ui, form);
+    tree(ui, scene, form);
     ui.add_space(space::GAP);
     let (head, size) = summary(form);
     widgets::card(ui, Surface::Sunken, |ui| {
@@ -83,14 +88,14 @@ fn service(ui: &mut Ui, from: &str, form: &mut Form) {
 }
 
 /// Only the lines in view are drawn, however many the catalogue has.
-fn tree(ui: &mut Ui, form: &mut Form) {
+fn tree(ui: &mut Ui, scene: &Scene<'_>, form: &mut Form) {
     let mut toggled = None;
     let mut opened = None;
     let lines = form.tree.lines(&form.find);
     let scroll = ScrollArea::vertical().id_salt("tree").max_height(TREE_HEIGHT).min_scrolled_height(TREE_HEIGHT).auto_shrink([false, true]);
     scroll.show_rows(ui, space::TREE_ROW, lines.len(), |ui, range| {
         for line in &lines[range] {
-            match tree_line(ui, line, form) {
+            match tree_line(ui, scene, line, form) {
                 Some(Pick::Toggle) => toggled = item_of(line),
                 Some(Pick::Open) => opened = item_of(line),
                 None => {}
@@ -114,7 +119,7 @@ fn item_of(line: &Line<'_>) -> Option<crate::protocol::CatalogueItem> {
     if let What::Item(item, _) = line.what { Some(item.clone()) } else { None }
 }
 
-fn tree_line(ui: &mut Ui, line: &Line<'_>, form: &Form) -> Option<Pick> {
+fn tree_line(ui: &mut Ui, scene: &Scene<'_>, line: &Line<'_>, form: &Form) -> Option<Pick> {
     let mut pick = None;
     ui.allocate_ui_with_layout(egui::vec2(ui.available_width(), space::TREE_ROW), Layout::left_to_right(Align::Center), |ui| {
         ui.add_space(space::INDENT * line.depth as f32);
@@ -144,9 +149,7 @@ fn tree_line(ui: &mut Ui, line: &Line<'_>, form: &Form) -> Option<Pick> {
             widgets::say(ui, &Said::plain(label).mono());
         }
         let size = item.bytes.map(words::bytes);
-        let files = item
-            .files
-            .map(|files| format!("{} {}", words::count(files), if item.component.as_str() == "tables" { "rows" } else { "files" }));
+        let files = item.files.map(|files| format!("{} {}", words::count(files), words::catalogue_unit(scene.kind_of(&item.component))));
         let about: Vec<_> = size.into_iter().chain(files).collect();
         widgets::say(ui, &Said::muted(format!("  {}", about.join(" · "))).mono());
     });
@@ -174,7 +177,7 @@ fn moment(ui: &mut Ui, scene: &Scene<'_>, form: &mut Form, pair: &PairView) {
             _ if next.is_empty() => "Next moments: known once the policy is complete.".to_owned(),
             _ => format!("Next moments: {next}"),
         };
-        widgets::say(ui, &Said::muted(words));
+        widgets::wrapped(ui, &[Said::muted(words)]);
         ui.add_space(space::ROW);
         limits(ui, form);
         if form.version != before {
@@ -287,14 +290,9 @@ fn in_words(ui: &mut Ui, scene: &Scene<'_>, form: &Form, pair: &PairView) {
     widgets::card(ui, Surface::Accent, |ui| {
         widgets::heading(ui, "In words", "");
         widgets::wrapped(ui, &[words]);
-        if form.dry && checks.iter().all(|row| row[0].text == "✓") {
-            ui.add_space(space::TINY);
-            widgets::say(ui, &Said::ok("✓ Dry run: nothing stands in its way. Nothing was saved."));
-        }
         if !checks.is_empty() {
             ui.add_space(space::SMALL);
-            let columns: &[Column] = &[("", 34.0), ("", 0.0), ("", 1.0)];
-            Table::new("checks", columns).headless().show(ui, checks.len(), |row| checks[row].iter().cloned().map(Cell::from).collect());
+            widgets::checks(ui, "checks", ["", ""], &checks);
         }
     });
 }
@@ -307,8 +305,7 @@ fn buttons(ui: &mut Ui, pair: &PairView, form: &mut Form, acts: &mut Vec<Act>) {
             acts.extend(form.save(&pair.name).map(|(place, command)| Act::Ask(place, Box::new(command))));
         }
         if widgets::button(ui, Look::Plain, "Dry run", form.service(&pair.name).is_ok()).clicked() {
-            form.touched();
-            form.dry = true;
+            form.dry_run();
         }
         if widgets::button(ui, Look::Plain, "Cancel", true).clicked() {
             acts.push(Act::Do(UiCommand::Go(Screen::Services)));

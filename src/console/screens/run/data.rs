@@ -100,10 +100,12 @@ pub struct RunDetail {
 pub fn detail(scene: &Scene<'_>, pair: &PairView, run: &RunView) -> RunDetail {
     let report = &run.report;
     let policy = pair.services.iter().find(|service| service.name == report.service).map(|service| &service.policy);
-    let zone = scene.zone.or(policy.and_then(|policy| policy.timezone));
+    let zone = scene.zone;
     let copy = policy.map_or("push", |policy| copy_word(policy.copy));
+    let later = report.captured.as_ref().and_then(|captured| words::captured_later(report.moment, captured));
+    let later = later.map_or(String::new(), |later| format!(", captured {later}"));
     RunDetail {
-        title: format!("{} · moment {}", report.service, zone.moment(report.moment, scene.now)),
+        title: format!("{} · moment {}{later}", report.service, zone.moment(report.moment, scene.now)),
         chip: run_chip(run),
         about: format!(
             "Run {} · {copy} · built-in engine · started by {} · epoch {}",
@@ -115,11 +117,11 @@ pub fn detail(scene: &Scene<'_>, pair: &PairView, run: &RunView) -> RunDetail {
         steps: steps(run, zone),
         skew: skew(run, zone),
         clock: report.from.to_string(),
-        sets: sets(run),
+        sets: sets(scene, run),
         log: run.log.iter().map(|line| Said::muted(format!("{} {}", zone.clock_ms(line.at), line.text)).mono()).collect(),
         can_cancel: run.can_cancel,
         cancel_words: match (report.outcome, &report.stuck, run.phase) {
-            (None, None, Phase::Commit | Phase::Finish) => "it is committed and finishes by itself",
+            (None, None, Phase::Commit | Phase::Finish) => "Committed: it finishes by itself and can no longer be cancelled.",
             _ => "",
         },
         can_abandon: run.can_abandon && report.stuck.is_some(),
@@ -163,12 +165,15 @@ fn totals(run: &RunView) -> (u64, u64) {
 
 fn steps(run: &RunView, zone: Zone) -> Vec<StepCard> {
     let timings = &run.report.timings_ms;
-    let took = [timings.arm, timings.capture, timings.transfer, timings.verify, timings.seal.or(timings.commit)];
+    // The last step is three stages: the point is sealed when all of them are over.
+    let sealing = [timings.commit, timings.apply, timings.seal];
+    let sealed = timings.seal.map(|_| sealing.iter().flatten().sum());
+    let took = [timings.arm, timings.capture, timings.transfer, timings.verify, sealed];
     let names = ["Arm", "Capture", "Transfer", "Verify", "Seal"];
     let here = order(run.phase);
     let step = |place: usize| {
         let stopped = here == 6;
-        let done = took[place].is_some() && (here > place || stopped) || here == 5;
+        let done = if stopped { took[place].is_some() } else { here > place };
         let (sign, tone) = match (done, here == place) {
             (true, _) => ("✓ ", Tone::Ok),
             (false, true) => ("● ", Tone::Accent),
@@ -196,14 +201,20 @@ fn coming(place: usize) -> &'static str {
 }
 
 fn done_words(run: &RunView, place: usize, ms: Option<u64>, zone: Zone) -> String {
-    let took = ms.map(words::millis).unwrap_or_default();
+    let took = ms.map(words::millis);
+    let within = took.as_ref().map_or(String::new(), |took| format!(" in {took}"));
     match (place, &run.report.captured) {
-        (0, _) => format!("{} · both agents ready", zone.clock(run.started_at)),
+        (0, _) => format!("{} · both agents ready{within}", zone.clock(run.started_at)),
         (1, Some(captured)) => {
             format!("{} · skew {}", words::plural(run.report.data_sets.len() as u64, "snapshot"), words::millis(captured.skew_ms))
         }
-        (2, _) => format!("{} in {took}", words::bytes(run.report.data_sets.iter().map(|set| set.copied_bytes).sum())),
-        _ => took,
+        (2, _) => format!("{}{within}", words::bytes(run.report.data_sets.iter().map(|set| set.copied_bytes).sum())),
+        (4, _) => {
+            let sealing = |stage: &&str| ["commit", "apply", "seal"].contains(stage);
+            let stages: Vec<_> = words::stages(&run.report.timings_ms).into_iter().filter(|(stage, _)| sealing(stage)).collect();
+            took.map_or(String::new(), |took| format!("{took}: {}", words::took(&stages)))
+        }
+        _ => took.unwrap_or_default(),
     }
 }
 
@@ -248,40 +259,65 @@ fn nice_step(least: f32) -> f32 {
     [1.0, 2.0, 3.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= least).unwrap_or(10.0 * power)
 }
 
-fn sets(run: &RunView) -> Vec<SetRow> {
-    let over = run.report.outcome.is_some();
+/// How far a run is with copying; what it does afterwards has figures of its own, which say nothing of this.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copying {
+    /// It has not begun, or goes on.
+    Under,
+    /// All of it is at the secondary.
+    Over,
+    /// The run ended before that.
+    Dropped,
+}
+
+fn copying(run: &RunView) -> Copying {
+    match order(run.phase) {
+        0..=2 => Copying::Under,
+        6 if run.report.timings_ms.transfer.is_none() => Copying::Dropped,
+        _ => Copying::Over,
+    }
+}
+
+fn sets(scene: &Scene<'_>, run: &RunView) -> Vec<SetRow> {
+    let copying = copying(run);
     let set = |(place, set): (usize, &crate::domain::PointDataSet)| {
-        let progress = run.progress.as_ref();
+        let progress = run.progress.as_ref().filter(|_| copying == Copying::Under);
         let at = |bytes: fn(&crate::protocol::Progress) -> &Vec<u64>| progress.and_then(|progress| bytes(progress).get(place).copied());
         let total = at(|progress| &progress.total_bytes).unwrap_or(set.copied_bytes);
-        let done = at(|progress| &progress.done_bytes).unwrap_or(if over { set.copied_bytes } else { 0 });
-        let mut change: Vec<String> = Vec::new();
-        let mut add = |count: u64, words: &str| change.extend((count > 0).then(|| format!("{} {words}", words::count(count))));
-        add(set.copied_files, "copied");
-        add(set.renamed, "renamed");
-        add(set.deleted, "deleted");
-        let finished = total > 0 && done >= total;
+        let copied = if copying == Copying::Over { set.copied_bytes } else { 0 };
+        let done = at(|progress| &progress.done_bytes).unwrap_or(copied);
+        let finished = copying == Copying::Over || total > 0 && done >= total;
         SetRow {
             name: words::data_set(&set.name),
-            change: if change.is_empty() { "none known yet".to_owned() } else { change.join(", ") },
+            change: change(scene, set),
             copied: if total > 0 { words::bytes_of(done, total) } else { "—".to_owned() },
-            share: if total > 0 {
-                done as f32 / total as f32
-            } else if over {
+            share: if finished {
                 1.0
+            } else if total > 0 {
+                done as f32 / total as f32
             } else {
                 0.0
             },
-            state: if finished || over {
-                Said::ok("✓ copied")
-            } else if done > 0 {
-                Said::accent("copying")
-            } else {
-                Said::muted("waiting")
+            state: match copying {
+                _ if finished => Said::ok("✓ copied"),
+                Copying::Dropped => Said::muted("not copied"),
+                _ if done > 0 => Said::accent("copying"),
+                _ => Said::muted("waiting"),
             },
         }
     };
     run.report.data_sets.iter().enumerate().map(set).collect()
+}
+
+/// `6 parts copied, 3 renamed`.
+fn change(scene: &Scene<'_>, set: &crate::domain::PointDataSet) -> String {
+    let kind = scene.kind_of(&set.name.component);
+    let mut said: Vec<String> = Vec::new();
+    let mut add = |count: u64, what: &str| said.extend((count > 0).then(|| format!("{} {what}", words::count(count))));
+    add(set.copied_files, &format!("{} copied", words::unit(kind, set.copied_files)));
+    add(set.renamed, "renamed");
+    add(set.deleted, "deleted");
+    if said.is_empty() { "none known yet".to_owned() } else { said.join(", ") }
 }
 
 #[cfg(test)]
@@ -299,14 +335,14 @@ mod tests {
         assert_eq!(
             steps,
             [
-                "✓ Arm · 14:06:55 · both agents ready",
+                "✓ Arm · 14:06:55 · both agents ready in 310 ms",
                 "✓ Capture · 4 snapshots · skew 840 ms",
                 "● Transfer · 1.9 of 3.1 GiB · 118 MiB/s · 10 s left",
                 "Verify · checksums, counts",
                 "Seal · commit, publish together",
             ]
         );
-        assert_eq!(shown.sets[0].change, "1 204 copied, 3 renamed, 12 deleted");
+        assert_eq!(shown.sets[0].change, "1 204 files copied, 3 renamed, 12 deleted");
         assert_eq!(shown.sets[1].copied, "929 MiB of 1.2 GiB");
         let skew = shown.skew.expect("captured");
         assert_eq!(skew.axis.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>(), ["+0.3 s", "+0.6 s", "+0.9 s"]);
@@ -321,5 +357,48 @@ mod tests {
         let shown = detail(&scene, &snapshot.pairs[0], run);
         assert_eq!(shown.chip.text, "✖ Failed");
         assert!(shown.trouble.is_some() && !shown.can_cancel);
+    }
+
+    #[test]
+    fn what_was_copied_stays_copied_while_the_point_is_verified_and_sealed() {
+        let mut snapshot = sample::snapshot();
+        for phase in [Phase::Verify, Phase::Commit, Phase::Finish] {
+            let run = &mut snapshot.runs[0];
+            run.phase = phase;
+            // The figures are those of the step under way.
+            run.progress.as_mut().expect("under way").done_bytes = vec![0; 4];
+            let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai));
+            let shown = detail(&scene, &snapshot.pairs[0], &snapshot.runs[0]);
+            assert!(shown.sets.iter().all(|set| set.state.text == "✓ copied" && set.share == 1.0), "{phase:?}: {:?}", shown.sets);
+            assert!(shown.sets.iter().all(|set| !set.copied.starts_with("0 B of")), "{phase:?}: {:?}", shown.sets);
+        }
+        let run = &mut snapshot.runs[0];
+        (run.phase, run.report.timings_ms.transfer) = (Phase::Failed, None);
+        run.report.outcome = Some(crate::domain::RunOutcome::Failed);
+        let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai));
+        let shown = detail(&scene, &snapshot.pairs[0], &snapshot.runs[0]);
+        assert!(
+            shown.sets.iter().all(|set| set.state.text == "not copied"),
+            "nothing was copied by a run that failed before: {:?}",
+            shown.sets
+        );
+    }
+
+    #[test]
+    fn the_last_step_took_as_long_as_its_three_stages() {
+        let snapshot = sample::snapshot();
+        let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai));
+        let run = snapshot.runs.iter().find(|run| run.phase == Phase::Sealed).expect("a sealed one");
+        let shown = detail(&scene, &snapshot.pairs[0], run);
+        assert_eq!(shown.steps[4].about, "2.7 s: commit 420 ms, apply 1.9 s, seal 380 ms");
+    }
+
+    #[test]
+    fn a_run_that_captured_long_after_its_moment_says_by_how_much() {
+        let mut snapshot = sample::snapshot();
+        let captured = snapshot.runs[0].report.captured.as_mut().expect("captured");
+        captured.first += chrono::TimeDelta::milliseconds(6_500);
+        let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::Asia::Shanghai));
+        assert_eq!(detail(&scene, &snapshot.pairs[0], &snapshot.runs[0]).title, "orders · moment 14:07:00.000 CST, captured +6.5 s");
     }
 }

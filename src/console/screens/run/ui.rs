@@ -7,7 +7,7 @@ use crate::console::command::{Act, Dialog, Screen, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::{self, Tone, Type, space};
-use crate::console::widgets::{self, Cell, Column, Look, Surface, Table};
+use crate::console::widgets::{self, Cell, Look, Surface, Table};
 use crate::controller::snapshot::{PairView, RunView};
 
 const NAMES: f32 = 230.0;
@@ -37,7 +37,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, run: &RunView, acts
             let step = &data.steps[place];
             cell.bare(ui, |ui| {
                 widgets::say(ui, &step.name);
-                widgets::say(ui, &Said::muted(&step.about));
+                widgets::wrapped(ui, &[Said::muted(&step.about)]);
                 ui.add_space(2.0);
                 widgets::progress(ui, step.share, step.tone, &step.name.text);
             });
@@ -121,8 +121,14 @@ fn picture(ui: &mut Ui, skew: &Skew) {
 }
 
 fn sets(ui: &mut Ui, data: &RunDetail) {
-    let columns: &[Column] = &[("Data set", 0.0), ("Change since last point", 0.0), ("Copied", 0.0), ("Progress", 280.0), ("State", 0.0)];
-    Table::new("sets", columns).show(ui, data.sets.len(), |number| {
+    let columns = [
+        widgets::text("Data set"),
+        widgets::text("Change since last point"),
+        widgets::whole("Copied"),
+        widgets::share("Progress", 1.0),
+        widgets::whole("State"),
+    ];
+    Table::new("sets", &columns).show(ui, data.sets.len(), |number| {
         let set = &data.sets[number];
         let tone = if set.share >= 1.0 { Tone::Ok } else { Tone::Accent };
         vec![

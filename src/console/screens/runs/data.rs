@@ -38,13 +38,19 @@ pub fn started(by: StartedBy) -> &'static str {
     }
 }
 
+/// Its moment, and by how much later it captured.
+fn moment(scene: &Scene<'_>, run: &RunView) -> String {
+    let later = run.report.captured.as_ref().and_then(|captured| words::captured_later(run.report.moment, captured));
+    format!("{}{}", scene.zone.day_moment(run.report.moment, scene.now), later.map_or(String::new(), |later| format!(" {later}")))
+}
+
 /// A run's line.
 pub fn row(scene: &Scene<'_>, run: &RunView) -> RunRow {
     let end = if run.report.outcome.is_some() { run.phase_since } else { scene.now };
     let secs = u64::try_from((end - run.started_at).num_seconds()).unwrap_or(0);
     RunRow {
         service: run.report.service.to_string(),
-        moment: scene.zone.day_moment(run.report.moment, scene.now),
+        moment: moment(scene, run),
         started: started(run.started_by),
         took: words::duration(secs),
         copied: words::bytes(run.report.data_sets.iter().map(|set| set.copied_bytes).sum()),

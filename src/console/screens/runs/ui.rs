@@ -6,7 +6,7 @@ use super::data::row;
 use crate::console::command::{Act, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
-use crate::console::widgets::{self, Cell, Column, Surface, Table};
+use crate::console::widgets::{self, Cell, Surface, Table};
 use crate::controller::snapshot::{PairView, RunView};
 
 /// Draws it.
@@ -20,18 +20,18 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, acts: &mut Vec<Act>
         },
         |_| {},
     );
-    let columns: &[Column] = &[
-        ("Service", 0.0),
-        ("Moment", 0.0),
-        ("Started by", 0.0),
-        ("Took", 0.0),
-        ("Copied", 0.0),
-        ("Skew", 0.0),
-        ("State", 0.0),
-        ("Why", 1.0),
+    let columns = [
+        widgets::text("Service"),
+        widgets::whole("Moment"),
+        widgets::text("Started by"),
+        widgets::whole("Took"),
+        widgets::whole("Copied"),
+        widgets::whole("Skew"),
+        widgets::whole("State"),
+        widgets::share("Why", 1.0),
     ];
     widgets::card(ui, Surface::Table, |ui| {
-        let reply = Table::new("runs", columns).clickable(None).show(ui, runs.len(), |number| {
+        let reply = Table::new("runs", &columns).clickable(None).show(ui, runs.len(), |number| {
             let data = row(scene, runs[number]);
             vec![
                 Said::plain(data.service).strong().into(),

@@ -30,10 +30,9 @@ pub struct ServiceLine {
 /// A service's line.
 pub fn line(scene: &Scene<'_>, service: &ServiceView) -> ServiceLine {
     let policy = &service.policy;
-    let zone = scene.zone.or(policy.timezone);
     let moments = match (&policy.schedule, policy.moment) {
         (Some(cron), _) => format!("{cron} ({})", policy.timezone.map_or("UTC".to_owned(), |zone| zone.to_string())),
-        (None, Some(once)) => format!("once, {}", zone.moment(once.to_utc(), scene.now)),
+        (None, Some(once)) => format!("once, {}", scene.zone.moment(once.to_utc(), scene.now)),
         (None, None) => "on demand".to_owned(),
     };
     ServiceLine {

@@ -7,7 +7,7 @@ use crate::console::command::{Act, Dialog, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::space;
-use crate::console::widgets::{self, Cell, Column, Look, Surface, Table};
+use crate::console::widgets::{self, Cell, Look, Surface, Table};
 use crate::controller::snapshot::PairView;
 use crate::domain::ServiceName;
 
@@ -37,18 +37,18 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
             }
         },
     );
-    let columns: &[Column] = &[
-        ("Service", 0.0),
-        ("Owner", 0.0),
-        ("Data sets", 0.0),
-        ("Moments", 0.0),
-        ("Copy", 0.0),
-        ("RPO now / target", 0.0),
-        ("Keeps", 0.0),
-        ("State", 0.0),
+    let columns = [
+        widgets::text("Service"),
+        widgets::text("Owner"),
+        widgets::text("Data sets"),
+        widgets::text("Moments"),
+        widgets::extra("Copy"),
+        widgets::whole("RPO now / target"),
+        widgets::extra("Keeps"),
+        widgets::whole("State"),
     ];
     widgets::card(ui, Surface::Table, |ui| {
-        let reply = Table::new("services", columns).clickable(chosen).show(ui, pair.services.len(), |row| {
+        let reply = Table::new("services", &columns).clickable(chosen).show(ui, pair.services.len(), |row| {
             let data = line(scene, &pair.services[row]);
             let mut cells: Vec<Cell> = vec![Said::plain(data.name).strong().into()];
             cells.push(Said::muted(data.owner).into());
@@ -73,8 +73,8 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
         ui.add_space(space::GAP);
         widgets::card(ui, Surface::Plain, |ui| {
             widgets::heading(ui, "Missed moments", "recorded, never made up for in a burst");
-            let columns: &[Column] = &[("", 0.0), ("", 1.0)];
-            Table::new("missed", columns)
+            let columns = [widgets::text(""), widgets::share("", 1.0)];
+            Table::new("missed", &columns)
                 .headless()
                 .show(ui, missed.len(), |row| vec![Said::plain(&missed[row].0).into(), Said::muted(&missed[row].1).into()]);
         });

@@ -30,9 +30,9 @@ pub fn about(state_dir: &Path, zone: Zone, now: DateTime<Utc>) -> Vec<(&'static 
     vec![
         ("Version", env!("CARGO_PKG_VERSION").to_owned()),
         ("State directory", state_dir.display().to_string()),
-        ("Time zone", zone.name(now)),
+        ("Time zone", format!("{}: all times are in it; the environment's TZ sets another", zone.named(now))),
         ("Licence", env!("CARGO_PKG_LICENSE").to_owned()),
-        ("Fonts", "Inter and JetBrains Mono (SIL Open Font License 1.1); a few signs of DejaVu Sans".to_owned()),
+        ("Fonts", "Inter, JetBrains Mono and Unifont (SIL Open Font License 1.1), Droid Sans Fallback (Apache License 2.0); a few signs of DejaVu Sans".to_owned()),
     ]
 }
 

@@ -9,7 +9,7 @@ use crate::console::command::{Act, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::{Preference, space};
-use crate::console::widgets::{self, Cell, Column, Look, Surface, Table};
+use crate::console::widgets::{self, Cell, Look, Surface, Table};
 
 /// Draws it.
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, preference: Preference, state_dir: &Path, acts: &mut Vec<Act>) {
@@ -49,8 +49,8 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, preference: Preference, state_dir: &
     widgets::card(ui, Surface::Plain, |ui| {
         widgets::heading(ui, "About Understudy", "");
         let lines = about(state_dir, scene.zone, scene.now);
-        let columns: &[Column] = &[("", 160.0), ("", 1.0)];
-        Table::new("about", columns)
+        let columns = [widgets::points("", 160.0), widgets::share("", 1.0)];
+        Table::new("about", &columns)
             .headless()
             .show(ui, lines.len(), |number| vec![Said::muted(lines[number].0).into(), Cell::from(Said::plain(&lines[number].1))]);
     });

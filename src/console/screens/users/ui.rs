@@ -7,7 +7,7 @@ use crate::console::command::{Act, UiCommand};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::{Type, space};
-use crate::console::widgets::{self, Cell, Column, Look, Surface, Table};
+use crate::console::widgets::{self, Cell, Look, Surface, Table};
 use crate::console::words;
 use crate::controller::snapshot::PairView;
 
@@ -45,7 +45,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
     }
     widgets::card(ui, Surface::Table, |ui| {
         let heads = ["Kind", "Object", "At the primary", "At the secondary", "Last applied", "Will", ""];
-        let columns: Vec<Column> = heads.into_iter().map(|head| (head, 0.0)).collect();
+        let columns = heads.map(|head| if ["Kind", "Will", ""].contains(&head) { widgets::whole(head) } else { widgets::text(head) });
         Table::new("differences", &columns).show(ui, rows.len(), |number| row(&rows[number]).into_iter().map(Cell::from).collect());
         if rows.is_empty() {
             widgets::say(ui, &Said::ok("  ✓ No differences are known."));
@@ -74,7 +74,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
 }
 
 fn below(ui: &mut Ui, pair: &PairView, secondary: &str, state: &mut State) {
-    widgets::columns(ui, "below", &[1.3, 1.0], space::GAP, |ui, place, cell| {
+    widgets::columns_or_rows(ui, "below", &[1.3, 1.0], space::GAP, space::TWO_CARDS, |ui, place, cell| {
         cell.card(ui, Surface::Plain, |ui| match place {
             0 => {
                 widgets::heading(ui, "The last time", "");
