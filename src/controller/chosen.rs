@@ -15,6 +15,7 @@ use super::model::Model;
 /// Why chosen points are not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "code")]
+#[expect(clippy::enum_variant_names, reason = "each name is a code, which stands alone")]
 enum NotTaken {
     /// A planned switchover resumes from its final runs.
     ChosenWhilePlanned,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::admission::nested;
+use crate::domain::admission::{Admitted, nested};
 use crate::domain::validate::{self, Finding, PairFacts, PairKnown, Severity};
 use crate::domain::{ClusterName, ComponentInfo, DataSet, DataSetName, PairName, Service, ServiceName, Trouble, TroubleKind};
-use crate::protocol::{AgentApi, Order, StorePoliciesOrder};
+use crate::protocol::{Note, Order, StorePoliciesOrder};
 use crate::store::controller::Enrolled;
 
 use super::command::{Check, CheckState, ServiceCheck};
@@ -19,6 +19,8 @@ use super::{Reply, retention, scheduler};
 /// Moments shown.
 const NEXT_MOMENTS: usize = 5;
 
+/// Ordinary calls in whose time a metastore answers.
+const SLOWLY: u32 = 6;
 /// Data sets of other services whose places are asked for.
 const NEIGHBOURS: usize = 64;
 
@@ -88,29 +90,23 @@ pub(super) async fn check_at_agents(engine: &Engine, service: &Service, check: &
     };
     let (told, mut noted) = (check.checks.len(), Vec::new());
     for set in &service.data_sets {
-        match ask(engine, service, &primary, async |link| link.check(set.from.component.as_str(), &set.from.path).await).await {
+        match capturable(engine, service, &primary, &set.from).await {
             Err(trouble) => check.checks.push(refusal(trouble)),
-            Ok(()) => noted.extend(notes(engine, service, &primary, set).await),
+            Ok(notes) => noted.extend(notes.into_iter().map(note_line)),
         }
     }
     // What the primary has just refused is not asked for again.
-    let ends = [(&primary, false), (&secondary, true)].into_iter().filter(|(_, is_target)| *is_target || check.checks.len() == told);
-    for (cluster, is_target) in ends.collect::<Vec<_>>() {
-        check.checks.extend(admission(engine, service, cluster, is_target).await);
+    if check.checks.len() == told {
+        check.checks.extend(admission(engine, service, &primary, false).await);
     }
+    check.checks.extend(admission(engine, service, &secondary, true).await);
     check.checks.extend(noted);
 }
 
-/// What the data set's owner should know, each as a warning.
-async fn notes(engine: &Engine, service: &Service, primary: &ClusterName, set: &DataSet) -> Vec<Check> {
-    let line = |name, evidence, fix, facts| Check { name, state: CheckState::Warning, evidence, fix, facts };
-    match ask(engine, service, primary, async |link| link.notes(set.from.component.as_str(), &set.from.path).await).await {
-        Ok(notes) => {
-            let facts = |code: &str| Some(Box::new(serde_json::json!({ "code": code })));
-            notes.into_iter().map(|note| line(note.object, note.reason, note.next_step, facts(&note.code))).collect()
-        }
-        Err(trouble) => vec![line(trouble.object, trouble.reason, trouble.next_step, trouble.facts)],
-    }
+/// What the data set's owner should know.
+fn note_line(note: Note) -> Check {
+    let facts = Some(Box::new(serde_json::json!({ "code": note.code })));
+    Check { name: note.object, state: CheckState::Warning, evidence: note.reason, fix: note.next_step, facts }
 }
 
 /// What one cluster says of where its data sets are, and of what stands in their way. One that does not answer is asked no further.
@@ -124,8 +120,10 @@ async fn admission(engine: &Engine, service: &Service, cluster: &ClusterName, is
         let asked = others.filter(|theirs| own.iter().any(|set| set.component != theirs.component));
         asked.take(NEIGHBOURS).collect::<Vec<_>>()
     });
-    for (set, as_target) in own.iter().map(|set| (set, is_target)).chain(others.iter().map(|set| (set, false))) {
-        match ask(engine, service, cluster, async |link| link.admission(set.component.as_str(), &set.path, as_target).await).await {
+    let mut asked: Vec<(&DataSetName, bool)> = own.iter().map(|set| (set, is_target)).collect();
+    asked.extend(others.iter().map(|set| (set, false)));
+    for (set, as_target) in asked {
+        match admitted(engine, service, cluster, set, as_target).await {
             Ok(admitted) => {
                 lines.extend(admitted.obstacles.into_iter().map(|obstacle| {
                     let state = if obstacle.refuses { CheckState::Failed } else { CheckState::Warning };
@@ -153,21 +151,24 @@ fn refusal(trouble: Trouble) -> Check {
     Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step, facts: trouble.facts }
 }
 
-async fn ask<T>(
+/// Whether a data set could be captured at all, and what its owner should know of it.
+async fn capturable(engine: &Engine, service: &Service, cluster: &ClusterName, set: &DataSetName) -> Result<Vec<Note>, Trouble> {
+    let agent = engine.agent(&service.pair, cluster)?;
+    let (link, limit) = (engine.link(&agent)?, engine.limits.call * SLOWLY);
+    within(limit, &agent, link.check(set.component.as_str(), &set.path)).await?;
+    within(limit, &agent, link.notes(set.component.as_str(), &set.path)).await
+}
+
+async fn admitted(
     engine: &Engine,
     service: &Service,
     cluster: &ClusterName,
-    question: impl AsyncFnOnce(Arc<dyn AgentApi>) -> Result<T, Trouble>,
-) -> Result<T, Trouble> {
+    set: &DataSetName,
+    as_target: bool,
+) -> Result<Admitted, Trouble> {
     let agent = engine.agent(&service.pair, cluster)?;
     let link = engine.link(&agent)?;
-    let (component, path) = (set.from.component.as_str(), &set.from.path);
-    let asked = async {
-        link.check(component, path).await?;
-        link.notes(component, path).await
-    };
-    // A metastore may take longer than an ordinary call.
-    within(engine.limits.call * 6, &agent, question(link)).await
+    within(engine.limits.call * SLOWLY, &agent, link.admission(set.component.as_str(), &set.path, as_target)).await
 }
 
 /// Checks and keeps a policy, and tells both agents.

@@ -12,6 +12,7 @@ use crate::domain::{Entry, Metadata, Node, RelPath, Trouble, TroubleKind};
 /// The first thing that is not as it should be. The code is a promise; the words are made here and may change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", tag = "code")]
+#[expect(clippy::enum_variant_names, reason = "each name is a code, which stands alone")]
 pub enum Unlike {
     /// It is not there.
     EntryMissing,
