@@ -66,12 +66,16 @@ pub async fn of_policy(component: &dyn Component, set: &str, as_target: bool) ->
 
 /// Refuses data sets of different components that have the same files here.
 pub async fn apart(components: &BTreeMap<ComponentName, Arc<dyn Component>>, sets: &[&DataSetName]) -> Result<(), Trouble> {
-    let told = |set: &DataSetName| components.get(&set.component).and_then(|component| component.admission());
     // Those of one component are told apart by their names, and asking may take a metastore long.
-    let kinds: BTreeSet<&ComponentName> = sets.iter().filter(|set| told(set).is_some()).map(|set| &set.component).collect();
+    let kinds: BTreeSet<&ComponentName> =
+        sets.iter().map(|set| &set.component).filter(|name| components.get(*name).is_some_and(|one| one.admission().is_some())).collect();
+    if kinds.len() < 2 {
+        return Ok(());
+    }
     let mut placed = Vec::new();
-    for set in sets.iter().filter(|_| kinds.len() > 1) {
-        if let Some(admission) = told(set) {
+    for set in sets {
+        let Some(component) = components.get(&set.component) else { continue };
+        if let Some(admission) = component.admission() {
             placed.push(((*set).clone(), admission.places(&set.path).await?));
         }
     }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::admission::nested;
+use crate::domain::admission::{Admitted, nested};
 use crate::domain::validate::{self, Finding, PairFacts, PairKnown, Severity};
 use crate::domain::{ClusterName, ComponentInfo, DataSet, DataSetName, PairName, Service, ServiceName, Trouble, TroubleKind};
-use crate::protocol::{AgentApi, Order, StorePoliciesOrder};
+use crate::protocol::{Order, StorePoliciesOrder};
 use crate::store::controller::Enrolled;
 
 use super::command::{Check, CheckState, ServiceCheck};
@@ -19,6 +19,8 @@ use super::{Reply, scheduler};
 /// Moments shown.
 const NEXT_MOMENTS: usize = 5;
 
+/// Ordinary calls in whose time a metastore answers.
+const SLOWLY: u32 = 6;
 /// Data sets of other services whose places are asked for.
 const NEIGHBOURS: usize = 64;
 
@@ -88,17 +90,15 @@ pub(super) async fn check_at_agents(engine: &Engine, service: &Service, check: &
     };
     let told = check.checks.len();
     for set in &service.data_sets {
-        if let Err(trouble) =
-            ask(engine, service, &primary, async |link| link.check(set.from.component.as_str(), &set.from.path).await).await
-        {
+        if let Err(trouble) = capturable(engine, service, &primary, &set.from).await {
             check.checks.push(refusal(trouble));
         }
     }
     // What the primary has just refused is not asked for again.
-    let ends = [(&primary, false), (&secondary, true)].into_iter().filter(|(_, is_target)| *is_target || check.checks.len() == told);
-    for (cluster, is_target) in ends.collect::<Vec<_>>() {
-        check.checks.extend(admission(engine, service, cluster, is_target).await);
+    if check.checks.len() == told {
+        check.checks.extend(admission(engine, service, &primary, false).await);
     }
+    check.checks.extend(admission(engine, service, &secondary, true).await);
 }
 
 /// What one cluster says of where its data sets are, and of what stands in their way. One that does not answer is asked no further.
@@ -112,8 +112,10 @@ async fn admission(engine: &Engine, service: &Service, cluster: &ClusterName, is
         let asked = others.filter(|theirs| own.iter().any(|set| set.component != theirs.component));
         asked.take(NEIGHBOURS).collect::<Vec<_>>()
     });
-    for (set, as_target) in own.iter().map(|set| (set, is_target)).chain(others.iter().map(|set| (set, false))) {
-        match ask(engine, service, cluster, async |link| link.admission(set.component.as_str(), &set.path, as_target).await).await {
+    let mut asked: Vec<(&DataSetName, bool)> = own.iter().map(|set| (set, is_target)).collect();
+    asked.extend(others.iter().map(|set| (set, false)));
+    for (set, as_target) in asked {
+        match admitted(engine, service, cluster, set, as_target).await {
             Ok(admitted) => {
                 lines.extend(admitted.obstacles.into_iter().map(|obstacle| {
                     let state = if obstacle.refuses { CheckState::Failed } else { CheckState::Warning };
@@ -141,16 +143,23 @@ fn refusal(trouble: Trouble) -> Check {
     Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step, facts: trouble.facts }
 }
 
-async fn ask<T>(
+/// Whether a data set could be captured at all.
+async fn capturable(engine: &Engine, service: &Service, cluster: &ClusterName, set: &DataSetName) -> Result<(), Trouble> {
+    let agent = engine.agent(&service.pair, cluster)?;
+    let link = engine.link(&agent)?;
+    within(engine.limits.call * SLOWLY, &agent, link.check(set.component.as_str(), &set.path)).await
+}
+
+async fn admitted(
     engine: &Engine,
     service: &Service,
     cluster: &ClusterName,
-    question: impl AsyncFnOnce(Arc<dyn AgentApi>) -> Result<T, Trouble>,
-) -> Result<T, Trouble> {
+    set: &DataSetName,
+    as_target: bool,
+) -> Result<Admitted, Trouble> {
     let agent = engine.agent(&service.pair, cluster)?;
     let link = engine.link(&agent)?;
-    // A metastore may take longer than an ordinary call.
-    within(engine.limits.call * 6, &agent, question(link)).await
+    within(engine.limits.call * SLOWLY, &agent, link.admission(set.component.as_str(), &set.path, as_target)).await
 }
 
 /// Checks and keeps a policy, and tells both agents.

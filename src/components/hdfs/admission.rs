@@ -191,8 +191,8 @@ fn shapes(set: &str, facts: &Facts, need: &Need) -> Vec<O> {
     );
     let setting = "dfs.namenode.fs-limits.max-directory-items";
     let parked = Some((RelPath::root(), need.parked));
-    for full in [&need.children, &parked] {
-        let too_full = above(set, facts, full, setting);
+    for most in [&need.children, &parked] {
+        let too_full = above(set, facts, most, setting);
         found.extend(too_full.map(|(path, entries, limit)| O::DirectoryTooFull { path, entries, limit, setting }));
     }
     let staging = above(HOME, facts, &Some((RelPath::root(), need.pieces)), setting);
@@ -231,7 +231,7 @@ fn room(set: &str, facts: &Facts, need: &Need) -> Vec<O> {
 
 impl Hdfs {
     /// Looks before the first byte of a data set that is to be at `set`.
-    pub(in crate::components) async fn look_before(&self, set: &str, occasion: Occasion<'_>) -> Result<Vec<O>, Trouble> {
+    pub(super) async fn look_before(&self, set: &str, occasion: Occasion<'_>) -> Result<Vec<O>, Trouble> {
         self.check_set(set)?;
         let is_policy = matches!(occasion, Occasion::Policy);
         if !is_policy {
@@ -247,7 +247,8 @@ impl Hdfs {
 
     async fn facts(&self, set: &str) -> Result<Facts, Trouble> {
         let mut facts = Facts { settings: self.settings().await, nested: self.nested_roots(set).await?, ..Facts::default() };
-        for directory in upwards(set).chain([HOME]) {
+        let directories: Vec<&str> = upwards(set).chain([HOME]).collect();
+        for directory in directories {
             facts.quotas.extend(self.usage(directory).await?.map(|usage| (directory.to_owned(), usage)));
         }
         for (place, is_home) in [(set, false), (HOME, true)] {
@@ -269,7 +270,8 @@ impl Hdfs {
 
     /// Of a place, or the nearest directory above it that is there: whether it is in an encryption zone, and the policy of new files.
     async fn nearest(&self, place: &str) -> Result<Option<(bool, Option<String>)>, Trouble> {
-        for path in upwards(place) {
+        let paths: Vec<&str> = upwards(place).collect();
+        for path in paths {
             if let Some(status) = status_if_there(&self.web, path).await.map_err(|error| error.about(self.object(path)))? {
                 return Ok(Some((status.enc_bit, status.striping().map(str::to_owned))));
             }

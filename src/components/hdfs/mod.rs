@@ -40,7 +40,6 @@ use async_trait::async_trait;
 
 pub use config::{Addresses, HdfsConfig};
 pub use error::HdfsError;
-pub use obstacles::HdfsObstacle;
 pub use privileges::HdfsPrivilege;
 
 pub(super) use tree::Cut;

@@ -10,7 +10,7 @@ use crate::domain::{Trouble, TroubleKind};
 /// One obstacle, or a note. Paths are whole paths at the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", tag = "code")]
-pub enum HdfsObstacle {
+pub(super) enum HdfsObstacle {
     /// ACLs are switched off, and entries of the plan have some.
     AclsOff { path: String, entries: u64, setting: &'static str },
     /// An ACL names somebody whose name WebHDFS does not take.
@@ -78,17 +78,17 @@ impl HdfsObstacle {
     }
 
     /// Whether it forbids a run.
-    pub fn refuses(&self) -> bool {
+    pub(super) fn refuses(&self) -> bool {
         !matches!(self, O::AccessTimesOff { .. } | O::SnapshotsKeptInOrder { .. } | O::TargetStriped { .. } | O::FilesUnstriped { .. })
     }
 
     /// As it is told; `object` names a path to a person.
-    pub fn told(&self, object: impl Fn(&str) -> String) -> Obstacle {
+    pub(super) fn told(&self, object: impl Fn(&str) -> String) -> Obstacle {
         Obstacle { refuses: self.refuses(), trouble: self.trouble(object) }
     }
 
     /// The trouble it is.
-    pub fn trouble(&self, object: impl Fn(&str) -> String) -> Trouble {
+    pub(super) fn trouble(&self, object: impl Fn(&str) -> String) -> Trouble {
         let kind = match self {
             O::QuotaOfNames { .. } | O::QuotaOfSpace { .. } | O::QuotaOfStorage { .. } | O::RoomTooSmall { .. } => TroubleKind::Exhausted,
             _ => TroubleKind::Refused,

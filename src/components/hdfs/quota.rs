@@ -68,7 +68,8 @@ impl Hdfs {
         if staged == Amount::default() {
             return Ok(());
         }
-        for directory in upwards(set).filter(|directory| *directory != "/") {
+        let directories: Vec<&str> = upwards(set).filter(|directory| *directory != "/").collect();
+        for directory in directories {
             if let Some(short) = self.usage(directory).await?.and_then(|usage| short(&usage, staged)) {
                 return Err(HdfsObstacle::of_quota(directory, short).trouble(|path| self.object(path)));
             }
@@ -99,12 +100,11 @@ impl Hdfs {
 
 /// A path and every directory above it.
 pub(super) fn upwards(path: &str) -> impl Iterator<Item = &str> {
-    let above = |path: &&str| match path.rsplit_once('/') {
+    std::iter::successors(Some(path), |path| match path.rsplit_once('/') {
         Some(("", "")) | None => None,
         Some(("", _)) => Some("/"),
         Some((above, _)) => Some(above),
-    };
-    std::iter::successors(Some(path), move |path| above(path))
+    })
 }
 
 /// Which quota leaves too little; `None` when all fits. Files of the usual storage policy are on disks.

@@ -121,7 +121,7 @@ impl Inode {
             return Inode { mode, ..Inode::default() };
         }
         let mut access = self.default.clone();
-        let limit = |access: &mut Scope, name: &str, bits: u32| access.entry(name.into()).and_modify(|had| *had &= bits);
+        let limit = |access: &mut Scope, name: &str, bits: u32| drop(access.entry(name.into()).and_modify(|had| *had &= bits));
         limit(&mut access, "user:", mode >> 6 & 7);
         limit(&mut access, "other:", mode & 7);
         let class = if access.contains_key("mask:") { "mask:" } else { "group:" };
