@@ -68,6 +68,8 @@ impl Need {
                 }
             }
         }
+        // What is renamed waits in a directory of our own on its way.
+        need.names += u64::from(need.parked > 0);
         let mut children: BTreeMap<RelPath, u64> = BTreeMap::new();
         for path in after.entries.keys() {
             raise(&mut need.name, path, path.name().len());

@@ -111,6 +111,9 @@ fn quotas_count_at_every_level_and_what_is_staged_counts_once() {
     assert_eq!(with("/", 60, 40), [""; 0], "what is staged is in the root's quota already");
     assert_eq!(with("/t", 60, 40), ["quota-of-space"], "and not in the target's");
     assert_eq!(codes(&Facts { free_bytes: Some(99), ..Facts::default() }, Some(&need)), ["room-too-small"]);
+    let path = |text: &str| RelPath::new(text).expect("a path");
+    let moved = ChangeSet { changes: vec![Change::Rename { from: path("a"), to: path("b") }] };
+    assert_eq!(Need::of(&moved, &Manifest::default()).names, 1, "what is renamed waits in a directory of its own");
 }
 
 #[test]
