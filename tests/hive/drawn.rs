@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 
-use understudy::components::Component;
 use understudy::domain::TroubleKind;
 
 use crate::changes::{assert_same, put};
@@ -71,7 +70,7 @@ impl Estate<'_> {
         self.tables += 1;
         let name = format!("t{}", self.tables);
         let kind = self.draw.below(22);
-        let refuse = |estate: &mut Self, code| drop(estate.refused.insert(name.clone(), code));
+        let refuse = |estate: &mut Self, code| estate.refused.extend([(name.clone(), code)]);
         match kind {
             0..=4 => self.parts(&name).await,
             5 => self.tell(&["create-external", &name, &self.inside(&format!("elsewhere/{name}"))]),
@@ -87,14 +86,16 @@ impl Estate<'_> {
             }
             11 | 12 => {
                 self.tell(&["create-partitioned-view", &name, "select 1"]);
-                self.tell(&["add-partition", &name, "", VALUES[self.draw.below(VALUES.len())]]);
+                let value = VALUES[self.draw.below(VALUES.len())];
+                self.tell(&["add-partition", &name, "", value]);
             }
             13 => self.tell(&["create-function", &name, &format!("{}/jars/{name}.jar", self.fs)]),
             14..=16 => {
                 let place = self.place(&name).await;
                 self.tell(&["create-external", &name, &place]);
                 let two = format!("{place}/a,{}/b", self.fs);
-                self.tell(&["set-parameter", &name, ["avro.schema.url", "x.list", "hoodie.base"][self.draw.below(3)], &two]);
+                let key = ["avro.schema.url", "x.list", "hoodie.base"][self.draw.below(3)];
+                self.tell(&["set-parameter", &name, key, &two]);
             }
             17 => {
                 self.tell(&["create-external", &name, &self.inside(&name)]);
@@ -198,7 +199,7 @@ async fn live(seed: u64) -> Option<Vec<String>> {
             estate.change().await;
         }
     }
-    for point in last.map(|last| last.point) {
+    if let Some(point) = last.map(|last| last.point) {
         source.release(&world.set(), point).await.expect("released");
         target.release(&world.set(), point).await.expect("released");
     }

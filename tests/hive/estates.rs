@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use understudy::components::Component;
 use understudy::components::hive::HiveRefusal;
 use understudy::domain::{Manifest, PointId, TroubleKind};
 
