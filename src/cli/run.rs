@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::controller::snapshot::{RunView, Snapshot};
 use crate::controller::{Command, Limits, Reply};
 use crate::domain::backup::machine::Phase;
-use crate::domain::unfinished::{self, Stuck};
+use crate::domain::unfinished::{self, Stuck, Work};
 use crate::domain::{RunId, RunOutcome, RunReport, ServiceName, Trouble, TroubleKind};
 use crate::terminal::{self, aside};
 
@@ -25,7 +25,7 @@ pub(super) async fn run(session: &Session, service: ServiceName, at: Option<Date
         other => return Err(unexpected(&other)),
     };
     aside(format_args!("run {run}"));
-    let report = follow(session, run).await?;
+    let report = follow(session, run, Work::Seal).await?;
     if json {
         output::json(&report)?;
     } else {
@@ -49,7 +49,7 @@ pub(super) async fn abandon(session: &Session, run: RunId, confirm: Option<Strin
             &[format!("the point of run {run} is taken back")],
         );
     }
-    let report = follow(session, run).await?;
+    let report = follow(session, run, Work::Abandon).await?;
     if json {
         output::json(&report)?;
     } else {
@@ -69,14 +69,15 @@ fn told(report: &RunReport) {
     }
 }
 
-/// Whether it is not waited for any longer: a refusal stands until somebody removes its cause; what may pass by itself is given some time.
-fn stands_still(report: &RunReport, now: DateTime<Utc>) -> bool {
+/// Whether this work is not waited for any longer: a refusal stands until somebody removes its cause; what may pass by itself is given some
+/// time. A picture from before a person's wish may still tell of the other work.
+fn stands_still(report: &RunReport, work: Work, now: DateTime<Utc>) -> bool {
     let passed = |stuck: &Stuck| (now - stuck.since).to_std().is_ok_and(|since| since > MAY_PASS);
-    report.stuck.as_ref().is_some_and(|stuck| !stuck.trouble.may_pass() || passed(stuck))
+    report.stuck.as_ref().is_some_and(|stuck| stuck.work == work && (!stuck.trouble.may_pass() || passed(stuck)))
 }
 
 /// Follows a run to its end, telling its phases. Ctrl-C asks for it to be dropped.
-async fn follow(session: &Session, run: RunId) -> Result<RunReport, Trouble> {
+async fn follow(session: &Session, run: RunId, work: Work) -> Result<RunReport, Trouble> {
     let mut snapshots = session.handle.snapshots();
     let mut told: Option<Phase> = None;
     let (mut lines, mut shown) = (0, false);
@@ -94,7 +95,7 @@ async fn follow(session: &Session, run: RunId) -> Result<RunReport, Trouble> {
                     return Ok(view.report.clone());
                 }
             }
-            if stands_still(&view.report, Utc::now()) {
+            if stands_still(&view.report, work, Utc::now()) {
                 return Ok(view.report.clone());
             }
             if newest.ousted && view.phase.is_committing() {

@@ -204,9 +204,8 @@ fn real_components_come_up_at_an_older_point_and_not_at_an_altered_one() {
     life.kill();
 }
 
-/// From now on the database of b has an index of the name that the table's next schema needs: nobody can know that before the commit.
+/// From now on the database of b has an index of the name that the table's next schema needs.
 fn obstruct(sites: &Sites) {
-    sites.sql("CREATE INDEX by_what ON orders (what)");
     let b = Connection::open(sites.dir.path().join("b/orders.db")).expect("a database");
     b.execute_batch("CREATE TABLE other (x); CREATE INDEX by_what ON other (x)").expect("an obstacle");
 }
@@ -216,11 +215,14 @@ fn stuck(sites: &Sites, first: bool) -> (Life, Run) {
     if first {
         sites.run(Fault::None).0.kill();
     }
-    obstruct(sites);
+    sites.sql("CREATE INDEX by_what ON orders (what)");
     sites.change();
     let life = sites.world.start(&Fuse::endless(), Fault::None);
-    let mut run = Run::new();
-    let trouble = life.drive(&sites.world.service, &mut run).expect_err("it cannot be sealed");
+    let (mut run, service) = (Run::new(), &sites.world.service);
+    life.runtime.block_on(life.until_transferred(service, &mut run)).expect("staged");
+    life.runtime.block_on(life.verify(service, &mut run)).expect("nobody can know it yet");
+    obstruct(sites);
+    let trouble = life.drive(service, &mut run).expect_err("it cannot be sealed");
     assert!(trouble.reason.contains("by_what"), "{trouble}");
     (life, run)
 }

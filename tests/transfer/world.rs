@@ -244,13 +244,18 @@ impl Life {
         Ok(b.last_point.filter(|point| a.held_points.contains(point)))
     }
 
-    pub async fn seal(&self, service: &Service, run: &mut Run) -> Result<RecoveryPoint, Trouble> {
-        let b = &self.secondary;
+    pub async fn verify(&self, service: &Service, run: &mut Run) -> Result<(), Trouble> {
         if !run.verified {
             let order = VerifyOrder { run: run.run, point: run.point, service: service.name.clone() };
-            verify::run(&b.job(), order).await?;
+            verify::run(&self.secondary.job(), order).await?;
             run.verified = true;
         }
+        Ok(())
+    }
+
+    pub async fn seal(&self, service: &Service, run: &mut Run) -> Result<RecoveryPoint, Trouble> {
+        let b = &self.secondary;
+        self.verify(service, run).await?;
         let Outcome::Sealed(point) = commit::run(&b.job(), self.commit_order(service, run)).await? else { panic!("not sealed") };
         run.sealed = Some(*point.clone());
         Ok(*point)
