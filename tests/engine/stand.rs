@@ -60,7 +60,7 @@ fn limits() -> Limits {
         stall: Duration::from_secs(20),
         lead: Duration::from_secs(180),
         noted: Duration::ZERO,
-        decision: Duration::from_secs(20),
+        decision: Duration::from_secs(60),
     }
 }
 

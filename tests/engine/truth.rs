@@ -138,7 +138,7 @@ async fn the_report_of_a_planned_switchover_names_the_clusters_as_they_were() {
             (IdentityStep::Reverse { standby: east(), primary: west() }, "done"),
         ]
     );
-    assert_eq!(stand.handle().snapshot().pairs[0].phase, "replicating", "the roles had turned when it was told");
+    stand.until("the roles have turned", |s| s.pairs[0].phase == "replicating" && s.pairs[0].clusters[0].name.as_str() == "west").await;
     assert_eq!(report.steps[4].step, "point applications to west");
 }
 
