@@ -88,7 +88,8 @@ async fn a_planned_switchover_of_250_services_waits_for_the_one_that_begins_firs
     }
     stand.world.west().slow = Some("a-first".parse().unwrap());
     let asked = stand.handle().ask_later(adjust("west", true, None));
-    stand.until("all others are sealed", |s| s.pairs[0].phase.contains("final runs, 1 to go")).await;
+    let limit = std::time::Duration::from_secs(200);
+    stand.until_within(limit, "all others are sealed", |s| s.pairs[0].phase.contains("final runs, 1 to go")).await;
     stand.world.west().slow = None;
     let report = adjusted(asked.await.unwrap());
     assert_eq!(report.outcome, AdjustOutcome::Promoted, "{:?}", report.error);
