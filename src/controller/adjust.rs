@@ -10,7 +10,7 @@ use crate::domain::switchover::machine::{Decision, DecisionOutcome, Declaration,
 use crate::domain::{ClusterName, DecisionId, Grade, InstructionId, PairName, PointId, ServiceName, Trouble, TroubleKind};
 
 use super::admissible::{self, Admitted, Wanted};
-use super::command::{AdjustOutcome, AdjustReport, Refused, ServiceEnding, ServiceResumed};
+use super::command::{AdjustOutcome, AdjustReport, Refusal, Refused, ServiceEnding, ServiceResumed};
 use super::engine::Engine;
 use super::executed::{self, Turn};
 use super::model::{Model, PairModel};
@@ -73,14 +73,19 @@ async fn begin(engine: &Arc<Engine>, ask: &Ask) -> Result<DecisionId, Refused> {
     }
     // Ask both agents now: the highest epoch that anybody reachable knows, and whether the survivor is there at all.
     watch::look_at_both(engine, &ask.pair).await;
-    if engine.read(|m| m.pairs.get(&ask.pair).is_some_and(|pair| alone::goes_on(m, pair, &ask.to).is_none() && pair.answers(&ask.to))) {
-        points::refresh(engine, &ask.pair, &ask.to).await?;
-    }
     if ask.planned {
         clock::measure(engine, &ask.pair).await;
     }
-    if may(engine, ask)? == Admitted::BringUp {
-        return again(engine, ask).await;
+    match may(engine, ask) {
+        Ok(Admitted::BringUp) => return again(engine, ask).await,
+        // Which points it holds is asked of the survivor itself; it may have more than we know of.
+        Ok(Admitted::Decide) | Err(Refused::Coded(_, Refusal::NoRecoveryPoint { .. })) => {
+            if engine.read(|m| m.pairs.get(&ask.pair).is_some_and(|pair| alone::goes_on(m, pair, &ask.to).is_none())) {
+                points::refresh(engine, &ask.pair, &ask.to).await?;
+            }
+            may(engine, ask)?;
+        }
+        Err(refused) => return Err(refused),
     }
     chosen(engine, ask)?;
     let declared = match ask.planned {

@@ -174,7 +174,7 @@ async fn admitted(
 /// Checks and keeps a policy, and tells both agents.
 pub(super) async fn save(engine: &Arc<Engine>, service: &Service) -> Result<Reply, Trouble> {
     engine.check_in_command()?;
-    let _one_at_a_time = engine.configuring.lock().await;
+    let one_at_a_time = engine.configuring.lock().await;
     let mut check = check(engine, service);
     check_at_agents(engine, service, &mut check).await;
     if check.checks.iter().any(|c| c.state == CheckState::Failed) {
@@ -191,6 +191,8 @@ pub(super) async fn save(engine: &Arc<Engine>, service: &Service) -> Result<Repl
     }
     note_untold(engine, &service.pair).await;
     let less = |old: &Service| service.keep.all_hours < old.keep.all_hours || service.keep.daily_days < old.keep.daily_days;
+    // What goes may take long to remove: other policies are not kept waiting.
+    drop(one_at_a_time);
     if known.as_ref().is_some_and(less) {
         retention::apply(engine, service).await;
     }

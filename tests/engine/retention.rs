@@ -53,7 +53,7 @@ async fn a_policy_that_keeps_less_is_carried_out_when_it_is_saved() {
     stand.ask(Command::SaveService(Box::new(policy))).await;
     assert_eq!(held(&stand), points[2..], "gone when the answer came");
     assert!(stand.world.east().captures.iter().eq(&points[2..]));
-    assert_eq!(stand.handle().snapshot().points.len(), 1);
+    stand.until("the one that is left", |s| s.points.len() == 1).await;
 }
 
 #[tokio::test]

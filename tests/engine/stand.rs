@@ -31,6 +31,11 @@ pub struct Stand {
     dir: TempDir,
 }
 
+/// A state directory in memory, where the machine has a place for that: what is tried here is the engine and not the disk.
+fn state_dir() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A policy with two data sets.
 pub fn service(name: &str) -> Service {
     toml::from_str(&format!("name = {name:?}\npair = {PAIR:?}\ndata_sets = ['tables:orders', 'files:invoices']")).unwrap()
@@ -60,7 +65,7 @@ fn limits() -> Limits {
         stall: Duration::from_secs(20),
         lead: Duration::from_secs(180),
         noted: Duration::ZERO,
-        decision: Duration::from_secs(20),
+        decision: Duration::from_secs(240),
     }
 }
 
@@ -131,7 +136,7 @@ impl Stand {
 
     /// An engine that knows nothing yet.
     pub async fn empty(world: Arc<World>) -> Stand {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = state_dir();
         let handle = engine(dir.path(), &world).await.unwrap();
         Stand { world, watch: watch(), limits: limits(), handle: Some(handle), dir }
     }
@@ -194,8 +199,13 @@ impl Stand {
 
     /// Waits for a snapshot of which something holds.
     pub async fn until(&self, what: &str, holds: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+        self.until_within(LIMIT, what, holds).await
+    }
+
+    /// Likewise, for what is much work.
+    pub async fn until_within(&self, limit: Duration, what: &str, holds: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
         let mut snapshots = self.handle().snapshots();
-        let seen = tokio::time::timeout(LIMIT, snapshots.wait_for(|s| holds(s))).await;
+        let seen = tokio::time::timeout(limit, snapshots.wait_for(|s| holds(s))).await;
         match seen {
             Ok(Ok(snapshot)) => snapshot.clone(),
             _ => panic!("never came: {what}\n{:#?}", self.handle().snapshot()),

@@ -129,7 +129,7 @@ async fn a_fault_known_before_a_maintenance_is_told_again_after_it() {
     let held = stand.until("the prompt is held back", |s| s.pairs[0].fault.is_none() && s.pairs[0].held_fault.is_some()).await;
     assert_eq!(held.pairs[0].clusters[0].health, Health::Faulty);
     stand.ask(end()).await;
-    let shown = stand.until("the prompt", has_prompt).await;
+    let shown = stand.until("the prompt, and the word", |s| has_prompt(s) && told(s, "is faulty still") > 0).await;
     assert_eq!(told(&shown, "is faulty still"), 1, "{:?}", shown.activity);
 }
 
