@@ -119,7 +119,7 @@ mod tests {
         assert!(matching(&all, "nothing like it").is_empty());
         assert!(matching(&all, "usters").is_empty());
         let named = [UiCommand::RunService("svc-150".parse().expect("a name")), UiCommand::RunService("svc_15.1".parse().expect("a name"))];
-        for (typed, found) in [("svc-150", 1), ("svc 150", 1), ("svc_15.1", 1), ("SVC-15", 2), ("-", 2), ("svc-2", 0)] {
+        for (typed, found) in [("svc-150", 1), ("svc 150", 1), ("svc_15.1", 2), ("svc_x", 0), ("SVC-15", 2), ("-", 2), ("svc-2", 0)] {
             assert_eq!(matching(&named, typed).len(), found, "{typed}");
         }
     }
