@@ -5,7 +5,7 @@
 //!   └ from here on it is never sealed, and a start goes on taking it back
 //! ```
 //! Every step may be repeated. What keeps failing is named and left at last, so that there is always a way out: the live data is then of no
-//! point, which the next run finds, and copies everything.
+//! point, and the next run brings it back before it tells anything about it.
 
 use std::sync::Arc;
 use std::time::Duration;

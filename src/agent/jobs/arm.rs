@@ -102,6 +102,11 @@ async fn target(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
     }
     warnings.extend(admitted(job, order).await?);
     let last = site.ledger.newest_sealed(&job.pair, &order.service)?;
+    if let Some(last) = &last
+        && site.ledger.applied_point(&job.pair, &order.service)?.is_none()
+    {
+        go_back(job, last).await?;
+    }
     let drift = prove(job, &order.data_sets, last.as_ref()).await?;
     site.ledger.note_armed(&ArmedRow {
         run: order.run,
@@ -122,6 +127,17 @@ async fn admitted(job: &Job, order: &ArmOrder) -> Result<Vec<String>, Trouble> {
         notes.extend(admission::admit(job.site.component(set)?.as_ref(), &set.path, Occasion::Run).await?);
     }
     Ok(notes)
+}
+
+/// What is live is of no point: one that was given up could not be taken back everywhere. That is made good before anything is told about it.
+async fn go_back(job: &Job, last: &RecoveryPoint) -> Result<(), Trouble> {
+    job.tell(format!("going back to point {}", last.id));
+    for set in &last.data_sets {
+        let Some((point, manifest)) = expected(job, &set.to, Some(last)).await? else { continue };
+        let component = job.site.component(&set.to)?;
+        component.take_back(&set.to.path, point, &manifest, Some((point, &manifest))).await?;
+    }
+    job.site.ledger.note_applied(&last.pair, &last.service, Some(last.id))
 }
 
 /// A point is no base for a service that has got other data sets since.

@@ -167,6 +167,7 @@ fn status(state: &PairState, own: &ClusterName, seen: &Seen) -> AgentStatus {
         probes: Vec::new(),
         peer_address: String::new(),
         route_address: String::new(),
+        unfinished: None,
         pairs: vec![pair],
     }
 }
