@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::model::{Table, storage, table};
 use super::names::{DEFAULT, SetName};
+use super::reads::Format;
 use super::thrift::{Struct, Value};
 use crate::components::hbase::drill_table;
 use crate::domain::DrillId;
@@ -20,8 +21,10 @@ const OUTPUT: &str = "hbase.mapred.output.outputtable";
 
 /// Leads a table that is `set` in production to what the drill has of it; or why that cannot be.
 pub fn lead(found: &mut Table, set: &SetName, drill: DrillId) -> Result<(), String> {
-    // Formats with a handler keep their rows in the table's own directory.
-    let Some(handler) = found.parameter("storage_handler").filter(|_| found.rows_elsewhere().is_some()) else { return Ok(()) };
+    // Formats with a handler keep their rows in the table's own directory; but Iceberg's metadata, in a point of an earlier version, may
+    // lead to production.
+    let leads_out = found.format().is_none_or(|format| format == Format::Iceberg);
+    let Some(handler) = found.parameter("storage_handler").filter(|_| leads_out) else { return Ok(()) };
     if !handler.ends_with(HBASE) {
         let short = handler.rsplit('.').next().unwrap_or(&handler);
         return Err(format!("it keeps its rows elsewhere ({short}): what a drill writes to it would be written there"));

@@ -67,7 +67,7 @@ impl Hive {
         let Some(newest) = all.iter().filter(|one| is_later(&one.path, one.point)).map(|one| one.point).max() else {
             return Ok(BTreeSet::new());
         };
-        let later = vec![self.places_at(set, newest).await?];
+        let later = [self.places_at(set, newest).await?];
         let candidates = left_behind(&own, &later, &[]);
         if candidates.is_empty() {
             return Ok(candidates);
