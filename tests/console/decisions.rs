@@ -88,6 +88,7 @@ fn a_held_promotion_says_where_to_look_and_leads_to_where_it_is_committed() {
         held: true,
         fences: Vec::new(),
         declared: None,
+        refusal: None,
         error: None,
     };
     bench.news.send_replace(Arc::new(sample::held()));

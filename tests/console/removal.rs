@@ -1,5 +1,6 @@
 //! Removals for good clicked through: what goes is shown before the button may be pressed, and the pair's name is typed.
 
+use egui_kittest::kittest::Queryable as _;
 use understudy::console::{Screen, sample};
 use understudy::controller::command::Removal;
 use understudy::controller::{Command, Reply};

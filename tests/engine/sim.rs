@@ -238,8 +238,8 @@ impl AgentApi for SimAgent {
     }
 
     async fn notes(&self, component: &str, path: &str) -> Result<Vec<Note>, Trouble> {
-        let (code, words, next_step) = ("not-copied".to_owned(), "its jar is elsewhere".to_owned(), "copy it".to_owned());
-        let note = Note { code, object: format!("{component}:{path}"), words, next_step };
+        let (code, reason, next_step) = ("not-copied".to_owned(), "its jar is elsewhere".to_owned(), "copy it".to_owned());
+        let note = Note { code, object: format!("{component}:{path}"), reason, next_step };
         Ok(if path == NOTED { vec![note] } else { Vec::new() })
     }
 

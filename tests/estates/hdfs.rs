@@ -216,7 +216,7 @@ async fn live(world: &HdfsWorld, source: &Rows, target: &Rows, seed: u64) -> Res
         let last = base.as_ref().map(|(point, manifest)| (*point, manifest));
         match run(from.as_ref(), &to, &set, last).await.map_err(|why| format!("{odd}: {why}"))? {
             Ending::Refused(trouble) => return Ok((good, Some(trouble.to_string()))),
-            Ending::Sealed(point, manifest, _) => {
+            Ending::Sealed(point, manifest) => {
                 good += 1;
                 base = Some((point, manifest));
                 let (a, b) = (source.tell(&["tell", &set]).await, target.tell(&["tell", &set]).await);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use understudy::components::admission::{self, Occasion};
 use understudy::components::{Component, Slot};
 use understudy::domain::backup::plan::{fold, plan_apply};
 use understudy::domain::{Change, ChangeSet, Digest, Manifest, Node, PointId, Trouble, piece_count};
@@ -13,8 +14,8 @@ use crate::support::ferry::{Journal, collect, point};
 /// How a run ended.
 #[derive(Debug)]
 pub enum Ending {
-    /// Sealed; the point, its manifest and what the run said is not carried.
-    Sealed(PointId, Manifest, Vec<String>),
+    /// Sealed; the point and its manifest.
+    Sealed(PointId, Manifest),
     /// Refused before a byte was staged.
     Refused(Trouble),
 }
@@ -42,10 +43,12 @@ pub async fn run(
     if let Err(trouble) = target.fence(set).await {
         return refused(trouble);
     }
-    let notes = match source.arm(set).await {
-        Ok(notes) => notes,
-        Err(trouble) => return refused(trouble),
-    };
+    if let Err(trouble) = source.arm(set).await {
+        return refused(trouble);
+    }
+    if let Err(trouble) = admission::admit(target.as_ref(), set, Occasion::Run).await {
+        return refused(trouble);
+    }
     let point = point();
     source.capture(set, point).await.map_err(|trouble| format!("captured: {trouble}"))?;
     let told = source.changes(set, point, base.map(|(base, _)| base)).await;
@@ -53,7 +56,8 @@ pub async fn run(
     let nothing = Manifest::default();
     let before = base.map_or(&nothing, |(_, manifest)| manifest);
     let after = fold(before, &changes).map_err(|trouble| format!("folded: {trouble}"))?;
-    if let Err(trouble) = target.admit(set, &changes, &after).await {
+    let occasion = Occasion::Plan { point, changes: &changes, after: &after };
+    if let Err(trouble) = admission::admit(target.as_ref(), set, occasion).await {
         source.release(set, point).await.map_err(|trouble| format!("released: {trouble}"))?;
         return refused(trouble);
     }
@@ -66,7 +70,7 @@ pub async fn run(
     target.keep_record(set, point, "{}").await.map_err(about("recorded"))?;
     target.apply(set, point, &plan, &manifest, &Journal::sound()).await.map_err(about("applied"))?;
     target.seal(set, point, &manifest).await.map_err(about("sealed"))?;
-    Ok(Ending::Sealed(point, manifest, notes))
+    Ok(Ending::Sealed(point, manifest))
 }
 
 async fn stage(

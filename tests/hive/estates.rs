@@ -89,7 +89,7 @@ async fn every_place_that_a_table_reads_from_arrives_and_the_rest_is_named() {
     assert_eq!(said, expected, "{notes:#?}");
     let warnings = source.arm(&set).await.expect("armed");
     for note in notes.iter().filter(|note| note.code != "drop-database-keeps-files") {
-        assert!(warnings.iter().any(|warning| warning.contains(&note.words)), "{note:?} is not said in a run: {warnings:#?}");
+        assert!(warnings.iter().any(|warning| warning.contains(&note.reason)), "{note:?} is not said in a run: {warnings:#?}");
     }
 
     let again = run(source.as_ref(), &target, &set, base(&first)).await;

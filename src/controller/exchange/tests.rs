@@ -139,7 +139,9 @@ fn the_old_primary_looks_once_more_before_it_is_left_and_knows_that_from_the_fen
 
     // At the agent: the order that puts the fence on names the points of before, the last look those of the final runs.
     let fenced_by = Decision { points: decision(5, true).points, ..by.clone() };
-    assert!(captured_under_fence(&[], &fenced_by).is_empty() && captured_under_fence(&[fenced_by.clone()], &fenced_by).is_empty());
+    assert!(
+        captured_under_fence(&[], &fenced_by).is_empty() && captured_under_fence(std::slice::from_ref(&fenced_by), &fenced_by).is_empty()
+    );
     assert_eq!(captured_under_fence(&[fenced_by], &by), [by.points[&orders()]]);
     assert!(captured_under_fence(&[decision(3, true)], &by).is_empty(), "another switchover's");
 }
