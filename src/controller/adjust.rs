@@ -87,7 +87,7 @@ async fn begin(engine: &Arc<Engine>, ask: &Ask) -> Result<DecisionId, Refused> {
         }
         Err(refused) => return Err(refused),
     }
-    chosen(engine, ask)?;
+    engine.read(|m| chosen::of(m, ask))?;
     let declared = match ask.planned {
         // Its fence is put on and read back before anything else.
         true => None,
@@ -99,7 +99,7 @@ async fn begin(engine: &Arc<Engine>, ask: &Ask) -> Result<DecisionId, Refused> {
     settle_runs(engine, ask).await?;
     // What was waited for may have changed what is true.
     may(engine, ask)?;
-    let (points, told) = chosen(engine, ask)?;
+    let (points, told) = engine.read(|m| chosen::of(m, ask))?;
     let mut event = engine
         .read(|m| {
             let pair = m.pairs.get(&ask.pair)?;
@@ -121,16 +121,6 @@ fn may(engine: &Engine, ask: &Ask) -> Result<Admitted, Refused> {
     engine.read(|m| match m.pairs.get(&ask.pair) {
         Some(pair) => admissible::may_decide(m, pair, ask.wanted()),
         None => Err(super::pairing::unknown_pair(&ask.pair).into()),
-    })
-}
-
-/// The points that the person chose, once they are known to be good, and what is kept of that choice in words.
-fn chosen(engine: &Engine, ask: &Ask) -> Result<(BTreeMap<ServiceName, PointId>, Vec<String>), Trouble> {
-    engine.read(|m| {
-        let pair = m.pairs.get(&ask.pair).ok_or_else(|| super::pairing::unknown_pair(&ask.pair))?;
-        let (newest, live) = resumes(m, pair, &ask.to);
-        chosen::check(m, &ask.pair, &ask.to, &ask.points, ask.planned, live.is_some())?;
-        Ok((ask.points.clone(), chosen::words(m, &newest, &ask.points)))
     })
 }
 

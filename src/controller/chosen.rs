@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use crate::domain::{ClusterName, Grade, PairName, PointId, ServiceName, Trouble, TroubleKind};
 
+use super::adjust::{self, Ask};
 use super::model::Model;
+use super::pairing;
 
 /// Why chosen points are not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,8 +59,16 @@ impl NotTaken {
     }
 }
 
+/// The points that the person chose, once they are known to be good, and what is kept of that choice in words.
+pub(super) fn of(model: &Model, ask: &Ask) -> Result<(BTreeMap<ServiceName, PointId>, Vec<String>), Trouble> {
+    let pair = model.pairs.get(&ask.pair).ok_or_else(|| pairing::unknown_pair(&ask.pair))?;
+    let (newest, live) = adjust::resumes(model, pair, &ask.to);
+    check(model, &ask.pair, &ask.to, &ask.points, ask.planned, live.is_some())?;
+    Ok((ask.points.clone(), words(model, &newest, &ask.points)))
+}
+
 /// Refuses points that cannot be resumed from.
-pub(super) fn check(
+fn check(
     model: &Model,
     pair: &PairName,
     survivor: &ClusterName,
@@ -87,7 +97,7 @@ pub(super) fn check(
 }
 
 /// What a person chose, for the record of their decision: seconds of writes that the chosen point is behind the newest one.
-pub(super) fn words(model: &Model, newest: &BTreeMap<ServiceName, PointId>, asked: &BTreeMap<ServiceName, PointId>) -> Vec<String> {
+fn words(model: &Model, newest: &BTreeMap<ServiceName, PointId>, asked: &BTreeMap<ServiceName, PointId>) -> Vec<String> {
     let at = |service: &ServiceName, id: &PointId| {
         model.points.get(service).and_then(|points| points.iter().find(|point| point.id == *id)).map(|point| point.captured.first)
     };

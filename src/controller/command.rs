@@ -13,8 +13,6 @@ use crate::domain::{
 };
 use crate::protocol::CatalogueItem;
 
-use super::snapshot::{CertificateView, PairView};
-
 mod checks;
 mod going;
 mod identity;
@@ -34,7 +32,7 @@ pub use identity::{
 pub use prune::{PruneEnding, PruneReport, PrunedPoint};
 pub use refusal::Refusal;
 pub(super) use refusal::Refused;
-pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers, MaintenanceReport};
+pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers, MaintenanceReport, StatusReport};
 pub use requests::{AgentRequest, PairRequest};
 pub use steps::IdentityStep;
 
@@ -369,22 +367,6 @@ pub enum Reply {
     Unpaired(Vec<String>),
     /// It could not be done; nothing was changed.
     Refused(Trouble),
-}
-
-/// `status --json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StatusReport {
-    /// The engine only observes: no fault is prompted, no identity changed.
-    #[serde(default)]
-    pub observing: bool,
-    /// Another controller commands the agents now: nothing is changed from here.
-    #[serde(default)]
-    pub ousted: bool,
-    /// The engine's own certificate; `null`: it has none.
-    #[serde(default)]
-    pub certificate: Option<CertificateView>,
-    /// The pairs.
-    pub pairs: Vec<PairView>,
 }
 
 #[cfg(test)]

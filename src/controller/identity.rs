@@ -60,6 +60,8 @@ pub(super) async fn append(engine: &Arc<Engine>, pair: &PairName, event: Event) 
             pair.follow(&event);
             pair.held_by = None;
         }
+        // Final runs are waited for no longer.
+        m.trim_runs();
     });
     tell(engine, pair, &state, &event).await;
     engine.wake_driver(pair);

@@ -149,8 +149,14 @@ fn outcome(model: &Model, pair: &PairModel, id: InstructionId) -> Option<Reversa
     let began = pair.trail.iter().rposition(|e| matches!(e, Event::ReversalBegan { reversal } if reversal.id == id))?;
     let Event::ReversalBegan { reversal } = &pair.trail[began] else { return None };
     // Its clusters are those of the decision that turned the pair round, whatever follows.
-    let (Event::Decided { decision } | Event::ConflictEnded { decision }) = pair.trail.first()? else { return None };
-    let turned = Sides { primary: decision.to.clone(), secondary: decision.from.clone() };
+    let turned = match pair.trail.first()? {
+        Event::Decided { decision } | Event::ConflictEnded { decision } => {
+            Sides { primary: decision.to.clone(), secondary: decision.from.clone() }
+        }
+        // It was to be taken back, and could not: the one that it was to be taken from goes on.
+        Event::TakeBackBegan { decision } => Sides { primary: decision.from.clone(), secondary: decision.to.clone() },
+        _ => Sides { primary: pair.state.primary.clone(), secondary: pair.state.secondary.clone() },
+    };
     match pair.trail.get(began + 1)? {
         Event::Reversed { kept, .. } => Some(report(model, pair, turned, Some((reversal, kept)), ReversalOutcome::Reversed, None)),
         Event::ReversalFailed { trouble } => Some(report(model, pair, turned, None, ReversalOutcome::Failed, Some(trouble.clone()))),

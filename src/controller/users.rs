@@ -2,7 +2,7 @@
 
 use crate::domain::backup::machine::RunState;
 use crate::domain::user_data::{UserData, UserDataChange, UserDataKind, compare};
-use crate::domain::{ClusterName, DataSet, PairName, Service, Trouble, TroubleKind};
+use crate::domain::{ClusterName, ComponentInfo, ComponentKind, DataSet, PairName, Service, Trouble, TroubleKind};
 use crate::protocol::{AdjustUsersOrder, Order, Outcome, SyncUsersOrder, UsersReport};
 use crate::store::controller::UsersRecord;
 
@@ -46,14 +46,21 @@ pub(super) async fn sync(engine: &Engine, pair: &PairName, dry_run: bool, by_con
     Ok(Reply::Users { changes: report.changes, applied: report.applied, failed: report.failed, waiting: waiting.len() as u64 })
 }
 
-/// Whether a change, named as the primary names it, lies in a data set that was never sealed at the secondary.
+/// Whether a change, named as the primary names it, lies in a directory tree that was never sealed at the secondary: rights are kept on
+/// the files themselves, and there are none yet.
 fn waits(model: &Model, pair: &PairName, change: &UserDataChange) -> bool {
-    let Some(secondary) = model.pairs.get(pair).map(|p| &p.state.secondary) else { return false };
+    let Some(paired) = model.pairs.get(pair) else { return false };
+    let infos = paired.agent(&paired.state.primary).map(|agent| agent.components.as_slice()).unwrap_or_default();
+    let is_tree = |info: &ComponentInfo| matches!(info.kind, ComponentKind::Files | ComponentKind::Hdfs);
+    if !infos.iter().any(|info| info.name == change.key.component && is_tree(info)) {
+        return false;
+    }
+    let secondary = &paired.state.secondary;
     let sealed = |service: &Service| model.points.get(&service.name).is_some_and(|points| points.iter().any(|p| p.to == *secondary));
     let key = &change.key;
     let lies_in = |set: &DataSet| {
         let rest = key.object.strip_prefix(&set.from.path);
-        set.from.component == key.component && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
+        set.from.component == key.component && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     model.services_of(pair).filter(|service| !sealed(service)).flat_map(|service| &service.data_sets).any(lies_in)
 }

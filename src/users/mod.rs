@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use crate::agent::jobs::Site;
 use crate::domain::user_data::{UserData, UserDataAction, UserDataChange, UserDataKind};
-use crate::domain::{DataSetName, Entry, PairName, Service, ServiceName, Trouble, TroubleKind};
+use crate::domain::{ComponentKind, DataSetName, Entry, PairName, Service, ServiceName, Trouble, TroubleKind};
 use crate::store::agent::StoredManifest;
 
 pub use collect::{Side, read, read_manifest};
@@ -66,8 +66,11 @@ pub async fn adjust(site: &Site, pair: &PairName, changes: &[UserDataChange], pr
             note_failure(&mut adjusted, &mut applied, change, &trouble);
             continue;
         };
-        if unsealed.iter().any(|set| set.component == here.key.component && scope::lies_in(&here.key.object, &set.path, component.kind())) {
-            // There is nothing here that it could be adjusted on. The first recovery point brings it along.
+        let is_tree = matches!(component.kind(), ComponentKind::Files | ComponentKind::Hdfs);
+        let lies_in =
+            |set: &DataSetName| set.component == here.key.component && scope::lies_in(&here.key.object, &set.path, component.kind());
+        if is_tree && unsealed.iter().any(lies_in) {
+            // Its rights are kept on the files themselves, and there are none yet. The first recovery point brings them along.
             not_applied(&mut applied, change);
             continue;
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Check;
+use crate::controller::snapshot::{CertificateView, PairView};
 use crate::domain::maintenance::Maintenance;
 use crate::domain::{ClusterName, PairName, PointId, ServiceName};
 use crate::protocol::{KeptWrites, Leftover, LeftoversReport};
@@ -73,4 +74,20 @@ pub struct Kept {
     /// What it is.
     #[serde(flatten)]
     pub writes: KeptWrites,
+}
+
+/// `status --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// The engine only observes: no fault is prompted, no identity changed.
+    #[serde(default)]
+    pub observing: bool,
+    /// Another controller commands the agents now: nothing is changed from here.
+    #[serde(default)]
+    pub ousted: bool,
+    /// The engine's own certificate; `null`: it has none.
+    #[serde(default)]
+    pub certificate: Option<CertificateView>,
+    /// The pairs.
+    pub pairs: Vec<PairView>,
 }

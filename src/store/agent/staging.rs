@@ -277,8 +277,6 @@ impl Ledger {
         })
     }
 
-    // ---- both ----
-
     /// From now on nothing of this run and point is let in. Tombstones of runs begun more than [`TOMBSTONE_DAYS`] before are removed: a
     /// capture for so old a moment is refused anyway, and without one nothing of a run is let in.
     pub fn note_dropped(&self, run: RunId, point: PointId) -> Result<(), Trouble> {

@@ -1,5 +1,6 @@
 //! What one run's screen shows.
 
+use super::ways;
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::screens::overview::data::{copy_word, run_chip};
@@ -9,7 +10,6 @@ use crate::console::words::{self, Zone};
 use crate::controller::snapshot::{PairView, RunView};
 use crate::domain::Trouble;
 use crate::domain::backup::machine::Phase;
-use crate::domain::unfinished::{Abandonment, Work};
 
 /// A step of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,25 +125,9 @@ pub fn detail(scene: &Scene<'_>, pair: &PairView, run: &RunView) -> RunDetail {
             _ => "",
         },
         can_abandon: run.can_abandon && report.stuck.is_some(),
-        way_out: report.stuck.as_ref().map_or(String::new(), |stuck| match stuck.work {
-            Work::Seal => {
-                let since = zone.clock(stuck.since);
-                format!("Stuck since {since}. The secondary tries again by itself, at least once a minute. If the cause cannot be removed, abandon the point.")
-            }
-            Work::Abandon => "The point is given up. The secondary tries again by itself to take it back.".to_owned(),
-        }),
-        given_up: report.abandoned.as_ref().map_or(String::new(), |given_up| abandoned_words(given_up, report.outcome.is_some(), zone)),
+        way_out: report.stuck.as_ref().map_or(String::new(), |stuck| ways::out(stuck, zone)),
+        given_up: report.abandoned.as_ref().map_or(String::new(), |given_up| ways::given_up(given_up, report.outcome.is_some(), zone)),
     }
-}
-
-fn abandoned_words(given_up: &Abandonment, over: bool, zone: Zone) -> String {
-    let Abandonment { by, at, back_to } = given_up;
-    let back = match (over, back_to) {
-        (false, _) => "the secondary takes it back".to_owned(),
-        (true, Some(point)) => format!("the live data is back at point {}", words::short_word(&point.to_string())),
-        (true, None) => "its target is as it was before the run, or the log says what is not".to_owned(),
-    };
-    format!("Abandoned by {by} at {}: {back}.", zone.clock(*at))
 }
 
 fn order(phase: Phase) -> usize {
