@@ -129,8 +129,6 @@ fn a_committed_point_that_cannot_be_sealed_says_why_seals_once_it_can_and_can_be
 
     // A later point that is given up leaves the one before it, live and offered, while the obstacle is still there.
     if keep_as_it_is(&west, "+i") {
-        change(&east.dir.join("files/docs"), 0);
-        sql(&east, "INSERT INTO orders VALUES (2, 'second')");
         let end = Instant::now() + PATIENCE;
         let first = loop {
             // An engine that starts hears first how the run before ended.
@@ -140,6 +138,9 @@ fn a_committed_point_that_cannot_be_sealed_says_why_seals_once_it_can_and_can_be
             }
             assert!(Instant::now() < end, "{told:#}");
         };
+        // Only now: with that end came the user data, and rights on what is gone at the primary would go.
+        change(&east.dir.join("files/docs"), 0);
+        sql(&east, "INSERT INTO orders VALUES (2, 'second')");
         let second = stuck(&controller, "files/docs");
         let ended = abandon(&controller, &mut west, &second);
         let points = controller.done(&["points", "orders"]);
