@@ -95,7 +95,7 @@ async fn a_planned_switchover_of_250_services_waits_for_the_one_that_begins_firs
     assert_eq!(report.outcome, AdjustOutcome::Promoted, "{:?}", report.error);
     assert_eq!(report.services.iter().filter(|one| one.ending == ServiceEnding::Resumed).count(), 250);
 
-    assert!(stand.handle().snapshot().runs.len() <= 200, "in memory are the newest");
+    stand.until_within(limit, "in memory are the newest", |s| s.runs.len() <= 200).await;
     let page = async |service: Option<&str>, limit, before| {
         let service = service.map(|name| name.parse().unwrap());
         match stand.ask(Command::Runs { service, limit, before }).await {
