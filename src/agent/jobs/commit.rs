@@ -5,7 +5,7 @@
 //!   ⇒ finish: apply, phase by phase → fence read again → seal → sealed, staging forgotten         (needs nothing of the primary)
 //! ```
 //! [`finish`] is the same code for the instruction, for its repetition, for a starting agent ([`resume`]), for one that tries again
-//! (`agent::unfinished`) and for a promotion. Once a person has given the point up, it is taken back instead ([`settle`]).
+//! (`agent::unfinished`) and for a promotion. Once a person has given the point up, it is taken back instead (`settle`).
 
 use std::sync::Arc;
 use std::time::Instant;
