@@ -2,7 +2,9 @@
 
 use egui::Context;
 
-use super::{App, Lab};
+use super::App;
+#[cfg(feature = "lab")]
+use super::Lab;
 use crate::console::command::{self, Act, LabPlace};
 use crate::console::shell;
 use crate::controller::Snapshot;
