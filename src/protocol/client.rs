@@ -129,27 +129,25 @@ impl AgentApi for AgentClient {
         let request = self.request(Method::GET, "/v1/check").query(&[("component", component), ("path", path)]);
         self.ask(request, LONG_CALL_LIMIT).await
     }
-    /// An agent of an earlier version has nothing to say.
     async fn admission(&self, component: &str, path: &str, as_target: bool) -> Result<Admitted, Trouble> {
         let role = if as_target { "target" } else { "source" };
         let request = self.request(Method::GET, "/v1/admission").query(&[("component", component), ("path", path), ("as", role)]);
-        match self.ask(request, LONG_CALL_LIMIT).await {
-            Err(trouble) if trouble.kind == TroubleKind::NotFound && trouble.object.split(' ').next() == Some("request") => {
-                Ok(Admitted::default())
-            }
-            told => told,
-        }
+        nothing_from_an_earlier(self.ask(request, LONG_CALL_LIMIT).await)
     }
-    /// An agent of an earlier version has no such endpoint, and nothing to tell.
     async fn notes(&self, component: &str, path: &str) -> Result<Vec<Note>, Trouble> {
         let request = self.request(Method::GET, "/v1/notes").query(&[("component", component), ("path", path)]);
-        match self.ask(request, LONG_CALL_LIMIT).await {
-            Err(trouble) if trouble.kind == TroubleKind::NotFound && trouble.object == "request" => Ok(Vec::new()),
-            told => told,
-        }
+        nothing_from_an_earlier(self.ask(request, LONG_CALL_LIMIT).await)
     }
     async fn records(&self) -> Result<Records, Trouble> {
         self.ask(self.request(Method::GET, "/v1/records"), LONG_CALL_LIMIT).await
+    }
+}
+
+/// An agent of an earlier version has no such endpoint, and nothing to tell.
+fn nothing_from_an_earlier<T: Default>(told: Result<T, Trouble>) -> Result<T, Trouble> {
+    match told {
+        Err(trouble) if trouble.kind == TroubleKind::NotFound && trouble.object == "request" => Ok(T::default()),
+        told => told,
     }
 }
 
