@@ -4,7 +4,7 @@
 use super::Hdfs;
 use super::error::HdfsError;
 use super::metadata::{set_xattr, steps};
-use super::status::{FENCE_XATTR, Found, MARK_XATTR, TrueRights, hex_of, look, status_if_there};
+use super::status::{FENCE_XATTR, Found, LEASES_XATTR, ROOT_XATTRS, TrueRights, hex_of, look, status_if_there};
 use super::webhdfs::Operation;
 use crate::domain::{Entry, RelPath, Trouble, TroubleKind};
 
@@ -12,9 +12,7 @@ use crate::domain::{Entry, RelPath, Trouble, TroubleKind};
 const PROBE_USER: &str = "understudy-probe";
 /// A fenced root's mode.
 const CLOSED: u32 = 0o700;
-/// On a fenced root: whether files may still be open that were opened before the fence. Absent where an earlier version set the fence.
-const LEASES_XATTR: &str = "user.understudy.leases";
-/// Its values.
+/// The values of [`LEASES_XATTR`].
 const OPEN: &[u8] = b"open";
 const CLOSED_ALL: &[u8] = b"closed";
 
@@ -120,7 +118,7 @@ impl Hdfs {
             self.web.run(step).await.map_err(about)?;
         }
         // Last, so that a crash before leaves a fence that can still be lifted. With writers let in, what is here may be theirs.
-        for name in [MARK_XATTR, LEASES_XATTR, FENCE_XATTR].into_iter().filter(|name| found.own.contains_key(*name)) {
+        for name in ROOT_XATTRS.into_iter().filter(|name| found.own.contains_key(*name)) {
             self.web.run(Operation::put("REMOVEXATTR", set).with("xattr.name", name)).await.map_err(about)?;
         }
         Ok(())

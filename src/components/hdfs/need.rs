@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::status::{FENCE_XATTR, TrueRights};
+use super::status::{FENCE_XATTR, ROOT_XATTRS, TrueRights};
 use crate::domain::{Change, ChangeSet, Entry, Manifest, Metadata, PIECE_BYTES, RelPath, piece_count};
-
-/// Attributes of our own on the root of a target: its mark and its true rights.
-const OWN_ATTRIBUTES: usize = 2;
 
 /// An entry and how much of something it has.
 pub type Most = Option<(RelPath, u64)>;
@@ -96,7 +93,7 @@ impl Need {
         if self.odd_acl.is_none() {
             self.odd_acl = meta.acl.iter().find(|entry| is_odd(entry)).map(|entry| (path.clone(), entry.clone()));
         }
-        let own = if path.is_root() { OWN_ATTRIBUTES } else { 0 };
+        let own = if path.is_root() { ROOT_XATTRS.len() } else { 0 };
         raise(&mut self.attributes, path, meta.xattrs.len() + own);
         for (name, hex) in &meta.xattrs {
             raise(&mut self.attribute_bytes, path, name.split_once('.').map_or(name.len(), |(_, name)| name.len()) + hex.len() / 2);

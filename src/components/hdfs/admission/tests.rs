@@ -62,8 +62,10 @@ fn deletion_in_order_alone_is_a_note_and_with_trash_roots_a_refusal() {
 fn every_limit_is_held_at_its_edge() {
     let at = |setting: &str, limit: &str, need: &Need| codes(&facts(&[(setting, limit)]), Some(need));
     let labelled = need(100, |meta| drop(meta.xattrs.insert("user.abc".into(), "0011".into())));
-    assert_eq!(at("dfs.namenode.fs-limits.max-xattrs-per-inode", "2", &labelled), [""; 0], "ours on the root are two");
-    assert_eq!(at("dfs.namenode.fs-limits.max-xattrs-per-inode", "1", &labelled), ["attributes-too-many"]);
+    assert_eq!(at("dfs.namenode.fs-limits.max-xattrs-per-inode", "3", &labelled), [""; 0], "ours on the root are three");
+    for limit in ["2", "1"] {
+        assert_eq!(at("dfs.namenode.fs-limits.max-xattrs-per-inode", limit, &labelled), ["attributes-too-many"]);
+    }
     assert_eq!(at("dfs.namenode.fs-limits.max-xattr-size", "16384", &labelled), [""; 0]);
     assert_eq!(at("dfs.namenode.fs-limits.max-xattr-size", "4", &labelled), ["attribute-too-large"]);
     let plain = need(100 << 20, |_| ());
