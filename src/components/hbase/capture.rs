@@ -1,6 +1,7 @@
 //! Snapshots: taken with everything flushed, told apart by their names, dropped; and what two of them differ in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -31,6 +32,21 @@ const FLUSH: i32 = 1;
 const AS_IT_IS: i32 = 2;
 /// The layout of snapshots since HBase 0.99.
 const LAYOUT: i32 = 2;
+
+/// Names of the snapshots whose request is on its way. A request outlives who made it, so that a release can wait for its answer:
+/// a master that still reads it knows nothing of the snapshot yet, and would make it after the release.
+#[derive(Debug, Default)]
+pub(super) struct Requested(Mutex<BTreeSet<String>>);
+
+impl Requested {
+    fn names(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.names().contains(name)
+    }
+}
 
 impl Hbase {
     /// A point's snapshot, as calls and files name it.
@@ -89,7 +105,7 @@ impl Hbase {
     async fn take(&self, wanted: &SnapshotDescription) -> Result<(), RpcError> {
         let limit = self.client.limits().procedure;
         let deadline = Instant::now() + limit;
-        self.client.snapshot(wanted.clone()).await?;
+        self.request(wanted).await?;
         loop {
             match self.client.snapshot_done(wanted).await {
                 Ok(true) => return Ok(()),
@@ -102,6 +118,18 @@ impl Hbase {
             }
             tokio::time::sleep(ASKED_EVERY).await;
         }
+    }
+
+    /// Asks for a snapshot, in a task that goes on to the answer whatever becomes of the caller.
+    async fn request(&self, wanted: &SnapshotDescription) -> Result<(), RpcError> {
+        let (client, requested, wanted) = (Arc::clone(&self.client), Arc::clone(&self.requested), wanted.clone());
+        requested.names().insert(wanted.name.clone());
+        let asked = tokio::spawn(async move {
+            let answer = client.snapshot(wanted.clone()).await;
+            requested.names().remove(&wanted.name);
+            answer
+        });
+        asked.await.unwrap_or_else(|gone| Err(RpcError::Broken(gone.to_string())))
     }
 
     /// The master's own stamp of a snapshot, which it does not tell with the answer; `None` where it cannot be read.
@@ -151,12 +179,14 @@ impl Hbase {
         let own = self.description(set, table, point);
         let deadline = Instant::now() + self.client.limits().procedure;
         loop {
+            let requested = self.requested.contains(&own.name);
             match self.client.delete_snapshot(own.clone()).await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is("SnapshotDoesNotExistException") => {}
                 Err(error) => return Err(about(error)),
             }
             match self.client.snapshot_done(&own).await {
+                Err(error) if requested && error.is("UnknownSnapshotException") => {}
                 Err(error) if error.is("UnknownSnapshotException") => return Ok(()),
                 Err(error) if !error.is_passing() => return Err(about(error)),
                 _ => {}

@@ -28,6 +28,7 @@ mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -45,6 +46,7 @@ use crate::protocol::{CatalogueItem, Note, OwnSnapshot};
 pub use coprocessors::HbasePrivilege;
 pub use notes::{Fate, HbaseNote, PARTS, Part};
 
+use capture::Requested;
 use client::Client;
 use names::Table;
 pub(super) use rehearse::drill_table;
@@ -89,7 +91,9 @@ pub fn split_root(root: &str) -> Option<(String, String)> {
 #[derive(Debug)]
 pub struct Hbase {
     name: ComponentName,
-    client: Client,
+    client: Arc<Client>,
+    /// Snapshots that were asked for and whose request was not answered yet.
+    requested: Arc<Requested>,
     web: Vec<String>,
     /// The file system that HBase is on.
     hdfs: Hdfs,
@@ -121,8 +125,9 @@ impl Hbase {
         })?;
         let web_of = |master: &String| format!("http://{}:{WEB_PORT}", master.rsplit_once(':').map_or(master.as_str(), |(host, _)| host));
         let web = if config.web.is_empty() { config.masters.iter().map(web_of).collect() } else { config.web.clone() };
-        let client = Client::new(config.masters.clone(), &config.user, config.limits);
-        Ok(Hbase { name: config.name.clone(), client, web, hdfs, fs, root, user: config.user.clone(), allowed: BTreeSet::new() })
+        let client = Arc::new(Client::new(config.masters.clone(), &config.user, config.limits));
+        let (name, user) = (config.name.clone(), config.user.clone());
+        Ok(Hbase { name, client, requested: Arc::default(), web, hdfs, fs, root, user, allowed: BTreeSet::new() })
     }
 
     /// The same, letting these privileges in from the other cluster. None unless told.
