@@ -82,6 +82,7 @@ public class Rows {
                 case "delete": try (Table t = connection.getTable(table)) { t.delete(new Delete(Bytes.toBytes(of.get(1))).addFamily(Bytes.toBytes(of.get(2)))); } break;
                 case "fill": fill(table, of.get(1), Integer.parseInt(of.get(2)), Integer.parseInt(of.get(3)), Integer.parseInt(of.get(4))); break;
                 case "rows": return rows(table);
+                case "families": return admin.getDescriptor(table).getColumnFamilyNames().stream().map(Bytes::toString).sorted().toList();
                 case "digest": return digest(table);
                 case "descriptor": return descriptor(admin.getDescriptor(table));
                 case "regions": return regions(admin, table);
@@ -90,7 +91,7 @@ public class Rows {
                 case "remove": if (!FileSystem.get(conf).delete(new Path(of.get(0)), false)) throw new java.io.FileNotFoundException(of.get(0)); break;
                 case "snapshots": return snapshots(admin, of.get(0));
                 case "clone": admin.cloneSnapshot(of.get(1), table); break;
-                case "flush": admin.flush(table); break;
+                case "flush": flush(admin, table); break;
                 case "compact": compact(admin, table); break;
                 case "split": split(admin, table, of.get(1)); break;
                 case "disable": admin.disableTable(table); break;
@@ -102,7 +103,13 @@ public class Rows {
                 case "bulk-load": bulkLoad(table, of.get(1), of.get(2), of.get(3)); break;
                 case "put-file": putFile(admin, table, of.get(1), of.get(2), of.get(3)); break;
                 case "coprocessor": coprocessor(admin, table, of.get(1), of.get(2)); break;
+                case "no-jars": noJars(admin, table); break;
                 case "odd": odd(admin, table, of.get(1)); break;
+                case "drawn": drawn(admin, table, Long.parseLong(of.get(1))); break;
+                case "alter": return List.of(alter(admin, table, Long.parseLong(of.get(1))));
+                case "odd-cells": oddCells(admin, table, Long.parseLong(of.get(1))); break;
+                case "merge": merge(admin, table); break;
+                case "truncate": if (admin.isTableEnabled(table)) admin.disableTable(table); admin.truncateTable(table, true); break;
                 default: throw new IllegalArgumentException(verb);
             }
             return List.of();
@@ -226,8 +233,14 @@ public class Rows {
             .map(SnapshotDescription::getName).sorted().toList();
     }
 
-    static void compact(Admin admin, TableName table) throws Exception {
+    // HBase 2.6.1 tries for ever to flush a read-only table, and holds the table's lock meanwhile.
+    static void flush(Admin admin, TableName table) throws Exception {
+        if (admin.getDescriptor(table).isReadOnly()) throw new IllegalStateException("it is read-only");
         admin.flush(table);
+    }
+
+    static void compact(Admin admin, TableName table) throws Exception {
+        flush(admin, table);
         admin.majorCompact(table);
         Thread.sleep(300); // the request is taken up by and by
         while (admin.getCompactionState(table) != CompactionState.NONE) Thread.sleep(50);
@@ -276,6 +289,13 @@ public class Rows {
         admin.modifyTable(TableDescriptorBuilder.newBuilder(admin.getDescriptor(table)).setCoprocessor(own).build());
     }
 
+    static void noJars(Admin admin, TableName table) throws Exception {
+        TableDescriptor now = admin.getDescriptor(table);
+        TableDescriptorBuilder builder = TableDescriptorBuilder.newBuilder(now);
+        now.getCoprocessorDescriptors().stream().filter(own -> own.getJarPath().isPresent()).forEach(own -> builder.removeCoprocessor(own.getClassName()));
+        admin.modifyTable(builder.build());
+    }
+
     // A table whose every setting is another than usual, and which keeps its list of store files in this way.
     static void odd(Admin admin, TableName table, String tracker) throws Exception {
         ColumnFamilyDescriptor f = ColumnFamilyDescriptorBuilder.newBuilder(Bytes.toBytes("f")).setMaxVersions(7).setMinVersions(2).setTimeToLive(86_400_000)
@@ -295,6 +315,109 @@ public class Rows {
     static void split(Admin admin, TableName table, String at) throws Exception {
         int before = admin.getRegions(table).size();
         admin.split(table, Bytes.toBytes(at));
-        while (admin.getRegions(table).size() <= before) Thread.sleep(50);
+        for (int i = 0; admin.getRegions(table).size() <= before; i++) {
+            if (i == 400) throw new IllegalStateException("nothing was split");
+            Thread.sleep(50);
+        }
+    }
+
+    static final String[] FAMILIES = {"f", "0", "Fam_x", "a.b-c", "発票", "with space", "%41", "x=y"};
+
+    static <T> T one(Random draw, T[] of) {
+        return of[draw.nextInt(of.length)];
+    }
+
+    static ColumnFamilyDescriptor drawnFamily(Random draw, String name) {
+        ColumnFamilyDescriptorBuilder family = ColumnFamilyDescriptorBuilder.newBuilder(Bytes.toBytes(name));
+        family.setMaxVersions(1 + draw.nextInt(5)).setTimeToLive(draw.nextBoolean() ? HConstants.FOREVER : 90 * 86_400);
+        if (draw.nextInt(3) == 0) family.setKeepDeletedCells(one(draw, KeepDeletedCells.values()));
+        if (draw.nextInt(3) == 0) family.setBlocksize(1024 << draw.nextInt(8));
+        if (draw.nextInt(2) == 0) family.setCompressionType(Compression.Algorithm.GZ);
+        if (draw.nextInt(2) == 0) family.setDataBlockEncoding(one(draw, DataBlockEncoding.values()));
+        if (draw.nextInt(4) == 0) family.setBloomFilterType(one(draw, new BloomType[] {BloomType.NONE, BloomType.ROW, BloomType.ROWCOL}));
+        if (draw.nextInt(6) == 0) family.setBloomFilterType(BloomType.ROWPREFIX_FIXED_LENGTH).setConfiguration("RowPrefixBloomFilter.prefix_length", "2");
+        if (draw.nextInt(4) == 0) family.setMobEnabled(true).setMobThreshold(draw.nextInt(3) * 50L);
+        if (draw.nextInt(6) == 0) family.setNewVersionBehavior(true);
+        if (draw.nextInt(6) == 0) family.setInMemory(true).setBlockCacheEnabled(draw.nextBoolean());
+        if (draw.nextInt(6) == 0) family.setScope(1);
+        if (draw.nextInt(6) == 0) family.setStoragePolicy(one(draw, new String[] {"HOT", "COLD", "ALL_SSD"}));
+        if (draw.nextInt(6) == 0) family.setDFSReplication((short) 1);
+        if (draw.nextInt(6) == 0) family.setValue("NOTE", one(draw, new String[] {"発票", "", "a\tb\n", "{x => 'y'}"}));
+        if (draw.nextInt(6) == 0) family.setConfiguration("hbase.hstore.engine.class", "org.apache.hadoop.hbase.regionserver.DateTieredStoreEngine");
+        return family.build();
+    }
+
+    // A table of a seed: families, settings and boundaries as odd as HBase lets them be.
+    static void drawn(Admin admin, TableName table, long seed) throws Exception {
+        Random draw = new Random(seed);
+        TableDescriptorBuilder builder = TableDescriptorBuilder.newBuilder(table);
+        int first = draw.nextInt(FAMILIES.length), count = 1 + draw.nextInt(3);
+        for (int i = 0; i < count; i++) builder.setColumnFamily(drawnFamily(draw, FAMILIES[(first + i) % FAMILIES.length]));
+        if (draw.nextInt(3) == 0) builder.setDurability(one(draw, Durability.values()));
+        if (draw.nextInt(3) == 0) builder.setMaxFileSize(1L << 30).setMemStoreFlushSize(64L << 20);
+        if (draw.nextInt(4) == 0) builder.setRegionReplication(2);
+        if (draw.nextInt(4) == 0) builder.setCompactionEnabled(false);
+        if (draw.nextInt(4) == 0) builder.setSplitEnabled(false).setMergeEnabled(false);
+        if (draw.nextInt(4) == 0) builder.setNormalizationEnabled(true).setPriority(7);
+        if (draw.nextInt(4) == 0) builder.setCoprocessor("org.apache.hadoop.hbase.coprocessor.MultiRowMutationEndpoint");
+        if (draw.nextInt(3) == 0) builder.setValue("hbase.store.file-tracker.impl", one(draw, new String[] {"FILE", "DEFAULT"}));
+        if (draw.nextInt(3) == 0) builder.setValue("OWNER_NOTE", one(draw, new String[] {"the shop's", "大阪", "", "a=b,c"}));
+        byte[][] splits = {{0}, {1, 0}, Bytes.toBytes("c"), Bytes.toBytes("m"), Bytes.toBytes("大"), {(byte) 0xff}, {(byte) 0xff, (byte) 0xff}};
+        byte[][] own = Arrays.stream(splits).filter(key -> draw.nextInt(3) == 0).toArray(byte[][]::new);
+        if (own.length == 0) admin.createTable(builder.build());
+        else admin.createTable(builder.build(), own);
+    }
+
+    // One setting more, another family or one fewer: what was altered.
+    static String alter(Admin admin, TableName table, long seed) throws Exception {
+        Random draw = new Random(seed);
+        TableDescriptor now = admin.getDescriptor(table);
+        TableDescriptorBuilder builder = TableDescriptorBuilder.newBuilder(now);
+        String name = one(draw, FAMILIES), done;
+        boolean there = now.hasColumnFamily(Bytes.toBytes(name));
+        if (!there) {
+            builder.setColumnFamily(drawnFamily(draw, name));
+            done = "family added";
+        } else if (now.getColumnFamilyCount() > 1 && draw.nextBoolean()) {
+            builder.removeColumnFamily(Bytes.toBytes(name));
+            done = "family removed";
+        } else {
+            builder.modifyColumnFamily(drawnFamily(draw, name));
+            done = "family changed";
+        }
+        if (draw.nextInt(4) == 0) builder.setMaxFileSize(2L << 30);
+        admin.modifyTable(builder.build());
+        return done;
+    }
+
+    // Rows, qualifiers, values and times of every kind, and deletions of every sort.
+    static void oddCells(Admin admin, TableName table, long seed) throws Exception {
+        Random draw = new Random(seed);
+        byte[][] rows = {{0}, {(byte) 0xff, (byte) 0xff, 1}, Bytes.toBytes("c"), Bytes.toBytes("大 阪"), Bytes.toBytes("%00/../x"), new byte[900]};
+        byte[][] qualifiers = {{}, {0}, Bytes.toBytes("q"), Bytes.toBytes("列:x"), new byte[300]};
+        long now = System.currentTimeMillis();
+        long[] times = {1, now - 5_000, now - 1, now + 3_600_000, Long.MAX_VALUE - 1};
+        try (Table t = connection.getTable(table)) {
+            ColumnFamilyDescriptor[] families = t.getDescriptor().getColumnFamilies();
+            for (int i = 0; i < 40; i++) {
+                byte[] row = one(draw, rows), qualifier = one(draw, qualifiers), family = one(draw, families).getName();
+                long time = times[draw.nextInt(times.length)];
+                byte[] value = new byte[draw.nextInt(5) == 0 ? 0 : draw.nextInt(400)];
+                draw.nextBytes(value);
+                switch (draw.nextInt(8)) {
+                    case 0: t.delete(new Delete(row).addFamily(family, now - 2)); break;
+                    case 1: t.delete(new Delete(row).addColumns(family, qualifier, now - 2)); break;
+                    case 2: t.delete(new Delete(row).addColumn(family, qualifier, time)); break;
+                    case 3: t.increment(new Increment(Bytes.toBytes("count")).addColumn(family, Bytes.toBytes("n"), 1)); break;
+                    default: t.put(new Put(row).addColumn(family, qualifier, time, value));
+                }
+            }
+        }
+    }
+
+    // The first two regions become one.
+    static void merge(Admin admin, TableName table) throws Exception {
+        List<RegionInfo> all = admin.getRegions(table);
+        if (all.size() > 1) admin.mergeRegionsAsync(new byte[][] {all.get(0).getEncodedNameAsBytes(), all.get(1).getEncodedNameAsBytes()}, false).get();
     }
 }

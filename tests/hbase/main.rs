@@ -3,6 +3,7 @@
 //! Every test is skipped, and says so, unless `eval "$(tests/hadoop/cluster.py env)"` was done after `up --with hbase`.
 #![cfg(feature = "agent")]
 
+mod drawn;
 mod estates;
 mod faults;
 mod shapes;

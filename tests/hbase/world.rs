@@ -22,6 +22,12 @@ pub struct Shop {
     pub set: String,
 }
 
+/// Both clusters, undisturbed as long as the guard lives.
+pub async fn undisturbed() -> Option<([HbaseCluster; 2], RwLockReadGuard<'static, ()>)> {
+    let found = clusters().await?;
+    Some((found, DISTURBED.read().await))
+}
+
 /// A namespace of its own at the primary only, undisturbed as long as the guard lives.
 pub async fn shop() -> Option<(Shop, RwLockReadGuard<'static, ()>)> {
     clusters().await?;
