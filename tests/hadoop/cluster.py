@@ -3,6 +3,7 @@
 metastore on request.
 
     cluster.py up [--with hbase,hive]               start both; fetches the jars the first time (JDK 17, Maven 3)
+    cluster.py fetch                                fetches the jars of all of them, where they are not there yet
     cluster.py status                               what runs
     eval "$(cluster.py env)"                        HADOOP_LAB_PRIMARY_WEBHDFS and so on, which the tests look for
     cluster.py fault primary namenode kill|hang|resume|start|safemode-enter|safemode-leave
@@ -370,7 +371,7 @@ def main():
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("up").add_argument("--with", dest="components", default=[], type=lambda text: [c for c in text.split(",") if c],
                                         metavar=",".join(COMPONENTS))
-    for verb in ("status", "env"):
+    for verb in ("fetch", "status", "env"):
         verbs.add_parser(verb)
     verbs.add_parser("down").add_argument("--purge", action="store_true")
     one = verbs.add_parser("fault")
@@ -392,6 +393,9 @@ def main():
         if not {*asked.components} <= {*COMPONENTS}:
             fail(f"--with takes {', '.join(COMPONENTS)}")
         up([*clusters.values()], asked.components)
+    elif asked.verb == "fetch":
+        for library in ("hdfs", *COMPONENTS):
+            jars(library)
     elif asked.verb == "status":
         status(clusters.values())
     elif asked.verb == "env":

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use understudy::components::Component;
 use understudy::domain::{Change, DrillId, TroubleKind};
 
-use super::ferry::{Journal, finish, point, run, stage};
+use super::ferry::{Journal, Staged, finish, point, run, stage};
 
 /// Which cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +194,47 @@ pub async fn a_crash_at_any_step_of_an_apply_ends_as_no_crash(world: &dyn World)
     panic!("an apply without an end");
 }
 
+/// Given up after the commit, in the middle of the apply or right before the seal; each time asked twice, as after a crash.
+pub async fn what_a_given_up_point_brought_is_taken_back_and_the_next_run_seals(world: &dyn World) {
+    fill(world).await;
+    let set = world.set();
+    let (source, target) = (world.open(Side::Source), world.open(Side::Target));
+    let (outside, kept) = (world.outside(Side::Target).await, world.kept(Side::Target).await);
+    let give_up = async |staged: &Staged, broken: Journal, last: Option<&Staged>| {
+        target.keep_record(&set, staged.point, "{}").await.expect("recorded");
+        let applied = target.apply(&set, staged.point, &staged.plan, &staged.manifest, &broken).await;
+        let again = world.open(Side::Target);
+        for _ in 0..2 {
+            let last = last.map(|last| (last.point, &last.manifest));
+            again.take_back(&set, staged.point, &staged.manifest, last).await.expect("taken back");
+        }
+        again.discard(&set, staged.point).await.expect("discarded");
+        again.release(&set, staged.point).await.expect("released");
+        source.release(&set, staged.point).await.expect("released");
+        applied.is_err()
+    };
+    for journal in [Journal::breaking(1, true), Journal::sound()] {
+        target.fence(&set).await.expect("fenced");
+        assert!(target.drift(&set, None).await.expect("looked").is_empty(), "nothing of ours or anybody's is there");
+        let staged = stage(source.as_ref(), &target, &set, None).await;
+        give_up(&staged, journal, None).await;
+        assert_eq!(world.outside(Side::Target).await, outside);
+        assert_eq!(world.kept(Side::Target).await, kept, "nothing of the point is left");
+    }
+    let first = run(source.as_ref(), &target, &set, None).await;
+    same(world).await;
+    let sealed = world.exact(Side::Target).await;
+    change(world).await;
+    for journal in [Journal::breaking(1, true), Journal::sound()] {
+        let staged = stage(source.as_ref(), &target, &set, Some((first.point, &first.manifest))).await;
+        give_up(&staged, journal, Some(&first)).await;
+        assert_eq!(world.exact(Side::Target).await, sealed, "back at the last sealed point");
+        assert!(target.fenced(&set).await.expect("looked").0, "and closed");
+    }
+    run(source.as_ref(), &target, &set, Some((first.point, &first.manifest))).await;
+    same(world).await;
+}
+
 pub async fn discarding_leaves_nothing(world: &dyn World) {
     fill(world).await;
     let (source, target) = (world.open(Side::Source), world.open(Side::Target));
@@ -338,6 +379,7 @@ macro_rules! component_contract {
                 a_fenced_target_keeps_writers_out_and_a_promoted_one_lets_them_in
                 a_fenced_source_is_captured_as_it_truly_is
                 a_crash_at_any_step_of_an_apply_ends_as_no_crash
+                what_a_given_up_point_brought_is_taken_back_and_the_next_run_seals
                 discarding_leaves_nothing
                 releasing_leaves_nothing
                 foreign_content_at_a_first_target_is_refused_by_name

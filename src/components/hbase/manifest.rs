@@ -31,8 +31,18 @@ const FILES: &str = "hbase.files";
 const FILED: &str = "archive/data";
 /// Where regions are told.
 const REGIONS: &str = "regions";
+/// First row of the region that MOB files are filed under.
+pub const MOB_START: &[u8] = b".mob";
 /// Bytes of one attribute; a manifest's line has an end.
 const ATTRIBUTE_BYTES: usize = 400_000;
+
+/// A family's MOB files but for those of no bytes. A file whose tracker is FILE is written in its place, and HBase lists the MOB files after the
+/// regions: no cell of the snapshot leads to one that was still being written then.
+fn written(family: &FamilyFiles) -> FamilyFiles {
+    let mut written = family.clone();
+    written.store_files.retain(|file| file.file_size != Some(0));
+    written
+}
 
 /// The manifest of a snapshot of `table`; why not, where it cannot be kept.
 pub fn manifest_of(data: &DataManifest, table: &Table) -> Result<Manifest, String> {
@@ -44,7 +54,9 @@ pub fn manifest_of(data: &DataManifest, table: &Table) -> Result<Manifest, Strin
         let name = encoded_name(&region.region_info)?;
         let bare = RegionManifest { family_files: Vec::new(), ..region.clone() };
         entries.directory(&format!("{REGIONS}/{name}"), Some((REGION, bare.encode_to_vec())))?;
+        let is_mob = region.region_info.start_key() == MOB_START;
         for family in &region.family_files {
+            let family = if is_mob { written(family) } else { family.clone() };
             entries.family(table, &name, family)?;
         }
     }
@@ -152,12 +164,11 @@ impl Entries {
         Ok(())
     }
 
-    fn family(&mut self, table: &Table, region: &str, family: &FamilyFiles) -> Result<(), String> {
+    fn family(&mut self, table: &Table, region: &str, mut family: FamilyFiles) -> Result<(), String> {
+        family.store_files.sort_by(|one, other| one.name.cmp(&other.name));
         let name = std::str::from_utf8(&family.family_name).map_err(|_| "a column family has no readable name")?;
-        let mut sorted = family.clone();
-        sorted.store_files.sort_by(|one, other| one.name.cmp(&other.name));
-        self.directory(&format!("{REGIONS}/{region}/{name}"), Some((FILES, sorted.encode_to_vec())))?;
-        for file in &sorted.store_files {
+        self.directory(&format!("{REGIONS}/{region}/{name}"), Some((FILES, family.encode_to_vec())))?;
+        for file in &family.store_files {
             let hfile = HFile::behind(&file.name, table, region, name)?;
             let bytes = file.file_size.ok_or_else(|| format!("{} has no length in the snapshot", hfile.path()))?;
             let above = format!("{FILED}/{}", hfile.directory);

@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use super::Hbase;
 use super::fence::true_schema;
 use super::files::{HFile, encoded_name, meaning};
-use super::manifest::{data_of, hfiles, schema_of};
+use super::manifest::{MOB_START, data_of, hfiles, schema_of};
 use super::names::Table;
 use super::rpc::RpcError;
 use crate::components::hdfs::error::HdfsError;
@@ -19,8 +19,6 @@ use crate::domain::{Manifest, PastFence, PointId, Trouble};
 const LIVE: [&str; 2] = ["data", "mobdir/data"];
 /// Findings of a look past the fence.
 const FINDINGS: usize = 20;
-/// First row of the region that MOB files are filed under.
-const MOB_START: &[u8] = b".mob";
 
 /// What a table is made of: by region and family, its HFiles, and whether each counts whole or half.
 pub type Parts = BTreeMap<(String, String), BTreeSet<(HFile, bool)>>;

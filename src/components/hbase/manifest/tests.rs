@@ -71,6 +71,20 @@ fn nothing_changed_is_no_change_whatever_the_order() {
 }
 
 #[test]
+fn a_mob_file_that_was_being_written_is_no_part_of_a_point_and_an_empty_file_elsewhere_is() {
+    let mut data = snapshot(&BTreeMap::from([(1, vec![1, 2]), (2, vec![3])]));
+    for region in &mut data.region_manifests {
+        region.family_files[0].store_files[0].file_size = Some(0);
+    }
+    data.region_manifests[0].region_info.start_key = Some(MOB_START.to_vec());
+    let held = of(&data);
+    let lengths: Vec<(String, u64)> = hfiles(&held).into_iter().map(|(file, bytes)| (file.name, bytes)).collect();
+    assert_eq!(lengths.len(), 2, "{lengths:?}");
+    assert!(lengths.contains(&("aa02".into(), 9)) && lengths.contains(&("aa03".into(), 0)), "{lengths:?}");
+    assert_eq!(of(&data_of(&held).expect("a snapshot")), held, "what is made of it does not tell of the file either");
+}
+
+#[test]
 fn links_and_halves_lead_to_the_hfile_once() {
     let mut data = snapshot(&BTreeMap::from([(1, vec![])]));
     let region = "0123456789abcdef0123456789abcdef";
