@@ -69,6 +69,8 @@ async fn what_an_application_drops_is_gone_while_protected_and_after_a_promotion
     }
     copies.restore(&landing, landed.point, &landed.manifest).await.expect("restored");
     assert_eq!(copies.drift(&landing, base(&landed)).await.expect("compared"), Vec::<String>::new());
+    assert_eq!(codes(&files, &landing).await, ["snapshots-wider"]);
+    assert_eq!(codes(&files, world.hdfs.home()).await, ["root-stays"]);
     for side in [Side::Source, Side::Target] {
         assert_eq!(roots(&world, side, &outside).await, std::slice::from_ref(&outside));
     }

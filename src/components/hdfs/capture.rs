@@ -64,6 +64,14 @@ impl Hdfs {
                 self.object(set)
             ));
         }
+        let strict = ["dfs.namenode.snapshot.deletion.ordered", "dfs.namenode.snapshot.trashroot.enabled"];
+        if self.setting(strict[0]).await.as_deref() == Some("true") && self.setting(strict[1]).await.as_deref() == Some("true") {
+            let [ordered, trash] = strict;
+            warnings.push(format!(
+                "{}: {ordered} and {trash} are both true, so HDFS moves nothing out of it or into it while it may have snapshots",
+                self.object(set)
+            ));
+        }
         Ok(warnings)
     }
 

@@ -18,6 +18,7 @@ mod fence;
 pub(super) mod listing;
 mod metadata;
 mod need;
+mod notes;
 mod obstacles;
 mod open_files;
 mod privileges;
@@ -42,6 +43,7 @@ use async_trait::async_trait;
 
 pub use config::{Addresses, HdfsConfig};
 pub use error::HdfsError;
+pub use notes::HdfsNote;
 pub use privileges::HdfsPrivilege;
 
 pub(super) use roots::{Cut, Known, is_inside, meet};
@@ -57,7 +59,7 @@ use crate::domain::{
     ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, RelPath, Trouble,
     TroubleKind,
 };
-use crate::protocol::{CatalogueItem, OwnSnapshot};
+use crate::protocol::{CatalogueItem, Note, OwnSnapshot};
 
 /// Where our own files are, beside the data.
 pub const HOME: &str = "/understudy";
@@ -167,6 +169,11 @@ impl Component for Hdfs {
 
     async fn catalogue(&self, path: &str) -> Result<Vec<CatalogueItem>, Trouble> {
         self.inside(path).await
+    }
+
+    async fn notes(&self, set: &str) -> Result<Vec<Note>, Trouble> {
+        self.check_set(set)?;
+        Ok(self.policy_notes(set).await.iter().map(|note| note.told(&self.object(set))).collect())
     }
 
     async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {

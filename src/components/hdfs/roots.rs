@@ -238,7 +238,10 @@ impl Hdfs {
                 Err(error) if error.is_missing() || error.is("SnapshotException") => continue,
                 names => names.map_err(about)?,
             };
-            let own = look(&self.web, &path, RelPath::root()).await.map_err(about)?.own;
+            let own = match look(&self.web, &path, RelPath::root()).await {
+                Err(error) if error.is_missing() => continue,
+                found => found.map_err(about)?.own,
+            };
             let shared = own.contains_key(SNAPSHOTS_XATTR);
             let all = |test: &dyn Fn(&str) -> bool| names.iter().all(|name| test(&name.path_suffix));
             let tag = format!(".{}", self.tag);
