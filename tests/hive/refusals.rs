@@ -3,7 +3,7 @@
 use understudy::domain::TroubleKind;
 
 use crate::support::contract::{Side, World};
-use crate::support::ferry::{point, run, stage};
+use crate::support::ferry::{point, stage};
 use crate::support::hive_judge::hive;
 use crate::support::hive_world::HiveWorld;
 
@@ -83,19 +83,4 @@ async fn what_changes_in_the_secondarys_metastore_is_told_in_words() {
     assert_eq!(drift, ["table items has other properties"]);
     target.restore(&world.set(), staged.point, &staged.manifest).await.expect("restored");
     assert_eq!(target.drift(&world.set(), Some((staged.point, &staged.manifest))).await.expect("compared"), Vec::<String>::new());
-}
-
-/// A table alone is captured by snapshots of its database's directory, and HDFS nests none in them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_single_table_cannot_become_a_target_and_says_so() {
-    let Some(world) = HiveWorld::new().await else { return };
-    world.write(Side::Source, "a", "one").await;
-    let (source, target, set) = (world.open(Side::Source), world.open(Side::Target), format!("{}.items", world.database));
-    let staged = run(source.as_ref(), &target, &set, None).await;
-    world.write(Side::Source, "later", "written after the point").await;
-    let before = world.live(Side::Source).await;
-    let trouble = source.rebase(&set, staged.point, &staged.manifest).await.expect_err("refused");
-    assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
-    assert!(trouble.object.contains(&set) && trouble.next_step.contains("whole database"), "{trouble}");
-    assert_eq!(world.live(Side::Source).await, before, "nothing is changed");
 }

@@ -169,8 +169,14 @@ impl Depot {
 
     /// The newest sealed point and its manifest, if any.
     pub fn newest_sealed(&self, set: &str) -> Result<Option<(PointId, Manifest)>, Trouble> {
+        self.newest_sealed_before(set, None)
+    }
+
+    /// The same of the points before one.
+    pub fn newest_sealed_before(&self, set: &str, before: Option<PointId>) -> Result<Option<(PointId, Manifest)>, Trouble> {
         let dir = self.dir(set).join("sealed");
-        let Some(point) = points(&dir, ".jsonl")?.into_iter().max() else { return Ok(None) };
+        let earlier = points(&dir, ".jsonl")?.into_iter().filter(|point| before.is_none_or(|before| *point < before));
+        let Some(point) = earlier.max() else { return Ok(None) };
         let entries = read_lines::<Entry>(&dir.join(format!("{point}.jsonl")))?.unwrap_or_default();
         let entries = entries.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
         Ok(Some((point, Manifest { entries })))

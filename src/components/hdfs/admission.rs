@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::capture::PREFIX;
 use super::config::parse_settings;
 use super::error::HdfsError;
-use super::listing::{full, list};
+use super::listing::full;
 use super::need::{Most, Need};
 use super::obstacles::HdfsObstacle as O;
 use super::quota::{Amount, Usage, short, upwards};
-use super::status::{MARK_XATTR, look, status_if_there};
+use super::roots::{Known, is_inside};
+use super::status::status_if_there;
 use super::webhdfs::Operation;
 use super::{HOME, Hdfs};
 use crate::components::admission::{Admission, Occasion};
@@ -293,26 +293,17 @@ impl Hdfs {
         }
     }
 
-    /// Directories above and below that may have snapshots.
+    /// Directories above and below that may have snapshots, and are in the way: one above that we allowed for what lies in it is shared, and
+    /// one of ours without a snapshot makes way.
     async fn nested_roots(&self, set: &str) -> Result<Vec<Nested>, Trouble> {
-        let inside = |inner: &str, outer: &str| outer == "/" || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
-        let mut nested = Vec::new();
-        for root in self.snapshottable().await? {
-            let is_above = inside(set, &root);
-            if !is_above && !inside(&root, set) {
-                continue;
-            }
-            let about = |error: HdfsError| error.about(self.object(&root));
-            let names = list(&self.web, &format!("{}/.snapshot", root.trim_end_matches('/'))).await.map_err(about)?;
-            let ours = if names.is_empty() {
-                look(&self.web, &root, RelPath::root()).await.map_err(about)?.own.contains_key(MARK_XATTR)
-            } else {
-                names.iter().all(|name| name.path_suffix.starts_with(PREFIX))
-            };
-            nested.push(Nested { is_above, snapshots: Some(names.len() as u64), ours, root });
-        }
-        Ok(nested)
+        let known = self.known_roots(&[set.to_owned()]).await?.into_iter().filter(|root| root.path != set);
+        let nested = known.filter(|root| !(root.is_free() || root.shared && is_inside(set, &root.path)));
+        Ok(nested.map(|root| nested_root(set, root)).collect())
     }
+}
+
+fn nested_root(set: &str, root: Known) -> Nested {
+    Nested { is_above: is_inside(set, &root.path), snapshots: Some(root.snapshots as u64), ours: root.ours, root: root.path }
 }
 
 #[async_trait]

@@ -65,7 +65,10 @@ impl Hdfs {
     async fn prepare_target(&self, set: &str, manifest: &Manifest) -> Result<(), Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         self.make_root(set).await.map_err(about)?;
-        self.allow_snapshots(set).await?;
+        // Of another component's trees it knows which directory is snapshotted.
+        if self.tag.is_empty() {
+            self.ready_root(set).await?;
+        }
         let root = self.mark_ours(set).await?;
         if let Some(entry) = manifest.entries.get(&RelPath::root()) {
             let rights = serde_json::to_vec(&TrueRights::of(&entry.meta)).map_err(|e| self.refused(set, &e.to_string()))?;

@@ -9,7 +9,8 @@ use super::Hdfs;
 use super::config::parse_settings;
 use super::error::HdfsError;
 use super::listing::list;
-use super::status::{FileStatus, status, status_if_there};
+use super::roots::tree_of;
+use super::status::{FileStatus, status};
 use super::webhdfs::Operation;
 use crate::components::Capture;
 use crate::domain::{PointId, Trouble, TroubleKind};
@@ -37,23 +38,19 @@ struct Snapshottable {
 }
 
 impl Hdfs {
-    /// The name of a point's snapshot. With a tag, several data sets have snapshots of one directory for one point.
-    pub(super) fn snapshot_name(&self, point: PointId) -> String {
-        if self.tag.is_empty() { format!("{PREFIX}{point}") } else { format!("{PREFIX}{point}.{}", self.tag) }
-    }
-
-    /// The path of a point's snapshot.
-    pub(super) fn snapshot_path(&self, set: &str, point: PointId) -> String {
-        format!("{}/.snapshot/{}", set.trim_end_matches('/'), self.snapshot_name(point))
-    }
-
-    pub(in crate::components) async fn arm_set(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    pub(super) async fn arm_set(&self, set: &str) -> Result<Vec<String>, Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         let root = status(&self.web, set).await.map_err(about)?;
         if !root.is_directory() {
             return Err(self.refused(set, "it is a file; HDFS can snapshot directories only").next("name the directory that holds it"));
         }
-        self.allow_snapshots(set).await?;
+        self.ready_root(set).await?;
+        self.warnings_of(set).await
+    }
+
+    /// What is to be known of captures of a directory.
+    pub(in crate::components) async fn warnings_of(&self, set: &str) -> Result<Vec<String>, Trouble> {
+        let root = status(&self.web, set).await.map_err(|error| error.about(self.object(set)))?;
         let mut warnings = Vec::new();
         if root.enc_bit {
             warnings.push(format!(
@@ -64,6 +61,14 @@ impl Hdfs {
         if self.setting("dfs.namenode.snapshot.capture.openfiles").await.as_deref() != Some("true") {
             warnings.push(format!(
                 "{}: dfs.namenode.snapshot.capture.openfiles is not true, so a file open for writing goes on growing inside a snapshot",
+                self.object(set)
+            ));
+        }
+        let strict = ["dfs.namenode.snapshot.deletion.ordered", "dfs.namenode.snapshot.trashroot.enabled"];
+        if self.setting(strict[0]).await.as_deref() == Some("true") && self.setting(strict[1]).await.as_deref() == Some("true") {
+            let [ordered, trash] = strict;
+            warnings.push(format!(
+                "{}: {ordered} and {trash} are both true, so HDFS moves nothing out of it or into it while it may have snapshots",
                 self.object(set)
             ));
         }
@@ -84,14 +89,24 @@ impl Hdfs {
     }
 
     pub(super) async fn capture_set(&self, set: &str, point: PointId) -> Result<Capture, Trouble> {
-        let cut = Operation::put("CREATESNAPSHOT", set).with("snapshotname", self.snapshot_name(point));
+        let cut = self.next_cut(set, point).await?;
         let lo = Instant::now();
-        self.web.run(cut).await.map_err(|error| error.about(self.object(set)))?;
+        self.take_snapshot(&cut.root, &cut.name).await?;
         let hi = Instant::now();
         // The snapshot stands: what follows only describes it.
-        let stamp = status(&self.web, &self.snapshot_path(set, point)).await;
-        let server_time = stamp.ok().and_then(|status| DateTime::<Utc>::from_timestamp_millis(status.modification_time));
-        Ok(Capture { lo, hi, server_time, open_files: self.open_files(set).await, event_id: None })
+        Ok(Capture {
+            lo,
+            hi,
+            server_time: self.taken_at(&cut.root, &cut.name).await,
+            open_files: self.open_files(set).await,
+            event_id: None,
+        })
+    }
+
+    /// The NameNode's own time of a snapshot.
+    pub(super) async fn taken_at(&self, root: &str, name: &str) -> Option<DateTime<Utc>> {
+        let stamp = status(&self.web, &format!("{}/.snapshot/{name}", root.trim_end_matches('/'))).await;
+        stamp.ok().and_then(|status| DateTime::<Utc>::from_timestamp_millis(status.modification_time))
     }
 
     /// Files open for writing, from the NameNode's own check of the tree. Where that fails, the list says so.
@@ -108,29 +123,13 @@ impl Hdfs {
         }
     }
 
-    pub(in crate::components) async fn release_snapshot(&self, set: &str, point: PointId) -> Result<(), Trouble> {
-        let drop = Operation::delete("DELETESNAPSHOT", set).with("snapshotname", self.snapshot_name(point)).heavy();
-        match self.web.run(drop).await {
-            Ok(()) => Ok(()),
-            Err(error) if error.is_missing() => Ok(()),
-            Err(error) if error.is("SnapshotException") && !self.has_snapshot(set, point).await? => Ok(()),
-            Err(error) => Err(error.about(self.object(set))),
-        }
-    }
-
-    /// Whether a point's snapshot is here.
-    pub(in crate::components) async fn has_snapshot(&self, set: &str, point: PointId) -> Result<bool, Trouble> {
-        let found = status_if_there(&self.web, &self.snapshot_path(set, point)).await;
-        found.map(|status| status.is_some()).map_err(|error| error.about(self.object(set)))
-    }
-
     pub(super) async fn own_snapshots(&self) -> Result<Vec<OwnSnapshot>, Trouble> {
         let about = |error: HdfsError| error.about(self.object("/"));
         let mut own = Vec::new();
         for path in self.snapshottable().await? {
             let names = list(&self.web, &format!("{}/.snapshot", path.trim_end_matches('/'))).await.map_err(about)?;
-            let points = names.iter().filter_map(|status| status.path_suffix.strip_prefix(PREFIX)?.parse::<PointId>().ok());
-            own.extend(points.map(|point| OwnSnapshot { component: self.name.clone(), path: path.clone(), point }));
+            let told = names.iter().filter_map(|status| tree_of(&path, &status.path_suffix));
+            own.extend(told.map(|(point, tree)| OwnSnapshot { component: self.name.clone(), path: tree, point }));
         }
         Ok(own)
     }

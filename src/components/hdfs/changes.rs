@@ -7,10 +7,11 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 
 use super::Hdfs;
-use super::diff::{Difference, Modified, Moves, content_is_open, decide};
+use super::diff::{Difference, Modified, Moves, content_is_open, decide, replaced, within};
 use super::error::HdfsError;
 use super::listing::{AT_ONCE, full, walk, walk_whole};
-use super::status::{FileStatus, look};
+use super::roots::Cut;
+use super::status::{FileStatus, look, status_if_there};
 use super::webhdfs::{Operation, WebHdfs};
 use crate::domain::{Change, ChangeSet, Entry, PointId, RelPath, Trouble, TroubleKind};
 
@@ -49,20 +50,28 @@ struct Line {
 
 impl Hdfs {
     pub(super) async fn changes_of(&self, set: &str, point: PointId, base: Option<PointId>) -> Result<ChangeSet, Trouble> {
-        let about = |error: HdfsError| error.about(self.object(set));
-        if !self.has_snapshot(set, point).await? {
+        let Some(new) = self.find_cut(set, point).await? else {
             return Err(Trouble::new(TroubleKind::NotFound, self.object(set), format!("its snapshot of point {point} is not here")));
-        }
-        let new_root = self.snapshot_path(set, point);
-        let Some(base) = base else {
-            let found = walk_whole(&self.web, &new_root, &RelPath::root(), &BTreeSet::new()).await.map_err(about)?;
-            return Ok(ChangeSet { changes: found.into_iter().map(|found| Change::Put(found.entry)).collect() });
         };
-        if !self.has_snapshot(set, base).await? {
+        let Some(base) = base else { return self.all_of(&new).await };
+        let Some(old) = self.find_cut(set, base).await? else {
             return Err(self.refused(set, &format!("its snapshot of the base point {base} is no longer held")).next("make a full copy"));
-        }
-        let moves = self.moves(set, base, Some(point)).await.map_err(about)?;
-        self.changes_between(&moves, &self.snapshot_path(set, base), &new_root).await.map_err(about)
+        };
+        self.changed(&old, &new).await
+    }
+
+    /// Everything in a tree as it was then, parents first.
+    pub(in crate::components) async fn all_of(&self, cut: &Cut) -> Result<ChangeSet, Trouble> {
+        let found = walk_whole(&self.web, &cut.path, &RelPath::root(), &BTreeSet::new()).await;
+        let found = found.map_err(|error| error.about(self.object(&cut.path)))?;
+        Ok(ChangeSet { changes: found.into_iter().map(|found| Change::Put(found.entry)).collect() })
+    }
+
+    /// What changed in a tree from one point to a later one.
+    pub(in crate::components) async fn changed(&self, old: &Cut, new: &Cut) -> Result<ChangeSet, Trouble> {
+        let about = |error: HdfsError| error.about(self.object(&new.path));
+        let moves = self.moves(old, Some(new)).await.map_err(about)?;
+        self.changes_between(&moves, &old.path, &new.path).await.map_err(about)
     }
 
     /// From what happened between two snapshots of a tree, at these paths, to its changes.
@@ -77,15 +86,46 @@ impl Hdfs {
         Ok(decide(moves, modified, created))
     }
 
-    /// What happened between a snapshot and a later one, or the live tree.
-    pub(super) async fn moves(&self, set: &str, old: PointId, new: Option<PointId>) -> Result<Moves, HdfsError> {
-        let new_name = new.map(|point| self.snapshot_name(point)).unwrap_or_default();
-        let mut moves = Moves::new(report(&self.web, set, &self.snapshot_name(old), &new_name).await?);
-        let new_root = new.map_or_else(|| set.to_owned(), |point| self.snapshot_path(set, point));
-        let old_root = self.snapshot_path(set, old);
-        let (before, after) = futures_util::try_join!(prints(&self.web, &old_root), prints(&self.web, &new_root))?;
+    /// What happened in a tree between a snapshot and a later one, or the live tree.
+    pub(super) async fn moves(&self, old: &Cut, new: Option<&Cut>) -> Result<Moves, HdfsError> {
+        let new_path = new.map_or(&old.tree, |cut| &cut.path);
+        let (before, after) = futures_util::try_join!(prints(&self.web, &old.path), prints(&self.web, new_path))?;
+        let Some(report) = self.report_between(old, new, [&before, &after]).await? else {
+            let all = replaced(before.iter().map(|(path, ..)| path), after.iter().map(|(path, ..)| path));
+            return Ok(Moves::new(all));
+        };
+        let mut moves = Moves::new(report);
         moves.hear(before, after);
         Ok(moves)
+    }
+
+    /// HDFS's report of a tree. Below the snapshots' directory HDFS tells it of the tree alone, whatever else happened in that directory, as
+    /// long as the live tree is the same inode; otherwise it is cut out of the whole report. `None` where it cannot be cut, because the tree
+    /// itself was moved or made anew.
+    async fn report_between(&self, old: &Cut, new: Option<&Cut>, prints: [&[Printed]; 2]) -> Result<Option<Vec<Difference>>, HdfsError> {
+        let name = new.map_or("", |cut| &cut.name);
+        if new.is_some_and(|new| (&new.root, &new.inner) != (&old.root, &old.inner)) {
+            return Ok(None);
+        }
+        if old.inner.is_root() {
+            return report(&self.web, &old.root, &old.name, name).await.map(Some);
+        }
+        let [was, is] = prints.map(|all| all.first().map(|(_, inode, _)| *inode));
+        if was != is {
+            return Ok(None);
+        }
+        let live = match new {
+            None => is,
+            Some(_) => status_if_there(&self.web, &old.tree).await?.map(|status| status.file_id),
+        };
+        if live == is {
+            match report(&self.web, &old.tree, &old.name, name).await {
+                // Switched off (`dfs.namenode.snapshotdiff.allow.snap-root-descendant`), or the tree was moved at this moment.
+                Err(error) if error.is("SnapshotException") || error.is_missing() => {}
+                told => return told.map(Some),
+            }
+        }
+        Ok(within(report(&self.web, &old.root, &old.name, name).await?, &old.inner))
     }
 
     async fn modified(&self, old_root: &str, new_root: &str, pairs: Vec<(RelPath, RelPath)>) -> Result<Vec<Modified>, HdfsError> {
@@ -106,8 +146,11 @@ impl Hdfs {
 /// What a listing shows of an entry and what a change may move.
 type Print = (u64, i64, u16, u64);
 
-/// Every entry below a root, with its print.
-pub(super) async fn prints(hdfs: &WebHdfs, root: &str) -> Result<Vec<(RelPath, u64, Print)>, HdfsError> {
+/// An entry's path, inode and print.
+type Printed = (RelPath, u64, Print);
+
+/// Every entry below a root, with its print, the root first.
+async fn prints(hdfs: &WebHdfs, root: &str) -> Result<Vec<Printed>, HdfsError> {
     let statuses = walk(hdfs, root, &RelPath::root(), &BTreeSet::new()).await?;
     let rights = |status: &FileStatus| {
         let mut hasher = std::hash::DefaultHasher::new();
@@ -129,7 +172,7 @@ pub async fn same_bytes(hdfs: &WebHdfs, one: &str, other: &str) -> Result<bool, 
 }
 
 /// The report from snapshot `old` to snapshot `new` (empty: the live tree), page by page.
-pub(super) async fn report(hdfs: &WebHdfs, set: &str, old: &str, new: &str) -> Result<Vec<Difference>, HdfsError> {
+async fn report(hdfs: &WebHdfs, set: &str, old: &str, new: &str) -> Result<Vec<Difference>, HdfsError> {
     let (mut path, mut index) = (String::new(), -1);
     let (mut modified, mut created, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..PAGES {

@@ -88,6 +88,13 @@ pub fn within(report: Vec<Difference>, inner: &RelPath) -> Option<Vec<Difference
     Some(part)
 }
 
+/// A report of a tree of which nothing is known but what was in it and what is: all of it went, and all of it is new.
+pub fn replaced<'a>(before: impl Iterator<Item = &'a RelPath>, after: impl Iterator<Item = &'a RelPath>) -> Vec<Difference> {
+    let topmost = |path: &&RelPath| path.parent().is_some_and(|above| above.is_root());
+    let gone = before.filter(topmost).cloned().map(Difference::Deleted);
+    gone.chain(after.filter(topmost).cloned().map(Difference::Created)).collect()
+}
+
 impl Moves {
     /// Sorts a report.
     pub fn new(report: impl IntoIterator<Item = Difference>) -> Moves {

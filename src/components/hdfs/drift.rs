@@ -9,6 +9,7 @@ use super::changes::same_bytes;
 use super::diff::{Moves, content_is_open};
 use super::error::HdfsError;
 use super::listing::{AT_ONCE, full, list, walk_whole};
+use super::roots::{Cut, is_inside};
 use super::status::{MARK_XATTR, look, same_metadata, status_if_there};
 use crate::domain::{Digest, Entry, Manifest, Node, PointId, RelPath, Trouble, piece_count, piece_range};
 
@@ -56,8 +57,14 @@ impl Hdfs {
     pub(in crate::components) async fn drift_of(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {
         match expected {
             None => self.first_target(set).await,
-            Some((point, _)) if !self.has_snapshot(set, point).await? => Ok(vec![format!("its sealed snapshot of point {point} is gone")]),
-            Some((point, manifest)) => Ok(self.compare(set, point, manifest).await?.lines()),
+            Some((point, manifest)) => {
+                let there = status_if_there(&self.web, set).await.map_err(|error| error.about(self.object(set)))?;
+                match self.find_cut(set, point).await? {
+                    None => Ok(vec![format!("its sealed snapshot of point {point} is gone")]),
+                    Some(_) if !there.is_some_and(|status| status.is_directory()) => Ok(vec!["its directory is gone".to_owned()]),
+                    Some(cut) => Ok(self.compare(&cut, manifest).await?.lines()),
+                }
+            }
         }
     }
 
@@ -84,21 +91,44 @@ impl Hdfs {
             .next("choose an empty target, or move these away"))
     }
 
+    /// The same around directories that are ours: what leads to one of them is as well.
+    pub(in crate::components) async fn first_target_around(&self, set: &str, own: &BTreeSet<String>) -> Result<(), Trouble> {
+        let inside: Vec<&String> = own.iter().filter(|own| *own != set && is_inside(own, set)).collect();
+        if inside.is_empty() {
+            return self.first_target(set).await.map(drop);
+        }
+        let mut open = vec![set.to_owned()];
+        while let Some(directory) = open.pop() {
+            for found in list(&self.web, &directory).await.map_err(|error| error.about(self.object(set)))? {
+                let path = format!("{}/{}", directory.trim_end_matches('/'), found.path_suffix);
+                if inside.iter().any(|own| **own == path) {
+                    continue;
+                }
+                if !inside.iter().any(|own| is_inside(own, &path)) {
+                    let reason = format!("{path}, which is not ours, would be in it");
+                    return Err(self.refused(set, &reason).next("choose an empty target, or move it away"));
+                }
+                open.push(path);
+            }
+        }
+        Ok(())
+    }
+
     /// Holds the live tree against a sealed point; the manifest's metadata (with adjusted user data) is what counts.
-    pub(super) async fn compare(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<Drift, Trouble> {
+    pub(super) async fn compare(&self, cut: &Cut, manifest: &Manifest) -> Result<Drift, Trouble> {
+        let (set, sealed) = (&cut.tree, &cut.path);
         let about = |error: HdfsError| error.about(self.object(set));
-        let mut moves = self.moves(set, point, None).await.map_err(about)?;
-        let sealed = self.snapshot_path(set, point);
+        let mut moves = self.moves(cut, None).await.map_err(about)?;
         let arrived = moves.questions().arrived;
         for old in moves.replaced() {
             let now = moves.new_at(&old);
-            if self.same_subtree(set, &sealed, &old, &now, &arrived, manifest).await? {
+            if self.same_subtree(set, sealed, &old, &now, &arrived, manifest).await? {
                 moves.forget_replaced(&old);
             }
         }
         let modified = stream::iter(moves.questions().modified);
         let wrong: Vec<Option<(RelPath, bool)>> =
-            modified.map(|(old, now)| self.is_wrong(set, &sealed, old, now, manifest)).buffered(AT_ONCE).try_collect().await?;
+            modified.map(|(old, now)| self.is_wrong(set, sealed, old, now, manifest)).buffered(AT_ONCE).try_collect().await?;
         Ok(Drift { moves, wrong: wrong.into_iter().flatten().collect() })
     }
 

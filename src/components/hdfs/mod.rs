@@ -18,12 +18,14 @@ mod fence;
 pub(super) mod listing;
 mod metadata;
 mod need;
+mod notes;
 mod obstacles;
 mod open_files;
 mod privileges;
 pub mod probe;
 mod quota;
 mod rehearse;
+mod roots;
 mod seal;
 pub(super) mod status;
 #[cfg(test)]
@@ -41,9 +43,10 @@ use async_trait::async_trait;
 
 pub use config::{Addresses, HdfsConfig};
 pub use error::HdfsError;
+pub use notes::HdfsNote;
 pub use privileges::HdfsPrivilege;
 
-pub(super) use tree::Cut;
+pub(super) use roots::{Cut, Known, is_inside, meet};
 pub use webhdfs::{Limits, WebHdfs};
 
 use webhdfs::Operation;
@@ -56,7 +59,7 @@ use crate::domain::{
     ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, RelPath, Trouble,
     TroubleKind,
 };
-use crate::protocol::{CatalogueItem, OwnSnapshot};
+use crate::protocol::{CatalogueItem, Note, OwnSnapshot};
 
 /// Where our own files are, beside the data.
 pub const HOME: &str = "/understudy";
@@ -74,6 +77,8 @@ pub struct Hdfs {
     rpc: hdfs_native::Client,
     /// Tells a data set's snapshots and staging apart where they cannot be by their path; empty for this component's own.
     tag: String,
+    /// Where cuts were found.
+    cuts: roots::Cuts,
     /// Privileges that may come from the other cluster.
     allowed: BTreeSet<HdfsPrivilege>,
 }
@@ -90,7 +95,7 @@ impl Hdfs {
         }
         let rpc = rpc.build().map_err(|e| Trouble::new(TroubleKind::Invalid, &object, e).next("see `fs` and `conf` in agent.toml"))?;
         let (name, fs, kerberos) = (config.name.clone(), addresses.fs, addresses.kerberos);
-        Ok(Hdfs { name, fs, kerberos, web, rpc, tag: String::new(), allowed: BTreeSet::new() })
+        Ok(Hdfs { name, fs, kerberos, web, rpc, tag: String::new(), cuts: roots::Cuts::default(), allowed: BTreeSet::new() })
     }
 
     /// The same HDFS for a data set of another component, whose snapshots, staging and marks carry its `tag`.
@@ -166,6 +171,11 @@ impl Component for Hdfs {
         self.inside(path).await
     }
 
+    async fn notes(&self, set: &str) -> Result<Vec<Note>, Trouble> {
+        self.check_set(set)?;
+        Ok(self.policy_notes(set).await.iter().map(|note| note.told(&self.object(set))).collect())
+    }
+
     async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
         self.check_set(set)?;
         self.arm_set(set).await
@@ -183,7 +193,8 @@ impl Component for Hdfs {
 
     async fn read(&self, set: &str, point: PointId, entry: &Entry, piece: u32) -> Result<ByteStream, Trouble> {
         self.check_set(set)?;
-        self.read_piece(set, &self.snapshot_path(set, point), entry, piece).await
+        let cut = self.cut_to_read(set, point).await?;
+        self.read_cut(&cut, entry, piece).await
     }
 
     async fn release(&self, set: &str, point: PointId) -> Result<(), Trouble> {

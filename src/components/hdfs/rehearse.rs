@@ -31,12 +31,9 @@ impl Hdfs {
     }
 
     pub(super) async fn rehearse_set(&self, set: &str, point: PointId, manifest: &Manifest, drill: DrillId) -> Result<String, Trouble> {
-        if !self.has_snapshot(set, point).await? {
-            let reason = format!("its sealed snapshot of point {point} is not here");
-            return Err(Trouble::new(TroubleKind::NotFound, self.object(set), reason).next("choose another recovery point"));
-        }
+        let cut = self.sealed_cut(set, point).await?;
         let place = format!("{}{set}", self.space(drill));
-        self.copy_out(&self.snapshot_path(set, point), &place, manifest).await?;
+        self.copy_out(&cut.path, &place, manifest).await?;
         Ok(format!("{}{place}", self.fs.trim_end_matches('/')))
     }
 

@@ -9,10 +9,10 @@ use super::Hdfs;
 use super::data::staged;
 use super::diff::back;
 use super::drift::below;
-use super::error::HdfsError;
 use super::listing::{AT_ONCE, full, walk};
+use super::roots::Cut;
+use super::status::status_if_there;
 use super::unlike::{Unlike, unlike_listed};
-use super::webhdfs::Operation;
 use crate::components::pool::Pool;
 use crate::components::{PhaseJournal, Slot};
 use crate::domain::backup::plan::plan_apply;
@@ -35,19 +35,47 @@ impl PhaseJournal for Passing {
 }
 
 impl Hdfs {
-    pub(in crate::components) async fn seal_set(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
-        let about = |error: HdfsError| error.about(self.object(set));
-        if !self.has_snapshot(set, point).await? {
+    pub(super) async fn seal_set(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
+        if self.find_cut(set, point).await?.is_none() {
             self.check_tree(set, manifest).await?;
-            self.allow_snapshots(set).await?;
-            let cut = Operation::put("CREATESNAPSHOT", set).with("snapshotname", self.snapshot_name(point));
-            self.web.run(cut).await.map_err(about)?;
+            self.ready_root(set).await?;
+            let cut = self.next_cut(set, point).await?;
+            self.take_snapshot(&cut.root, &cut.name).await?;
         }
-        // A snapshot changes its root's time.
-        if let Some(root) = manifest.entries.get(&RelPath::root()) {
-            self.set_metadata(set, root).await?;
-        }
+        self.after_snapshot(set, manifest).await?;
         self.drop_staging(set, point).await
+    }
+
+    /// A snapshot changes its root's time.
+    async fn after_snapshot(&self, set: &str, manifest: &Manifest) -> Result<(), Trouble> {
+        match manifest.entries.get(&RelPath::root()) {
+            Some(root) => self.set_metadata(set, root).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Seals trees of one data set of another component: all of them are looked at before the first snapshot, and each of `roots` has one.
+    pub(in crate::components) async fn seal_trees(
+        &self,
+        trees: &[(String, Manifest)],
+        roots: &BTreeMap<String, String>,
+        point: PointId,
+    ) -> Result<(), Trouble> {
+        let mut open = BTreeSet::new();
+        for (tree, manifest) in trees {
+            if self.find_cut(tree, point).await?.is_none() {
+                self.check_tree(tree, manifest).await?;
+                open.insert(roots.get(tree).unwrap_or(tree));
+            }
+        }
+        for root in open {
+            self.allow_shared(root).await?;
+            self.cut(root, point).await?;
+        }
+        for (tree, manifest) in trees {
+            self.after_snapshot(tree, manifest).await?;
+        }
+        Ok(())
     }
 
     /// Holds a listing of the live tree against the manifest: every entry, no other, and all that a listing shows of each.
@@ -78,19 +106,21 @@ impl Hdfs {
     }
 
     pub(in crate::components) async fn restore_set(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
-        if !self.has_snapshot(set, point).await? {
-            return Err(Trouble::new(TroubleKind::NotFound, self.object(set), format!("its sealed snapshot of point {point} is not here")));
-        }
+        let cut = self.sealed_cut(set, point).await?;
         self.check_privileges(set, manifest.entries.values())?;
+        // Where snapshots are above it an application may have removed the directory itself.
+        if status_if_there(&self.web, set).await.map_err(|error| error.about(self.object(set)))?.is_none() {
+            self.make_root(set).await.map_err(|error| error.about(self.object(set)))?;
+        }
         // A source that becomes a target, or one that stands by again, may already be what the point holds, and was not marked.
         self.mark_ours(set).await?;
-        let drift = self.compare(set, point, manifest).await?;
+        let drift = self.compare(&cut, manifest).await?;
         if drift.is_none() {
             return Ok(());
         }
         let changes = back(&drift.moves, &drift.wrong_with_directories(manifest), |path| below(manifest, path));
         self.drop_staging(set, point).await?;
-        self.stage_from_snapshot(set, point, &changes).await?;
+        self.stage_from_snapshot(&cut, point, &changes).await?;
         let live = walk(&self.web, set, &RelPath::root(), &BTreeSet::new()).await.map_err(|error| error.about(self.object(set)))?;
         let mut base = Manifest::default();
         for (path, status) in live {
@@ -100,7 +130,7 @@ impl Hdfs {
         let plan = plan_apply(&base, &changes)?;
         self.apply_plan(set, point, &plan, manifest, &Passing).await?;
         self.drop_staging(set, point).await?;
-        let left = self.compare(set, point, manifest).await?.lines();
+        let left = self.compare(&cut, manifest).await?.lines();
         match left.first() {
             None => Ok(()),
             Some(line) => Err(Trouble::new(TroubleKind::Corrupt, self.object(set), format!("after restoring point {point}, {line}"))),
@@ -108,23 +138,23 @@ impl Hdfs {
     }
 
     /// Copies the content that must come back out of the sealed snapshot into staging, held against the manifest's digests.
-    async fn stage_from_snapshot(&self, set: &str, point: PointId, changes: &ChangeSet) -> Result<(), Trouble> {
-        let root = self.snapshot_path(set, point);
+    async fn stage_from_snapshot(&self, cut: &Cut, point: PointId, changes: &ChangeSet) -> Result<(), Trouble> {
         let mut pool = Pool::new(RESTORED_AT_ONCE);
         for (change, file) in changes.changes.iter().zip(0u32..) {
             if let Change::Put(entry) = change
                 && entry.is_file()
             {
-                pool.add(self.stage_one(set, point, &root, file, entry)).await?;
+                pool.add(self.stage_one(cut, point, file, entry)).await?;
             }
         }
         pool.finish().await
     }
 
-    async fn stage_one(&self, set: &str, point: PointId, root: &str, file: u32, entry: &Entry) -> Result<(), Trouble> {
+    async fn stage_one(&self, cut: &Cut, point: PointId, file: u32, entry: &Entry) -> Result<(), Trouble> {
+        let set = &cut.tree;
         let mut digests: Vec<Digest> = Vec::new();
         for piece in 0..piece_count(entry.bytes()) {
-            let bytes = self.read_piece(set, root, entry, piece).await?;
+            let bytes = self.read_cut(cut, entry, piece).await?;
             digests.push(self.write_piece(&staged(self.key(set), point, Slot { file, piece }), entry, bytes).await?);
         }
         match entry.node {

@@ -17,6 +17,8 @@ pub const MARK_XATTR: &str = "user.understudy.set";
 /// On a fenced root: its true mode, owner, group and ACL, as JSON ([`TrueRights`]).
 pub const FENCE_XATTR: &str = "user.understudy.fence";
 
+/// On a directory that we allowed snapshots on for what lies in it.
+pub const SNAPSHOTS_XATTR: &str = "user.understudy.snapshots";
 /// On a fenced root: whether files may still be open that were opened before the fence. Absent where an earlier version set the fence.
 pub const LEASES_XATTR: &str = "user.understudy.leases";
 /// All of ours on the root of a target, in the order in which they go when it becomes its users' own.

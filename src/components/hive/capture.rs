@@ -6,7 +6,7 @@
 //! Between E1 and E2 nothing of the data set's metadata changed, so that what was read is its state at the snapshots, which lie
 //! between. Files are no business of the metastore's events: the snapshots alone say which there were.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
@@ -17,8 +17,9 @@ use super::dump::{Depth, base, table_names, update_tables, whole};
 use super::model::Metadata;
 use super::names::SetName;
 use super::notes::{HiveNote, HiveRefusal};
-use super::places::{Tree, database_path, snapshot_roots, trees};
+use super::places::{Tree, database_path, trees};
 use super::rewrite::Origin;
+use super::roots::{Estate, Roots, choose, relevant};
 use super::thrift::{Session, SessionError, Struct};
 use super::told::{Scene, notes, policy_notes, reader, refusal};
 use crate::components::Capture;
@@ -154,8 +155,8 @@ impl Hive {
             next => format!("{} ({next})", note.words()),
         };
         warnings.extend(notes(&state.metadata, &scene).into_iter().map(said));
-        for root in roots.values().collect::<BTreeSet<_>>() {
-            warnings.extend(self.hdfs.arm_set(root).await?);
+        for root in roots.of.values().collect::<BTreeSet<_>>() {
+            warnings.extend(self.hdfs.warnings_of(root).await?);
         }
         state.read = Instant::now();
         self.remember(set, state);
@@ -164,7 +165,7 @@ impl Hive {
     }
 
     /// What must be captured: the trees that are there, and for each the directory to be snapshotted, made ready for it.
-    async fn ready(&self, set: &SetName, metadata: &Metadata) -> Result<(Vec<Tree>, BTreeMap<String, String>), Trouble> {
+    async fn ready(&self, set: &SetName, metadata: &Metadata) -> Result<(Vec<Tree>, Roots), Trouble> {
         let mut there = Vec::new();
         for tree in self.capturable(set, metadata)? {
             self.hdfs.check_set(&tree.path)?;
@@ -175,11 +176,41 @@ impl Hive {
                 return Err(self.refused_table(set, &refusal));
             }
         }
-        let roots = snapshot_roots(&there, database_path(metadata, &self.fs).as_deref(), &self.hdfs.snapshottable().await?);
-        for root in roots.values().collect::<BTreeSet<_>>() {
-            self.hdfs.allow_snapshots(root).await?;
+        let roots = self.roots_of(set, &there, database_path(metadata, &self.fs).as_deref(), true).await?;
+        self.make_way(set, &roots).await?;
+        for root in roots.of.values().collect::<BTreeSet<_>>() {
+            self.hdfs.allow_shared(root).await?;
         }
         Ok((there, roots))
+    }
+
+    /// Which directories are to be snapshotted for these trees; refused where a directory inside one has snapshots of somebody else's.
+    pub(super) async fn roots_of(&self, set: &SetName, trees: &[Tree], database: Option<&str>, may_drop: bool) -> Result<Roots, Trouble> {
+        let paths = || trees.iter().map(|tree| tree.path.as_str());
+        let estate = Estate { warehouse: &self.warehouse, database, known: &[], may_drop };
+        let mut known = self.hdfs_of(set).known_roots(&relevant(paths(), &estate)).await?;
+        let name = set.to_string();
+        for root in &mut known {
+            // A recovery point never goes for another one.
+            root.mine &= !root.points.iter().any(|point| self.depot.is_sealed(&name, *point));
+        }
+        Ok(choose(paths(), &Estate { known: &known, ..estate }))
+    }
+
+    /// What has to go before the directories can be snapshotted; refused where that is not ours.
+    pub(super) async fn make_way(&self, set: &SetName, roots: &Roots) -> Result<(), Trouble> {
+        let hdfs = self.hdfs_of(set);
+        if let Some((tree, root)) = roots.blocked.iter().next() {
+            return Err(HiveRefusal::SnapshotsInside { place: tree.clone(), root: root.clone() }.trouble(self.object(set)));
+        }
+        for root in &roots.drop {
+            tracing::info!(%set, root, "older captures are in the way of a place above them, and go");
+            hdfs.clear_root(root).await?;
+        }
+        for root in &roots.give_up {
+            hdfs.give_up(root).await?;
+        }
+        Ok(())
     }
 
     /// The trees of a data set that can be captured; refuses by name what cannot be.
@@ -210,7 +241,7 @@ impl Hive {
     pub(super) async fn policy_notes(&self, set: &SetName) -> Result<Vec<HiveNote>, Trouble> {
         let live = self.metastore.dump(&self.object(set), set, Depth::Policy).await?;
         let trees = self.capturable(set, &live)?;
-        let roots = snapshot_roots(&trees, database_path(&live, &self.fs).as_deref(), &self.hdfs.snapshottable().await?);
+        let roots = self.roots_of(set, &trees, database_path(&live, &self.fs).as_deref(), true).await?;
         Ok(policy_notes(&live, &Scene { set, fs: &self.fs, trees: &trees, roots: &roots }))
     }
 
@@ -229,7 +260,7 @@ impl Hive {
         };
         for _ in 0..ROUNDS {
             let (there, roots) = self.ready(set, &state.metadata).await?;
-            let roots: BTreeSet<&String> = roots.values().collect();
+            let roots: BTreeSet<&String> = roots.of.values().collect();
             let lo = Instant::now();
             let quiet;
             (quiet, state) = self.refreshed(set, state).await?;

@@ -27,6 +27,7 @@ pub mod probe;
 mod reads;
 mod rehearse;
 mod rewrite;
+mod roots;
 mod source;
 mod space;
 mod target;
@@ -282,10 +283,6 @@ impl Component for Hive {
             Some((last, sealed)) => self.restore_point(&set, last, sealed).await,
             None => self.vacate_point(&set, point, manifest).await,
         }
-    }
-
-    async fn rebase(&self, set: &str, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
-        self.rebase_point(&self.set(set)?, point, manifest).await
     }
 
     async fn fence(&self, set: &str) -> Result<String, Trouble> {

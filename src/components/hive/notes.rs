@@ -57,6 +57,13 @@ pub enum HiveRefusal {
         /// The place, as it is written or as a path.
         place: String,
     },
+    /// A directory inside a place has snapshots that have to stay.
+    SnapshotsInside {
+        /// The place here.
+        place: String,
+        /// The directory.
+        root: String,
+    },
 }
 
 impl HiveRefusal {
@@ -70,6 +77,7 @@ impl HiveRefusal {
             HiveRefusal::OtherFileSystem { .. } => "other-file-system",
             HiveRefusal::PlaceIsPattern { .. } => "place-is-pattern",
             HiveRefusal::PlaceIsFile { .. } => "place-is-file",
+            HiveRefusal::SnapshotsInside { .. } => "snapshots-inside",
         }
     }
 
@@ -83,6 +91,7 @@ impl HiveRefusal {
             | HiveRefusal::OtherFileSystem { table, .. }
             | HiveRefusal::PlaceIsPattern { table, .. }
             | HiveRefusal::PlaceIsFile { table, .. } => table,
+            HiveRefusal::SnapshotsInside { .. } => "",
         }
     }
 
@@ -96,6 +105,7 @@ impl HiveRefusal {
             HiveRefusal::OtherFileSystem { .. } => "its data is in another file system",
             HiveRefusal::PlaceIsPattern { .. } => "it is read from a pattern of paths",
             HiveRefusal::PlaceIsFile { .. } => "it is read from a single file",
+            HiveRefusal::SnapshotsInside { .. } => "a directory inside it has snapshots of its own",
         }
     }
 
@@ -119,6 +129,9 @@ impl HiveRefusal {
             HiveRefusal::OtherFileSystem { table, place, fs } => format!("table {table} keeps data at {place}, which is not in {fs}"),
             HiveRefusal::PlaceIsPattern { place, .. } => format!("{short}, {place}: a data set is made of whole directories"),
             HiveRefusal::PlaceIsFile { place, .. } => format!("{short}, {place}: HDFS takes snapshots of directories only"),
+            HiveRefusal::SnapshotsInside { place, root } => {
+                format!("its data is at {place}, where {root} has snapshots of its own, which HDFS does not nest")
+            }
         }
     }
 
@@ -144,12 +157,16 @@ impl HiveRefusal {
             HiveRefusal::PlaceIsFile { .. } => {
                 "put the file into a directory of its own and name that, or leave the table out of the service"
             }
+            HiveRefusal::SnapshotsInside { .. } => {
+                "delete the snapshots of that directory and disallow them there, or give the table another place: `hdfs lsSnapshot` shows \
+                 them, and those called understudy-… are recovery points that go with their pair"
+            }
         }
     }
 
     /// The trouble this is, about `object`.
     pub fn trouble(&self, object: impl std::fmt::Display) -> Trouble {
-        Trouble::new(TroubleKind::Refused, object, self.reason()).next(self.next_step())
+        Trouble::new(TroubleKind::Refused, object, self.reason()).next(self.next_step()).coded(self)
     }
 }
 
@@ -243,6 +260,20 @@ pub enum HiveNote {
         /// The place, as it is written or as a path.
         place: String,
     },
+    /// Snapshots of ours are on a directory that holds more than the data set.
+    SnapshotsWider {
+        /// The directory.
+        root: String,
+        /// A place of the data set in it.
+        place: String,
+        /// Further places of the data set in it.
+        more: usize,
+    },
+    /// Captures of before went, because a place above theirs has to be captured.
+    CapturesDropped {
+        /// The directory that had them.
+        root: String,
+    },
     /// More than are told.
     More {
         /// How many.
@@ -260,6 +291,8 @@ impl HiveNote {
             HiveNote::FormatMayNamePlaces { .. } => "format-may-name-places",
             HiveNote::DropKeepsFiles { .. } => "drop-keeps-files",
             HiveNote::DropDatabaseKeepsFiles { .. } => "drop-database-keeps-files",
+            HiveNote::SnapshotsWider { .. } => "snapshots-wider",
+            HiveNote::CapturesDropped { .. } => "captures-dropped",
             HiveNote::More { .. } => "more",
         }
     }
@@ -309,6 +342,17 @@ impl HiveNote {
                 "database {database}: snapshots are on its directory {place}; DROP DATABASE leaves the files at either cluster while a \
                  recovery point is held"
             ),
+            HiveNote::SnapshotsWider { root, place, more } => {
+                let others = if *more == 0 { String::new() } else { format!(" and {more} more places") };
+                format!(
+                    "snapshots for {place}{others} are on {root}, so that a DROP removes the files; whatever else is deleted in {root} keeps \
+                     its space, too, while a recovery point is held"
+                )
+            }
+            HiveNote::CapturesDropped { root } => format!(
+                "a table was given a place above {root}, where HDFS nests no snapshots: earlier captures there go, and that table is copied \
+                 whole"
+            ),
             HiveNote::More { count } => format!("{count} more notes are not shown"),
         }
     }
@@ -326,10 +370,15 @@ impl HiveNote {
             HiveNote::TextLeftAlone { .. } => "change it by hand after a promotion if something reads it",
             HiveNote::FormatMayNamePlaces { .. } => "drill the service, and read the table with the format's own client",
             HiveNote::DropKeepsFiles { .. } => {
-                "give it a place in the directory of its database and back up the whole database, or remove its files, not the directory, \
-                 before the drop"
+                "give it a place in the directory of its database or in a directory beside others, with no snapshots yet; until then remove \
+                 its files, not the directory, before the drop"
             }
             HiveNote::DropDatabaseKeepsFiles { .. } => "drop the tables first",
+            HiveNote::SnapshotsWider { .. } => {
+                "plan space for it, or move the tables into a directory of their own; snapshots that were allowed on a table's own directory \
+                 before the first run are taken there"
+            }
+            HiveNote::CapturesDropped { .. } => "let this run be sealed before a switchover: until then a way back needs a full copy",
             HiveNote::More { .. } => "",
         }
     }
@@ -341,41 +390,4 @@ impl HiveNote {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn coded(value: &impl Serialize) -> String {
-        serde_json::to_value(value).expect("JSON")["code"].as_str().expect("a code").to_owned()
-    }
-
-    #[test]
-    fn a_code_in_json_is_the_code() {
-        let table = || "t".to_owned();
-        let refusals = [
-            HiveRefusal::Transactional { table: table() },
-            HiveRefusal::MaterializedView { table: table() },
-            HiveRefusal::Iceberg { table: table() },
-            HiveRefusal::SymlinkManifest { table: table(), partition: None },
-            HiveRefusal::OtherFileSystem { table: table(), place: "s3a://x".into(), fs: "hdfs://a".into() },
-            HiveRefusal::PlaceIsPattern { table: table(), place: "/x/*".into() },
-            HiveRefusal::PlaceIsFile { table: table(), place: "/x".into() },
-        ];
-        for refusal in refusals {
-            assert_eq!(coded(&refusal), refusal.code());
-            assert_eq!(refusal.table(), "t");
-        }
-        let owner = Owner::Table(table());
-        let notes = [
-            HiveNote::RowsElsewhere { table: table(), handler: "x".into() },
-            HiveNote::NotCopied { owner: owner.clone(), key: "k".into(), place: "/x".into(), partitions: 0 },
-            HiveNote::TextLeftAlone { owner, key: "k".into() },
-            HiveNote::FormatMayNamePlaces { table: table(), format: Format::Hudi },
-            HiveNote::DropKeepsFiles { table: table(), partition: None, place: "/x".into(), more: 0, at: SnapshotsAt::Both },
-            HiveNote::DropDatabaseKeepsFiles { database: "d".into(), place: "/x".into() },
-            HiveNote::More { count: 1 },
-        ];
-        for note in notes {
-            assert_eq!(coded(&note), note.code());
-        }
-    }
-}
+mod tests;

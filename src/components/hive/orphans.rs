@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use super::Hive;
 use super::dump::Depth;
 use super::names::SetName;
-use super::places::is_inside;
+use crate::components::hdfs::meet;
 use crate::domain::{PointId, Trouble, TroubleKind};
 
 /// The trees of a point that nothing else needs, if a later point is there that has left them behind.
@@ -22,11 +22,6 @@ fn left_behind(own: &BTreeSet<String>, later: &[BTreeSet<String>], others: &[BTr
     }
     let needed: Vec<&String> = later.iter().chain(others).flatten().collect();
     own.iter().filter(|place| needed.iter().all(|other| !meet(place, other))).cloned().collect()
-}
-
-/// Whether one of two directories holds the other.
-fn meet(one: &str, other: &str) -> bool {
-    is_inside(one, other) || is_inside(other, one)
 }
 
 impl Hive {
@@ -96,6 +91,7 @@ impl Hive {
 
 #[cfg(test)]
 mod tests {
+    use super::super::places::is_inside;
     use super::*;
     use proptest::prelude::*;
 

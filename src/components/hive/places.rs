@@ -1,10 +1,9 @@
-//! Where the data of a data set lies: the directory trees that are captured, and the directories whose snapshots capture them. Pure.
+//! Where the data of a data set lies: the directory trees that are captured. Pure.
 //!
 //! A database's own directory is one tree, so that a renamed table is a renamed directory; what lies outside it is a tree each,
-//! the outermost counting. A table alone is captured by snapshots of its database's directory: HDFS deletes no directory that
-//! has snapshots itself, and DROP TABLE would leave the data behind.
+//! the outermost counting. Which directories are snapshotted is another question (see `roots`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +11,7 @@ use super::model::{Metadata, database};
 use super::names::SetName;
 use super::notes::HiveRefusal;
 use super::reads::Role;
+pub(super) use crate::components::hdfs::is_inside;
 use crate::domain::Digest;
 
 /// One directory with all that is below.
@@ -46,11 +46,6 @@ pub fn path_in(location: &str, fs: &str) -> Option<String> {
     }
     let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
     Some(format!("/{}", names.join("/")))
-}
-
-/// Whether a path is another or lies below it.
-pub fn is_inside(path: &str, outer: &str) -> bool {
-    outer == "/" || path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The paths that lie in no other of them.
@@ -92,22 +87,6 @@ pub fn trees(metadata: &Metadata, set: &SetName, fs: &str, warehouse: &str) -> R
 /// The directory of the data set's database.
 pub fn database_path(metadata: &Metadata, fs: &str) -> Option<String> {
     path_in(metadata.database.as_ref()?.text(database::LOCATION)?, fs)
-}
-
-/// For every tree the directory whose snapshots capture it: one above it that has snapshots already, else the database's own, else
-/// the tree itself. `snapshottable` is what HDFS tells.
-pub fn snapshot_roots(trees: &[Tree], database: Option<&str>, snapshottable: &[String]) -> BTreeMap<String, String> {
-    let shared = |path: &str| snapshottable.iter().filter(|root| is_inside(path, root)).max_by_key(|root| root.len()).cloned();
-    let own = |path: &str| {
-        let database = database.filter(|database| is_inside(path, database))?;
-        // HDFS refuses snapshots above a directory that has its own.
-        let free = !snapshottable.iter().any(|root| is_inside(root, database));
-        free.then(|| database.to_owned())
-    };
-    trees
-        .iter()
-        .map(|tree| (tree.path.clone(), shared(&tree.path).or_else(|| own(&tree.path)).unwrap_or_else(|| tree.path.clone())))
-        .collect()
 }
 
 #[cfg(test)]
@@ -156,18 +135,5 @@ mod tests {
         );
         let elsewhere = paths("sales", &[located("EXTERNAL_TABLE", "s3a://bucket/x", &[])]).expect_err("another file system");
         assert!(elsewhere.code() == "other-file-system" && elsewhere.reason().contains("s3a://bucket/x"), "{elsewhere:?}");
-    }
-
-    #[test]
-    fn snapshots_are_taken_above_a_table_and_never_nested() {
-        let trees = ["/w/s.db/t", "/ext/a"].map(Tree::at);
-        let roots = |snapshottable: &[&str]| {
-            let known: Vec<String> = snapshottable.iter().map(|s| (*s).to_owned()).collect();
-            snapshot_roots(&trees, Some("/w/s.db"), &known).into_values().collect::<Vec<_>>()
-        };
-        assert_eq!(roots(&[]), ["/ext/a", "/w/s.db"]);
-        assert_eq!(roots(&["/ext", "/w"]), ["/ext", "/w"]);
-        assert_eq!(roots(&["/w/s.db/other"]), ["/ext/a", "/w/s.db/t"], "a neighbour has snapshots of its own");
-        assert_eq!(roots(&["/w/s.db-old"]), ["/ext/a", "/w/s.db"]);
     }
 }

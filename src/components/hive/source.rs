@@ -13,7 +13,7 @@ use super::places::Tree;
 use super::rewrite::Origin;
 use crate::components::ByteStream;
 use crate::components::depot::{Captured, Seen, blocking};
-use crate::components::hdfs::Cut;
+use crate::components::hdfs::{Cut, Hdfs};
 use crate::domain::backup::plan;
 use crate::domain::{Change, ChangeSet, Entry, Manifest, Metadata as Labels, Node, PointId, RelPath, Trouble, TroubleKind};
 use crate::protocol::OwnSnapshot;
@@ -138,10 +138,7 @@ impl Hive {
         let hdfs = self.hdfs_of(set);
         let mut cuts = Cuts::new();
         for tree in self.kept(set, point).await?.1.trees {
-            let Some(cut) = hdfs.find_cut(&tree.path, point).await? else {
-                let reason = format!("the snapshot of {} for point {point} is no longer held", tree.path);
-                return Err(self.refused(set, &reason).next("make a full copy"));
-            };
+            let cut = self.held_cut(set, &hdfs, &tree, point).await?;
             cuts.insert(tree.id.clone(), (tree, cut));
         }
         let cuts = Arc::new(cuts);
@@ -153,6 +150,13 @@ impl Hive {
         Ok(cuts)
     }
 
+    async fn held_cut(&self, set: &SetName, hdfs: &Hdfs, tree: &Tree, point: PointId) -> Result<Cut, Trouble> {
+        hdfs.find_cut(&tree.path, point).await?.ok_or_else(|| {
+            let reason = format!("the snapshot of {} for point {point} is no longer held", tree.path);
+            self.refused(set, &reason).next("make a full copy")
+        })
+    }
+
     pub(super) async fn changes_of(&self, set: &SetName, point: PointId, base: Option<PointId>) -> Result<ChangeSet, Trouble> {
         let name = set.to_string();
         if self.depot.capture(&name, point)?.is_none() {
@@ -161,30 +165,25 @@ impl Hive {
         }
         let hdfs = self.hdfs_of(set);
         let (now, now_cuts) = (self.kept(set, point).await?.0, self.cuts(set, point).await?);
-        let (before, before_cuts) = match base {
-            None => (Manifest::default(), Arc::default()),
-            Some(base) => (self.kept(set, base).await?.0, self.cuts(set, base).await?),
+        let (before, old_trees) = match base {
+            None => (Manifest::default(), Vec::new()),
+            Some(base) => self.kept(set, base).await.map(|(before, origin)| (before, origin.trees))?,
         };
         let mut changes = plan::diff(&before, &now).changes;
-        for id in before_cuts.keys().filter(|id| !now_cuts.contains_key(*id)) {
-            changes.push(Change::Delete { path: tree_root(id)? });
-        }
-        for (id, (_, cut)) in now_cuts.iter() {
-            let changed = match before_cuts.get(id) {
-                None => None,
-                Some((_, old)) => {
-                    let changed = hdfs.changed(old, cut).await?;
-                    if changed.is_none() {
-                        changes.push(Change::Delete { path: tree_root(id)? });
-                    }
-                    changed
+        let mut known = BTreeSet::new();
+        for tree in &old_trees {
+            match (now_cuts.get(&tree.id), base) {
+                (Some((_, cut)), Some(base)) => {
+                    let old = self.held_cut(set, &hdfs, tree, base).await?;
+                    changes.extend(told_in(&tree.id, hdfs.changed(&old, cut).await?)?);
+                    known.insert(&tree.id);
                 }
-            };
-            let changed = match changed {
-                Some(changed) => changed,
-                None => hdfs.all_of(cut).await?,
-            };
-            changes.extend(told_in(id, changed)?);
+                // Its captures may have gone for a place above it.
+                _ => changes.push(Change::Delete { path: tree_root(&tree.id)? }),
+            }
+        }
+        for (id, (_, cut)) in now_cuts.iter().filter(|(id, _)| !known.contains(id)) {
+            changes.extend(told_in(id, hdfs.all_of(cut).await?)?);
         }
         Ok(ChangeSet { changes })
     }
@@ -195,10 +194,10 @@ impl Hive {
             return blocking(move || depot.read_object(&name, point, &entry, piece)).await;
         };
         let cuts = self.cuts(set, point).await?;
-        let (tree, cut) = cuts.get(&id).ok_or_else(|| {
+        let (_, cut) = cuts.get(&id).ok_or_else(|| {
             Trouble::new(TroubleKind::NotFound, format!("{}/{}", self.object(set), entry.path), format!("point {point} has no such tree"))
         })?;
-        self.hdfs_of(set).read_cut(&tree.path, cut, &Entry { path, ..entry.clone() }, piece).await
+        self.hdfs_of(set).read_cut(cut, &Entry { path, ..entry.clone() }, piece).await
     }
 
     /// Points of ours: the metadata is here, and so are the snapshots of all its trees, or one of the two was left over.

@@ -8,12 +8,16 @@ use super::Hive;
 use super::dump::Depth;
 use super::model::{FENCE, MARK, Metadata};
 use super::names::SetName;
+use super::notes::{HiveNote, HiveRefusal};
 use super::paper::{self, METADATA, ORIGIN};
-use super::places::{Tree, is_inside};
+use super::places::{Tree, database_path, is_inside};
 use super::plan::steps;
 use super::rewrite::{Origin, Rewrite, Target};
+use super::roots::Roots;
 use super::source::{in_tree, tree_root};
+use super::told::drops_here;
 use crate::components::depot::blocking;
+use crate::components::hdfs::meet;
 use crate::components::{ByteStream, PhaseJournal, Slot};
 use crate::domain::backup::plan::{ApplyPlan, Attach, Detach};
 use crate::domain::{Digest, Entry, Manifest, Node, PointId, RelPath, Trouble, TroubleKind};
@@ -171,32 +175,51 @@ impl Hive {
         self.depot.stage(&name, point, slot, entry, bytes).await
     }
 
-    /// Where the newest sealed point has its data here: what is there was held against the point when the run was armed.
-    async fn sealed_places(&self, set: &SetName) -> Result<BTreeSet<String>, Trouble> {
+    /// Where the newest sealed point before this one has its data here, or the newest of all: what is there was held against the point when
+    /// the run was armed.
+    async fn sealed_places(&self, set: &SetName, before: Option<PointId>) -> Result<BTreeSet<String>, Trouble> {
         let (depot, name) = (self.depot.clone(), set.to_string());
-        match blocking(move || depot.newest_sealed(&name)).await? {
+        match blocking(move || depot.newest_sealed_before(&name, before)).await? {
             None => Ok(BTreeSet::new()),
             Some((_, manifest)) => Ok(self.wanted(set, &manifest).await?.trees.into_iter().map(|(_, place)| place).collect()),
         }
     }
 
+    /// The places that a point will have here: free or ours, and in directories that can be snapshotted.
     async fn check_places(&self, set: &SetName, origin: &[u8]) -> Result<(), Trouble> {
         let origin: Origin = serde_json::from_slice(origin).map_err(|e| {
             Trouble::new(TroubleKind::Corrupt, self.object(set), format!("the primary does not say where its data comes from: {e}"))
         })?;
         let hdfs = self.hdfs_of(set);
-        let snapshottable = hdfs.snapshottable().await?;
-        let own = self.sealed_places(set).await?;
+        let own = self.sealed_places(set, None).await?;
+        let database = self.rewrite(set, &origin)?.path(&origin.database);
+        let mut places = Vec::new();
         for (_, place) in self.placed(set, &origin)? {
-            if !own.contains(&place) {
-                hdfs.first_target(&place).await?;
+            // What is in a place of ours is ours.
+            if !own.iter().any(|own| is_inside(&place, own)) {
+                hdfs.first_target_around(&place, &own).await?;
             }
-            if let Some(other) =
-                snapshottable.iter().find(|other| **other != place && (is_inside(other, &place) || is_inside(&place, other)))
-            {
-                let reason = format!("its data belongs at {place}, and {other} has snapshots of its own, which HDFS does not nest");
-                return Err(self.refused(set, &reason).next("disallow snapshots there, or choose another target"));
+            places.push(Tree::at(&place));
+        }
+        let roots = self.roots_of(set, &places, Some(&database), false).await?;
+        match roots.blocked.into_iter().next() {
+            Some((place, root)) => Err(HiveRefusal::SnapshotsInside { place, root }.trouble(self.object(set))),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets go of places that a sealed point has in or around what are trees now. What is new is closed first.
+    async fn open_nested(&self, set: &SetName, before: Option<PointId>, now: &[(RelPath, String)]) -> Result<(), Trouble> {
+        let hdfs = self.hdfs_of(set);
+        for old in self.sealed_places(set, before).await?.into_iter().filter(|old| now.iter().all(|(_, place)| place != old)) {
+            let nested: Vec<&String> = now.iter().map(|(_, place)| place).filter(|place| meet(place, &old)).collect();
+            if nested.is_empty() || !hdfs.is_directory(&old).await? {
+                continue;
             }
+            for place in nested {
+                hdfs.fence_set(place).await?;
+            }
+            hdfs.unfence_set(&old, None).await?;
         }
         Ok(())
     }
@@ -216,6 +239,7 @@ impl Hive {
         blocking(taken).await?;
         let wanted = self.wanted(set, manifest).await?;
         let hdfs = self.hdfs_of(set);
+        self.open_nested(set, Some(point), &wanted.trees).await?;
         let mut before = 0;
         for (root, place) in &wanted.trees {
             let part = Part { whole: journal, before };
@@ -239,11 +263,28 @@ impl Hive {
         Ok(())
     }
 
+    /// Which directories are snapshotted for a point here.
+    async fn roots_here(&self, set: &SetName, wanted: &Wanted) -> Result<Roots, Trouble> {
+        let places: Vec<Tree> = wanted.trees.iter().map(|(_, place)| Tree::at(place)).collect();
+        self.roots_of(set, &places, database_path(&wanted.metadata, &self.fs).as_deref(), false).await
+    }
+
+    /// Of the newest sealed point: which tables a DROP would leave files of here.
+    pub(super) async fn drops_here(&self, set: &SetName) -> Result<Vec<HiveNote>, Trouble> {
+        let (depot, name) = (self.depot.clone(), set.to_string());
+        let Some((_, manifest)) = blocking(move || depot.newest_sealed(&name)).await? else { return Ok(Vec::new()) };
+        let wanted = self.wanted(set, &manifest).await?;
+        let roots = self.roots_here(set, &wanted).await?;
+        Ok(drops_here(&wanted.metadata, &self.fs, &roots))
+    }
+
     pub(super) async fn seal_point(&self, set: &SetName, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         let hdfs = self.hdfs_of(set);
-        for (root, place) in self.wanted(set, manifest).await?.trees {
-            hdfs.seal_set(&place, point, &manifest_in(manifest, &root)).await?;
-        }
+        let wanted = self.wanted(set, manifest).await?;
+        let roots = self.roots_here(set, &wanted).await?;
+        self.make_way(set, &roots).await?;
+        let trees: Vec<(String, Manifest)> = wanted.trees.into_iter().map(|(root, place)| (place, manifest_in(manifest, &root))).collect();
+        hdfs.seal_trees(&trees, &roots.of, point).await?;
         hdfs.drop_staging(&set.to_string(), point).await?;
         let (depot, name, manifest) = (self.depot.clone(), set.to_string(), manifest.clone());
         blocking(move || {
@@ -268,24 +309,11 @@ impl Hive {
     pub(super) async fn restore_point(&self, set: &SetName, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         let hdfs = self.hdfs_of(set);
         let wanted = self.wanted(set, manifest).await?;
+        self.open_nested(set, None, &wanted.trees).await?;
         for (root, place) in &wanted.trees {
             hdfs.restore_set(place, point, &manifest_in(manifest, root)).await?;
         }
         self.bring_metadata(set, point, manifest, wanted).await
-    }
-
-    /// What was captured by snapshots of a directory above it cannot have snapshots of its own beside them, which a target needs.
-    pub(super) async fn rebase_point(&self, set: &SetName, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
-        let hdfs = self.hdfs_of(set);
-        for (_, place) in self.wanted(set, manifest).await?.trees {
-            if !hdfs.has_snapshot(&place, point).await? && hdfs.find_cut(&place, point).await?.is_some() {
-                let reason =
-                    format!("{place} is captured by snapshots of a directory above it: this version cannot make it a target there");
-                return Err(self.refused(set, &reason).next("back up the whole database instead of its tables; until then fail over only"));
-            }
-        }
-        self.restore_point(set, point, manifest).await?;
-        self.seal_point(set, point, manifest).await
     }
 
     pub(super) async fn drift_of(&self, set: &SetName, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {

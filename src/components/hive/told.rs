@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::model::{Metadata, Table, database, function, partition, storage, table};
 use super::names::SetName;
 use super::notes::{HiveNote, HiveRefusal, Owner, SnapshotsAt};
-use super::places::{Tree, is_inside, path_in};
+use super::places::{Tree, database_path, is_inside, path_in};
 use super::reads::{Format, PATH, Role, addresses, is_prose, serde_parameters};
+use super::roots::Roots;
 use super::thrift::Value;
 
 /// Notes that are told one by one.
@@ -53,8 +54,8 @@ pub struct Scene<'a> {
     pub fs: &'a str,
     /// Its trees.
     pub trees: &'a [Tree],
-    /// For every tree the directory whose snapshots capture it.
-    pub roots: &'a BTreeMap<String, String>,
+    /// Which directories are snapshotted.
+    pub roots: &'a Roots,
 }
 
 /// What the owner of a data set should know in every run.
@@ -71,6 +72,7 @@ pub fn notes(metadata: &Metadata, scene: &Scene<'_>) -> Vec<HiveNote> {
             all.insert(HiveNote::NotCopied { owner, key: "resource".into(), place: place.to_owned(), partitions: 0 });
         }
     }
+    all.extend(scene.roots.drop.iter().map(|root| HiveNote::CapturesDropped { root: root.clone() }));
     let count = all.len().saturating_sub(MOST);
     let mut told: Vec<HiveNote> = all.into_iter().take(MOST).collect();
     told.extend((count > 0).then_some(HiveNote::More { count }));
@@ -84,6 +86,15 @@ pub fn policy_notes(metadata: &Metadata, scene: &Scene<'_>) -> Vec<HiveNote> {
     if let Some(place) = own.filter(|place| scene.set.table.is_none() && scene.trees.iter().any(|tree| tree.path == *place)) {
         all.push(HiveNote::DropDatabaseKeepsFiles { database: scene.set.database.clone(), place });
     }
+    let mut wider: BTreeMap<&String, Vec<&String>> = BTreeMap::new();
+    for (place, root) in scene.roots.of.iter().filter(|(place, root)| place != root) {
+        wider.entry(root).or_default().push(place);
+    }
+    let note = |(root, places): (&String, Vec<&String>)| {
+        let more = places.len() - 1;
+        Some(HiveNote::SnapshotsWider { root: root.clone(), place: (*places.first()?).clone(), more })
+    };
+    all.extend(wider.into_iter().filter_map(note));
     all
 }
 
@@ -140,31 +151,49 @@ fn of_text(owner: &Owner, key: &str, value: &str, partitions: usize, scene: &Sce
     mentions.then(|| HiveNote::TextLeftAlone { owner: owner.clone(), key: key.to_owned() })
 }
 
-/// Which directories that a DROP would remove have snapshots of their own. A target's snapshots are on every tree itself.
+/// Which directories that a DROP would remove have snapshots of their own. Where no directory above may be taken here, none may at the
+/// secondary, which decides it in the same way.
 fn of_drops(name: &str, found: &Table, scene: &Scene<'_>) -> Vec<HiveNote> {
     let mut by_site: BTreeMap<SnapshotsAt, Vec<(Option<String>, String)>> = BTreeMap::new();
-    let trees: BTreeSet<&str> = scene.trees.iter().map(|tree| tree.path.as_str()).collect();
     for read in found.reads().into_iter().filter(|read| read.role != Role::Skew) {
-        let Some(place) = path_in(&read.place, scene.fs).filter(|place| trees.contains(place.as_str())) else { continue };
-        let here = scene.roots.get(&place) == Some(&place);
-        let site = if here { SnapshotsAt::Both } else { SnapshotsAt::Secondary };
+        let Some(place) = path_in(&read.place, scene.fs).filter(|place| scene.roots.of.get(place) == Some(place)) else { continue };
+        let site = if scene.roots.alone.contains(&place) { SnapshotsAt::Both } else { SnapshotsAt::Source };
         let known = by_site.entry(site).or_default();
         if known.iter().all(|(_, other)| *other != place) {
             known.push((read.partition, place));
         }
     }
-    let note = |(at, places): (SnapshotsAt, Vec<(Option<String>, String)>)| {
-        let more = places.len() - 1;
-        let (partition, place) = places.into_iter().next()?;
-        Some(HiveNote::DropKeepsFiles { table: name.to_owned(), partition, place, more, at })
+    by_site.into_iter().filter_map(|(at, places)| keeps_files(name, at, places)).collect()
+}
+
+/// A table's places with snapshots of their own at one cluster.
+fn keeps_files(table: &str, at: SnapshotsAt, places: Vec<(Option<String>, String)>) -> Option<HiveNote> {
+    let more = places.len().checked_sub(1)?;
+    let (partition, place) = places.into_iter().next()?;
+    Some(HiveNote::DropKeepsFiles { table: table.to_owned(), partition, place, more, at })
+}
+
+/// The same at the secondary, of the metadata as it is there.
+pub fn drops_here(metadata: &Metadata, fs: &str, roots: &Roots) -> Vec<HiveNote> {
+    let own = database_path(metadata, fs);
+    let of = |(name, found): (&String, &Table)| {
+        let mut places: Vec<(Option<String>, String)> = Vec::new();
+        for read in found.reads() {
+            let place = path_in(&read.place, fs).filter(|place| roots.of.get(place) == Some(place) && Some(place) != own.as_ref());
+            if let Some(place) = place.filter(|place| places.iter().all(|(_, other)| other != place)) {
+                places.push((read.partition, place));
+            }
+        }
+        keeps_files(name, SnapshotsAt::Secondary, places)
     };
-    by_site.into_iter().filter_map(note).collect()
+    metadata.tables.iter().filter_map(of).take(MOST).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::model::Partition;
-    use super::super::places::{snapshot_roots, trees};
+    use super::super::places::trees;
+    use super::super::roots::{Estate, choose};
     use super::super::thrift::Struct;
     use super::*;
 
@@ -199,7 +228,8 @@ mod tests {
     fn said(set: &str, metadata: &Metadata, policy: bool) -> Vec<HiveNote> {
         let set = SetName::parse(set).expect("a name");
         let trees = trees(metadata, &set, FS, "/w").expect("its trees");
-        let roots = snapshot_roots(&trees, Some("/w/sales.db"), &[]);
+        let estate = Estate { warehouse: "/w", database: Some("/w/sales.db"), known: &[], may_drop: true };
+        let roots = choose(trees.iter().map(|tree| tree.path.as_str()), &estate);
         let scene = Scene { set: &set, fs: FS, trees: &trees, roots: &roots };
         if policy { policy_notes(metadata, &scene) } else { notes(metadata, &scene) }
     }
@@ -249,29 +279,30 @@ mod tests {
     }
 
     #[test]
-    fn a_place_of_its_own_is_named_with_the_cluster_where_a_drop_leaves_its_files() {
-        let orders =
-            table_at("hdfs://a:9820/w/sales.db/o", &[], &[("day=1", "/ext/d1"), ("day=2", "/ext/d2"), ("day=3", "/w/sales.db/o/day=3")]);
-        let note = |partition: Option<&str>, place: &str, more, at| HiveNote::DropKeepsFiles {
-            table: "o".into(),
-            partition: partition.map(str::to_owned),
-            place: place.into(),
-            more,
-            at,
-        };
-        let of_day = note(Some("day=1"), "/ext/d1", 1, SnapshotsAt::Both);
-        let metadata = sales(vec![("o", orders)]);
-        assert_eq!(said("sales", &metadata, false), std::slice::from_ref(&of_day));
+    fn a_drop_that_leaves_its_files_and_a_wider_directory_are_named() {
+        let parts = [("day=1", "/d1"), ("day=2", "/d2"), ("day=3", "/w/sales.db/o/day=3"), ("day=4", "/ext/d4"), ("day=5", "/ext/d5")];
+        let metadata = sales(vec![("o", table_at("hdfs://a:9820/w/sales.db/o", &[], &parts))]);
+        let (partition, place, at) = (Some("day=1".into()), "/d1".into(), SnapshotsAt::Both);
+        let kept = HiveNote::DropKeepsFiles { table: "o".into(), partition, place, more: 1, at };
+        assert_eq!(said("sales", &metadata, false), std::slice::from_ref(&kept), "only the root is above these");
         let database = HiveNote::DropDatabaseKeepsFiles { database: "sales".into(), place: "/w/sales.db".into() };
-        assert_eq!(said("sales", &metadata, true), [of_day.clone(), database]);
-        let whole = note(None, "/w/sales.db/o", 0, SnapshotsAt::Secondary);
-        assert_eq!(said("sales.o", &metadata, false), [whole, of_day], "a single table has snapshots of its own at the secondary");
+        let wider = |root: &str, place: &str, more| HiveNote::SnapshotsWider { root: root.into(), place: place.into(), more };
+        let outside = wider("/ext", "/ext/d4", 1);
+        assert_eq!(said("sales", &metadata, true), [kept.clone(), database, outside.clone()]);
+        assert_eq!(said("sales.o", &metadata, true), [kept, outside, wider("/w/sales.db", "/w/sales.db/o", 0)]);
+
+        let roots = Roots {
+            of: [("/ext/d4", "/ext/d4"), ("/w/sales.db", "/w/sales.db")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
+            ..Roots::default()
+        };
+        let (partition, place, at) = (Some("day=4".into()), "/ext/d4".into(), SnapshotsAt::Secondary);
+        assert_eq!(drops_here(&metadata, FS, &roots), [HiveNote::DropKeepsFiles { table: "o".into(), partition, place, more: 0, at }]);
     }
 
     #[test]
     fn a_thousand_things_to_say_are_a_hundred_and_a_number() {
         let many: Vec<(String, Table)> =
-            (0..150).map(|n| (format!("t{n:03}"), table_at(&format!("hdfs://a:9820/ext/{n}"), &[], &[]))).collect();
+            (0..150).map(|n| (format!("t{n:03}"), table_at(&format!("hdfs://a:9820/ext{n}"), &[], &[]))).collect();
         let metadata = sales(many.iter().map(|(name, table)| (name.as_str(), table.clone())).collect());
         let told = said("sales", &metadata, false);
         assert_eq!((told.len(), told.last()), (101, Some(&HiveNote::More { count: 50 })));

@@ -263,6 +263,24 @@ proptest! {
     }
 
     #[test]
+    fn a_tree_that_was_made_anew_leads_to_what_is_there_now_and_back(
+        before in prop::collection::vec(step(), 0..25),
+        after in prop::collection::vec(step(), 0..25),
+    ) {
+        let (mut old, mut new) = (Tree::new(), Tree::new());
+        before.iter().for_each(|step| old.take(step));
+        after.iter().for_each(|step| new.take(step));
+        let paths = |tree: &Tree| tree.inodes.keys().map(|id| tree.path(*id)).collect::<Vec<_>>();
+        let moves = Moves::new(replaced(paths(&old).iter(), paths(&new).iter()));
+        let (modified, created) = answers(&moves, &old, &new);
+        prop_assert_eq!(folded(&old.manifest(), &decide(&moves, modified.clone(), created)), new.manifest());
+        let wrong: Vec<(RelPath, bool)> = modified.iter().map(|m| (m.before.path.clone(), !m.same_content)).collect();
+        let sealed = old.manifest();
+        let home = back(&moves, &wrong, |path| sealed.values().filter(|entry| entry.path.is_under(path)).collect());
+        prop_assert_eq!(folded(&new.manifest(), &home), old.manifest());
+    }
+
+    #[test]
     fn only_new_content_is_copied(before in prop::collection::vec(step(), 0..25), after in prop::collection::vec(step(), 0..15)) {
         let mut old = Tree::new();
         before.iter().for_each(|step| old.take(step));
