@@ -122,9 +122,7 @@ impl RestoreRefusal {
                 format!("{data_set}, a data set of pair {pair}, lies in {place}"),
                 "name a place outside every data set: a restore never touches live data".to_owned(),
             ),
-            R::PlaceIsOurs { place, ours } => {
-                (TroubleKind::Refused, format!("{place} is {ours}"), "name a place of your own".to_owned())
-            }
+            R::PlaceIsOurs { place, ours } => (TroubleKind::Refused, format!("{place} is {ours}"), "name a place of your own".to_owned()),
             R::PlaceInvalid { place, wanted } => {
                 (TroubleKind::Invalid, format!("{place:?} is no place to restore to"), format!("name {wanted}"))
             }
@@ -151,21 +149,17 @@ impl RestoreRefusal {
                 format!("it has no {only} in this point"),
                 "name a directory, or a table of a database, as it was called then".to_owned(),
             ),
-            R::NoParts { kind } => (
-                TroubleKind::Invalid,
-                format!("a part of a data set of {kind} cannot be restored alone"),
-                "leave --only out".to_owned(),
-            ),
+            R::NoParts { kind } => {
+                (TroubleKind::Invalid, format!("a part of a data set of {kind} cannot be restored alone"), "leave --only out".to_owned())
+            }
             R::AgentTooOld { cluster } => (
                 TroubleKind::Refused,
                 format!("the version of the agent at {cluster} cannot restore beside the live data"),
                 "install this version there, then try again".to_owned(),
             ),
-            R::RestoreReads { restore, place } => (
-                TroubleKind::Refused,
-                format!("restore {restore} to {place} is under way"),
-                "wait for its end".to_owned(),
-            ),
+            R::RestoreReads { restore, place } => {
+                (TroubleKind::Refused, format!("restore {restore} to {place} is under way"), "wait for its end".to_owned())
+            }
             R::AlreadyWhole { place } => (
                 TroubleKind::Refused,
                 format!("it has ended: {place} is whole and belongs to its owner"),
@@ -188,10 +182,8 @@ pub fn beside(
     folds: bool,
     held: impl IntoIterator<Item = (PairName, DataSetName)>,
 ) -> Result<(), RestoreRefusal> {
-    let fold = |set: &DataSetName| DataSetName {
-        path: if folds { set.path.to_ascii_lowercase() } else { set.path.clone() },
-        ..set.clone()
-    };
+    let fold =
+        |set: &DataSetName| DataSetName { path: if folds { set.path.to_ascii_lowercase() } else { set.path.clone() }, ..set.clone() };
     let own = fold(place);
     for (pair, data_set) in held {
         let theirs = fold(&data_set);
@@ -244,6 +236,11 @@ pub enum RestoreNote {
         /// Their names.
         names: Vec<String>,
     },
+    /// Foreign keys of one table, which lead to tables that were not restored with it.
+    KeysLeftOut {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// Names that may be there once only.
     Renamed {
         /// From what to what.
@@ -256,6 +253,9 @@ impl std::fmt::Display for RestoreNote {
         match self {
             RestoreNote::TriggersLeftOut { names } => {
                 write!(f, "its triggers ({}) are left out: they would act on the live data", names.join(", "))
+            }
+            RestoreNote::KeysLeftOut { names } => {
+                write!(f, "its foreign keys ({}) are left out: the tables that they name were not restored with it", names.join(", "))
             }
             RestoreNote::Renamed { names } => {
                 let names: Vec<String> = names.iter().map(|(from, to)| format!("{from} is {to}")).collect();

@@ -1,6 +1,8 @@
 //! From an accepted order to the job that carries it out.
 
-use super::{Job, abandon, arm, capture, commit, drill, drop, holdings, identity, leftovers, membership, restore, reverse, transfer, users, verify};
+use super::{
+    Job, abandon, arm, capture, commit, drill, drop, holdings, identity, leftovers, membership, restore, reverse, transfer, users, verify,
+};
 use crate::domain::Trouble;
 use crate::protocol::{Order, Outcome};
 

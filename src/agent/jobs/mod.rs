@@ -37,7 +37,9 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::clock::Clock;
 use crate::agent::unfinished::Tries;
 use crate::components::Component;
-use crate::domain::{ClusterName, ComponentKind, ComponentName, DataSetName, DrillId, Epoch, PairName, RestoreId, Term, Trouble, TroubleKind};
+use crate::domain::{
+    ClusterName, ComponentKind, ComponentName, DataSetName, DrillId, Epoch, PairName, RestoreId, Term, Trouble, TroubleKind,
+};
 use crate::protocol::Progress;
 use crate::store::agent::Ledger;
 use crate::transfer::DataPlane;

@@ -217,9 +217,8 @@ async fn remove(site: &Arc<Site>, restores: &dyn Restores, row: &RestoreRow) -> 
 /// Refuses by name what would end a pair while a restore of it is under way.
 pub fn refuse_under_way(site: &Site, pair: &PairName) -> Result<(), Trouble> {
     let under_way = site.ledger.restores()?.into_iter().find(|row| row.pair == *pair && is_under_way(site, row.restore));
-    under_way.map_or(Ok(()), |row| {
-        Err(RestoreRefusal::RestoreReads { restore: row.restore, place: row.place }.trouble(format!("pair {pair}")))
-    })
+    under_way
+        .map_or(Ok(()), |row| Err(RestoreRefusal::RestoreReads { restore: row.restore, place: row.place }.trouble(format!("pair {pair}"))))
 }
 
 /// Removes what is half-made of every restore of a pair; tells what could not be.
@@ -249,9 +248,8 @@ fn is_under_way(site: &Site, restore: RestoreId) -> bool {
 
 /// What is told of this agent's restores that are not whole, of the pairs that this controller commands.
 pub fn told(site: &Site, controller: Option<&str>, pairs: &[PairFacts]) -> Result<Vec<UnfinishedRestore>, Trouble> {
-    let commanded = |pair: &PairName| {
-        pairs.iter().any(|facts| facts.pair == *pair && controller.is_some_and(|key| facts.controllers.contains(key)))
-    };
+    let commanded =
+        |pair: &PairName| pairs.iter().any(|facts| facts.pair == *pair && controller.is_some_and(|key| facts.controllers.contains(key)));
     let rows = site.ledger.restores()?.into_iter().filter(|row| commanded(&row.pair));
     Ok(rows
         .map(|row| UnfinishedRestore {

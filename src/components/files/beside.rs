@@ -34,9 +34,8 @@ impl Restores for Files {
         let object = self.inner.depot.object(set);
         only.map(|only| directory(only).ok_or_else(|| no_part(only, &object))).transpose()?;
         let path = directory(place).filter(|path| !path.is_root());
-        let path = path.ok_or_else(|| {
-            RestoreRefusal::PlaceInvalid { place: place.to_owned(), wanted: WANTED.to_owned() }.trouble(&object)
-        })?;
+        let path =
+            path.ok_or_else(|| RestoreRefusal::PlaceInvalid { place: place.to_owned(), wanted: WANTED.to_owned() }.trouble(&object))?;
         if path.as_str().split('/').any(|name| name.starts_with(WORKPLACE)) {
             let ours = "a name that only this program gives".to_owned();
             return Err(RestoreRefusal::PlaceIsOurs { place: place.to_owned(), ours }.trouble(&object));

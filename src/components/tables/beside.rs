@@ -39,10 +39,7 @@ impl Restores for Tables {
     }
 
     async fn free(&self, place: &str) -> Result<(), Trouble> {
-        self.work(LOOK, place, |this, place| {
-            if this.database.exists() { refuse_there(&this.reader()?, place) } else { Ok(()) }
-        })
-        .await
+        self.work(LOOK, place, |this, place| if this.database.exists() { refuse_there(&this.reader()?, place) } else { Ok(()) }).await
     }
 
     async fn bring(&self, what: Restoring<'_>) -> Result<RestoreProof, Trouble> {
@@ -127,9 +124,10 @@ fn renamed(table: &str, place: &str, text: &str) -> Result<Renamed, Trouble> {
         let (sort, name, statement): (String, String, String) = row.map_err(failed)?;
         if sort == "index" {
             let own = format!("{place}_{name}");
-            text.push_str(&index_named(&statement, &own).ok_or_else(|| {
-                Trouble::new(TroubleKind::Refused, table, format!("its index {name:?} cannot be given another name"))
-            })?);
+            text.push_str(
+                &index_named(&statement, &own)
+                    .ok_or_else(|| Trouble::new(TroubleKind::Refused, table, format!("its index {name:?} cannot be given another name")))?,
+            );
             names.push((name, own));
         } else {
             text.push_str(&statement);
@@ -203,9 +201,7 @@ mod tests {
         assert_eq!(
             renamed.notes,
             [
-                RestoreNote::Renamed {
-                    names: vec![("by \"name".into(), "old_by \"name".into()), ("by_up".into(), "old_by_up".into())]
-                },
+                RestoreNote::Renamed { names: vec![("by \"name".into(), "old_by \"name".into()), ("by_up".into(), "old_by_up".into())] },
                 RestoreNote::TriggersLeftOut { names: vec!["t".into()] }
             ]
         );

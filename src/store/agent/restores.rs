@@ -133,7 +133,10 @@ impl Ledger {
     pub fn end_restore(&self, restore: RestoreId, told: &Restored) -> Result<(), Trouble> {
         self.write(|t| {
             let text = to_json(told)?;
-            t.execute("UPDATE restores SET state = 'over', told = ?2 WHERE id = ?1 AND state = 'begun'", params![restore.to_string(), text])?;
+            t.execute(
+                "UPDATE restores SET state = 'over', told = ?2 WHERE id = ?1 AND state = 'begun'",
+                params![restore.to_string(), text],
+            )?;
             forget_old(t)
         })
     }
