@@ -182,3 +182,51 @@ impl Inner {
         remove(parent.fd(), &own, &folder)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::components::{Component, PhaseJournal};
+    use crate::domain::{Change, PointId};
+
+    /// Somebody makes the place while the restore is being made.
+    struct Meanwhile(PathBuf);
+
+    impl PhaseJournal for Meanwhile {
+        fn done(&self) -> Result<u32, Trouble> {
+            Ok(0)
+        }
+
+        fn advance(&self, _: u32) -> Result<(), Trouble> {
+            fs::create_dir(&self.0).expect("made");
+            Ok(())
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_directory_that_somebody_made_meanwhile_is_not_replaced() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().join("root");
+        fs::create_dir_all(root.join("docs")).expect("made");
+        fs::write(root.join("docs/file"), "text").expect("written");
+        let files = Files::new("files".parse().expect("a name"), &root, dir.path().join("store")).expect("opened");
+        let files = files.allowing([super::super::Privilege::RootOwner]);
+        let point = PointId(uuid::Uuid::now_v7());
+        files.capture("docs", point).await.expect("captured");
+        let all = files.changes("docs", point, None).await.expect("told").changes;
+        let manifest =
+            Manifest::from_entries(all.into_iter().filter_map(|change| if let Change::Put(entry) = change { Some(entry) } else { None }));
+        let (restore, journal) = (RestoreId(uuid::Uuid::now_v7()), Meanwhile(root.join("old")));
+        let what = Restoring { restore, set: "docs", only: None, point, manifest: &manifest, place: "old", journal: &journal };
+        assert_eq!(files.bring(what).await.expect_err("it is somebody's").code(), "place-exists");
+        assert_eq!(fs::read_dir(root.join("old")).expect("there").count(), 0, "it is as it was made");
+        files.clear(restore, "old", 1).await.expect("cleared");
+        let mut left: Vec<_> = fs::read_dir(&root).expect("listed").flatten().map(|entry| entry.file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["docs", "old"]);
+        assert_eq!(fs::read_to_string(root.join("docs/file")).expect("read"), "text");
+    }
+}
