@@ -30,7 +30,7 @@ fn rows(agent: &Agent, table: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_data_set_of_an_older_point_comes_up_beside_the_live_one_at_either_site_and_nothing_else_is_touched() {
     let dir = Dir::new();
-    let (east, west, controller) = paired(dir.path(), "[\"files:docs\", \"tables:orders\"]", "keep = { last = 5 }");
+    let (east, west, controller) = paired(dir.path(), "[\"files:docs\", \"tables:orders\"]", "");
     make(&east.dir.join("files/docs"), 20);
     std::fs::create_dir_all(east.dir.join("files/docs/sub/deep")).expect("made");
     std::fs::write(east.dir.join("files/docs/sub/deep/file"), "deep").expect("written");
@@ -121,7 +121,7 @@ fn object_of(agent: &Agent, content: &str) -> PathBuf {
 #[tokio::test]
 async fn while_a_restore_reads_a_point_it_stays_and_the_pair_does_not_go_and_after_a_crash_it_goes_on_or_is_removed() {
     let dir = Dir::new();
-    let (east, mut west, controller) = paired(dir.path(), "[\"files:docs\"]", "keep = { last = 1 }");
+    let (east, mut west, controller) = paired(dir.path(), "[\"files:docs\"]", "keep = { all_hours = 0, daily_days = 0 }");
     make(&east.dir.join("files/docs"), 5);
     std::fs::write(east.dir.join("files/docs/slow"), "read slowly").expect("written");
     let engine = controller.engine(&[]);

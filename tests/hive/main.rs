@@ -14,3 +14,4 @@ mod estates;
 mod faults;
 mod moments;
 mod refusals;
+mod restores;

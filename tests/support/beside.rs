@@ -86,8 +86,8 @@ pub async fn a_restore_that_is_broken_off_goes_on_or_leaves_nothing(world: &dyn 
     let (source, target, set) = (world.open(Side::Source), world.open(Side::Target), world.set());
     let point = run(source.as_ref(), &target, &set, None).await;
     let then = world.live(Side::Source).await;
-    let before = (world.kept(Side::Target).await, world.outside(Side::Target).await.into_keys().collect::<Vec<_>>());
     for (name, forgets) in [("one", true), ("two", false)] {
+        let before = (world.kept(Side::Target).await, world.outside(Side::Target).await.into_keys().collect::<Vec<_>>());
         let asked = Asked { world, side: Side::Target, point: &point, restore: fresh(), place: world.place(Side::Target, name) };
         let journal = Journal::breaking(1, forgets);
         asked.bring(&journal).await.expect_err("the power is gone");

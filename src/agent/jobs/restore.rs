@@ -71,6 +71,7 @@ pub async fn run(job: &Job, order: RestoreOrder) -> Result<Outcome, Trouble> {
         Ok(proof) => {
             let told = Restored { compared_with, proof };
             site.ledger.end_restore(row.restore, &told)?;
+            site.restores.forget(row.restore);
             tracing::info!(restore = %row.restore, place = row.place, "restored: it is its owner's now");
             Ok(Outcome::Restored(told))
         }
@@ -210,6 +211,7 @@ async fn remove(site: &Arc<Site>, restores: &dyn Restores, row: &RestoreRow) -> 
     site.ledger.note_restore_ending(row.restore)?;
     restores.clear(row.restore, &row.place, site.ledger.restore_phases(row.restore)?).await?;
     site.ledger.note_restore_gone(row.restore)?;
+    site.restores.forget(row.restore);
     tracing::info!(restore = %row.restore, "what was half-made of a restore is removed");
     Ok(())
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::apply::{Apply, plan_restore};
 use super::fence::make_removable;
-use super::meta::Names;
+use super::meta::{Fail, Names, give_in};
 use super::target::NoJournal;
 use super::tree::{Tree, WORKPLACE, remove, trouble};
 use super::walk::{Look, survey};
@@ -142,6 +142,7 @@ impl Inner {
         let tree = Tree::make(&parent.tree.place, &own, 0o700)?;
         let apply = Apply { tree: &tree, objects: &self.depot.objects, point, names: &names, allowed: &self.allowed, manifest };
         apply.run(&plan_restore(&Captured::new(), manifest), &NoJournal)?;
+        self.open_root(&tree, manifest, &names)?;
         let found = survey(&tree, Look::Content, &names)?;
         let mut differs = drift::tell(manifest, &found);
         let read = |manifest: &Manifest| manifest.entries.values().map(|entry| entry.node.clone()).collect::<Vec<_>>();
@@ -153,6 +154,17 @@ impl Inner {
         }
         let reason = format!("what was made of point {point} is not what the point holds: {}", differs.join("; "));
         Err(Trouble::new(TroubleKind::Corrupt, self.depot.object(set), reason).next("choose another recovery point"))
+    }
+
+    /// An apply leaves its root to a fence; there is none here.
+    fn open_root(&self, tree: &Tree, manifest: &Manifest, names: &Names) -> Result<(), Trouble> {
+        let root = RelPath::root();
+        let Some(entry) = manifest.entries.get(&root) else { return Ok(()) };
+        let stat = rustix::fs::fstat(tree.fd()).map_err(|e| tree.failed(&root, "look at", e))?;
+        give_in(tree.fd(), ".", &stat, entry, (names, &self.allowed), false).map_err(|fail| match fail {
+            Fail::Told(trouble) => trouble,
+            Fail::Number(doing, e) => tree.failed(&root, doing, e),
+        })
     }
 
     /// Renames it to the place, for good. Done already, it stays.

@@ -8,6 +8,7 @@ use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::{self, Tone, Type, space};
 use crate::console::widgets::{self, Cell, Look, Surface, Table};
+use crate::console::words;
 use crate::controller::snapshot::PairView;
 use crate::domain::{PointId, RecoveryPoint};
 
@@ -47,7 +48,10 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
             widgets::say(ui, &Said::bad("✖ failed: nothing sealed").of(Type::Label));
         });
         if line.more > 0 {
-            widgets::say(ui, &Said::muted(format!("{} more services are not drawn: choose one above.", line.more)).of(Type::Label));
+            widgets::say(
+                ui,
+                &Said::muted(format!("Not drawn: {}. Choose one above.", words::plural(line.more as u64, "more service"))).of(Type::Label),
+            );
         }
     });
     ui.add_space(space::GAP);
