@@ -211,6 +211,18 @@ impl World for FilesWorld {
         fs::write(place, content).expect("written");
     }
 
+    fn place(&self, _: Side, name: &str) -> String {
+        format!("other/{name}")
+    }
+
+    async fn restored(&self, side: Side, place: &str) -> BTreeMap<String, String> {
+        self.in_drill(&self.root(side).join(place).display().to_string()).await
+    }
+
+    async fn write_restored(&self, side: Side, place: &str, name: &str, content: &str) {
+        self.write_in_drill(&self.root(side).join(place).display().to_string(), name, content).await;
+    }
+
     async fn ways_out(&self, side: Side) -> Vec<String> {
         // Lies beside the root, so that it is not part of the outside that must not change.
         let elsewhere = self.dir.path().join("elsewhere");
@@ -336,6 +348,23 @@ impl World for TablesWorld {
 
     async fn kept(&self, side: Side) -> Vec<String> {
         kept_below(&self.dir.path().join(side_name(side)).join("store"))
+    }
+
+    fn place(&self, _: Side, name: &str) -> String {
+        format!("orders {name}")
+    }
+
+    async fn restored(&self, side: Side, place: &str) -> BTreeMap<String, String> {
+        let mut held = self.rows(side, &ROWS.replace("FROM orders", &format!("FROM \"{place}\"")));
+        let schema = self.rows(side, &SCHEMA.replace("'orders'", &format!("'{place}'")));
+        let named = |text: &str| text.replace(&format!("{place}_by_name"), "by_name").replace(place, "orders").replace('"', "");
+        held.extend(schema.into_iter().map(|(name, text)| (named(&name), named(&text))));
+        held
+    }
+
+    async fn write_restored(&self, side: Side, place: &str, name: &str, content: &str) {
+        let row = (row_id(name), name, content);
+        self.connection(side).execute(&format!("INSERT OR REPLACE INTO \"{place}\" VALUES (?1, ?2, ?3)"), row).expect("written");
     }
 
     async fn ways_out(&self, _: Side) -> Vec<String> {

@@ -238,6 +238,8 @@ fn identity_needed(order: &Order) -> Option<Identity> {
         | Order::ReadUsers
         | Order::Leftovers(_)
         | Order::EndDrill(_)
+        | Order::Restore(_)
+        | Order::EndRestore(_)
         | Order::Promote(_)
         | Order::Demote(_) => None,
     }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempts::Attempts;
 use super::clock::Clock;
 use super::config::AgentConfig;
-use super::jobs::{Site, ThawGuard, commit, drill, gate};
+use super::jobs::{Site, ThawGuard, commit, drill, gate, restore};
 use super::known::Memory;
 use super::links::Links;
 use super::manager::Manager;
@@ -102,10 +102,13 @@ pub async fn serve_guarded(config: AgentConfig, clock: Arc<dyn Clock>, thaw_guar
     let components = open::components(&config)?;
     let (cluster, ledger, gates, drills) = (config.name.clone(), Arc::new(ledger), gate::Gates::default(), gate::Gates::default());
     let (tries, identity) = (Tries::default(), tokio::sync::Mutex::default());
-    let site = Arc::new(Site { cluster, components, ledger, clock, gates, drills, tries, identity, thaw_guard });
+    let (restores, letting_go) = (gate::Gates::default(), tokio::sync::Mutex::default());
+    let site = Site { cluster, components, ledger, clock, gates, drills, restores, letting_go, tries, identity, thaw_guard };
+    let site = Arc::new(site);
     tracing::info!(cluster = %site.cluster, fingerprint = own.fingerprint(), interrupted, "starting; no identity is confirmed yet");
 
     drill::tell_unfinished(&site)?;
+    restore::tell_unfinished(&site)?;
     finish_committed(&site).await;
 
     let stop = CancellationToken::new();

@@ -270,6 +270,8 @@ struct StatusQuery {
     certificate: bool,
     #[serde(default)]
     unfinished: bool,
+    #[serde(default)]
+    restores: bool,
 }
 
 async fn tell_status(
@@ -281,6 +283,7 @@ async fn tell_status(
     let mut status = off_thread(move || status::status(&app.site, &app.views, &app.own, &app.facts, key.as_deref())).await?;
     status.certificate = status.certificate.filter(|_| query.certificate);
     status.unfinished = status.unfinished.filter(|_| query.unfinished);
+    status.restores = status.restores.filter(|_| query.restores);
     Ok(Json(status))
 }
 

@@ -47,6 +47,7 @@ pub fn status(site: &Arc<Site>, views: &Views, own: &OwnKey, facts: &Facts, cont
         peer_address: facts.peer_address.clone(),
         route_address: facts.route_address.clone(),
         unfinished: Some(super::unfinished::told(site, controller, &pairs)?),
+        restores: Some(super::jobs::restore::told(site, controller, &pairs)?),
         pairs: pairs.into_iter().map(|pair| pair_status(site, views, pair)).collect::<Result<_, _>>()?,
     })
 }

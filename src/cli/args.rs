@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::controller::command::Verb;
 use crate::domain::maintenance::parse_length;
-use crate::domain::{ClusterName, DrillId, PairName, PointId, RunId, ServiceName};
+use crate::domain::{ClusterName, DataSetName, DrillId, PairName, PointId, RunId, ServiceName};
 
 /// Keeps a second cluster ready to take a service over, all of it as it was at one moment.
 #[derive(Debug, Parser)]
@@ -232,6 +232,22 @@ pub(super) enum Command {
         /// What you have to say.
         #[arg(long)]
         remark: String,
+    },
+    /// Bring one data set of a sealed recovery point up beside the live data, for good: compared with the point, open, and its owner's.
+    Restore {
+        /// Which recovery point (see `points SERVICE`).
+        point: PointId,
+        /// Which of its data sets, for example hdfs:/data/orders.
+        data_set: DataSetName,
+        /// Where to, in the data set's component: a directory, a table or (hive) a database that does not exist yet.
+        #[arg(long, value_name = "PLACE")]
+        to: String,
+        /// Only this directory of it or, of a hive database, this table.
+        #[arg(long, value_name = "PATH")]
+        only: Option<String>,
+        /// At this cluster: `primary`, `secondary` or its name. Otherwise at the one that sealed the point.
+        #[arg(long, value_name = "CLUSTER")]
+        at: Option<String>,
     },
     /// List what an old primary had written after the common points, kept there before it became the target.
     Kept {

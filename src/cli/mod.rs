@@ -8,6 +8,7 @@ mod drill;
 mod maintenance;
 mod output;
 mod removal;
+mod restore;
 mod run;
 mod session;
 mod simple;
@@ -105,6 +106,9 @@ async fn ask(command: Command, session: &Session, json: bool) -> Result<u8, Trou
         Command::Maintenance { pair, length, reason, pause_runs, end } => {
             let asked = length.map(|length| maintenance::request(length, reason.unwrap_or_default(), pause_runs));
             maintenance::maintenance(session, pair, asked, end, json).await
+        }
+        Command::Restore { point, data_set, to, only, at } => {
+            restore::restore(session, restore::Ask { point, data_set, place: to, only, at }, json).await
         }
         Command::ReverseReplication { pair, confirm, report } => adjust::reverse(session, pair, confirm, report, json).await,
         other => simple::ask(session, other, json).await,

@@ -142,6 +142,9 @@ fn service_line(service: &ServiceView, points: &[RecoveryPoint]) -> String {
 /// The leftovers of a pair, with their owner and age.
 pub(super) fn leftover_lines(leftovers: &Leftovers, now: DateTime<Utc>) -> Vec<String> {
     let mut lines: Vec<String> = leftovers.found().map(|(cluster, found)| leftover_line(cluster, found, now)).collect();
+    lines.extend(leftovers.half_made().map(|(cluster, one)| {
+        format!("{cluster}  half-made restore {} of {} to {}, of point {}", one.restore, one.data_set, one.place, one.point)
+    }));
     match (lines.len(), leftovers.removed()) {
         (0, _) if leftovers.failed().next().is_none() => lines.push("nothing is left over".to_owned()),
         (0, _) => {}

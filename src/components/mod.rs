@@ -13,6 +13,7 @@ pub mod hdfs;
 pub mod hive;
 mod objects;
 mod pool;
+pub mod restores;
 pub mod tables;
 
 use std::collections::BTreeMap;
@@ -216,6 +217,13 @@ pub trait Component: Send + Sync {
     /// The first value of a query's first row, asked read-only of a drill's space, within `limit`.
     async fn ask_rehearsal(&self, _drill: DrillId, _query: &str, _limit: Duration) -> Result<String, Trouble> {
         Err(Trouble::new(TroubleKind::Refused, format!("component {}", self.name()), "it cannot be asked in SQL").next("use a command"))
+    }
+
+    // ---- restores: for good, beside production ----
+
+    /// What it can restore beside the live data.
+    fn restores(&self) -> Option<&dyn restores::Restores> {
+        None
     }
 
     // ---- user data ----

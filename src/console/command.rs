@@ -318,6 +318,8 @@ pub enum Act {
 pub enum Dialog {
     /// Cancel a run?
     CancelRun(RunId),
+    /// Restore a data set of this point beside the live data.
+    Restore(PointId),
     /// Give a stuck run's point up?
     AbandonRun(RunId, ServiceName),
     /// Remove a service?

@@ -54,6 +54,8 @@ pub enum Place {
     DrillChecks,
     /// A drill asked for.
     Drill,
+    /// A restore beside the live data.
+    Restore,
     /// A drill's stop.
     StopDrill,
     /// A drill's sign-off.

@@ -37,6 +37,7 @@ fn shots() -> Vec<Shot> {
             prepare: App::type_confirmation,
             ..shot("fault-light", Screen::Overview)
         },
+        Shot { snapshot: sample::faulty, prepare: App::list_points, ..shot("fault-points", Screen::Overview) },
         Shot { snapshot: sample::lost, prepare: App::type_confirmation, ..shot("fault-alone", Screen::Overview) },
         Shot { snapshot: sample::lost_promoting, prepare: App::type_confirmation, ..shot("fault-promoting", Screen::Overview) },
         Shot { snapshot: sample::left, ..shot("left", Screen::Overview) },
@@ -59,6 +60,8 @@ fn shots() -> Vec<Shot> {
         shot("services", Screen::Services),
         Shot { prepare: App::fill_policy, ..shot("policy", Screen::Policy) },
         shot("points", Screen::Points),
+        Shot { prepare: App::open_restore, ..shot("restore", Screen::Points) },
+        Shot { theme: Preference::Light, prepare: App::open_restore, ..shot("restore-light", Screen::Points) },
         shot("runs", Screen::Runs),
         Shot { prepare: App::first_run, ..shot("run", Screen::Overview) },
         shot("users", Screen::Users),

@@ -9,7 +9,8 @@ use crate::domain::drill::report::DrillReport;
 use crate::domain::maintenance::MaintenanceRequest;
 use crate::domain::user_data::UserDataChange;
 use crate::domain::{
-    ClusterName, ComponentName, DrillId, PairName, Plan, PointId, RecoveryPoint, RunId, RunReport, Service, ServiceName, Trouble,
+    ClusterName, ComponentName, DataSetName, DrillId, PairName, Plan, PointId, RecoveryPoint, RunId, RunReport, Service, ServiceName,
+    Trouble,
 };
 use crate::protocol::CatalogueItem;
 
@@ -21,6 +22,7 @@ mod prune;
 mod refusal;
 mod reports;
 mod requests;
+mod restores;
 mod steps;
 
 pub use checks::{AgentFound, Check, CheckState, ComponentMatch, PairChecks, ServiceCheck};
@@ -34,6 +36,7 @@ pub use refusal::Refusal;
 pub(super) use refusal::Refused;
 pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers, MaintenanceReport, StatusReport};
 pub use requests::{AgentRequest, PairRequest};
+pub use restores::{RestoreEvidence, RestoreReport};
 pub use steps::IdentityStep;
 
 /// A command. Those that change identities carry the generation of the snapshot the person saw.
@@ -299,6 +302,21 @@ pub enum Command {
         /// Who.
         by: String,
     },
+    /// Bring a data set of a sealed point up beside the live data, for good.
+    Restore {
+        /// The recovery point.
+        point: PointId,
+        /// The data set, by its name at either cluster.
+        data_set: DataSetName,
+        /// Only this directory or table in it.
+        only: Option<String>,
+        /// Where to, in the data set's component.
+        place: String,
+        /// A cluster's name, `primary` or `secondary`; `None` is the cluster that sealed the point.
+        at: Option<String>,
+        /// Who.
+        by: String,
+    },
     /// Everything, once (for the socket).
     Snapshot,
 }
@@ -359,6 +377,8 @@ pub enum Reply {
     Runs(Vec<RunReport>),
     /// Of `Prune`.
     Pruned(PruneReport),
+    /// Of `Restore`, when it ended.
+    Restored(RestoreReport),
     /// Of `Snapshot`.
     Snapshot(Box<super::Snapshot>),
     /// Of `WouldGo`.

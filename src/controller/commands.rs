@@ -10,8 +10,8 @@ use super::adjust::{Ask, adjust};
 use super::engine::Engine;
 use super::instruct::within;
 use super::{
-    Command, Reply, abandon, adopt, drills, going, kept, leftovers, maintenance, pairing, plan, retention, reverse, runbook, runs,
-    services, users, window,
+    Command, Reply, abandon, adopt, drills, going, kept, leftovers, maintenance, pairing, plan, restores, retention, reverse, runbook,
+    runs, services, users, window,
 };
 
 /// The longest list of runs given at once.
@@ -94,6 +94,9 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
             None => Err(Trouble::new(TroubleKind::NotFound, format!("run {run}"), "there is no such run").next("see `understudy runs`")),
         },
         Command::Prune { service, dry_run, by } => retention::by_hand(engine, &service, dry_run, &by).await,
+        Command::Restore { point, data_set, only, place, at, by } => {
+            restores::restore(engine, &restores::Ask { point, data_set, only, place, at, by }).await.map(Reply::Restored)
+        }
         Command::Snapshot => Ok(Reply::Snapshot(Box::new(engine.picture()))),
     }
 }

@@ -1,14 +1,14 @@
 //! Leftovers: snapshots of ours on either cluster of a pair that nobody counts on, listed and, when a person says so, removed.
 
 use crate::domain::{ClusterName, PairName, PointId, Trouble, TroubleKind};
-use crate::protocol::{LeftoversOrder, LeftoversReport, Order, Outcome};
+use crate::protocol::{LeftoversOrder, LeftoversReport, Order, Outcome, UnfinishedRestore};
 
 use super::command::{ClusterLeftovers, Leftovers};
 use super::engine::Engine;
 use super::instruct::{Errand, unexpected};
 use super::model::Model;
 use super::snapshot::Level;
-use super::{going, pairing};
+use super::{going, pairing, restores};
 
 /// What a person asks for; by default only to list.
 #[derive(Debug, Default)]
@@ -69,12 +69,31 @@ fn wanted(model: &Model) -> Vec<PointId> {
 }
 
 async fn at(engine: &Engine, pair: &PairName, cluster: &ClusterName, order: &LeftoversOrder) -> ClusterLeftovers {
-    let report = told(engine, pair, cluster, order.clone()).await.unwrap_or_else(|trouble| LeftoversReport {
+    let mut report = told(engine, pair, cluster, order.clone()).await.unwrap_or_else(|trouble| LeftoversReport {
         found: Vec::new(),
         removed: 0,
         failed: vec![format!("{cluster} could not be asked: {trouble}")],
     });
-    ClusterLeftovers { cluster: cluster.clone(), report }
+    let half_made = half_made(engine, pair, cluster, order.remove, &mut report).await;
+    ClusterLeftovers { cluster: cluster.clone(), report, half_made }
+}
+
+/// The restores that are not whole, and not being worked on.
+async fn half_made(
+    engine: &Engine,
+    pair: &PairName,
+    cluster: &ClusterName,
+    remove: bool,
+    report: &mut LeftoversReport,
+) -> Vec<UnfinishedRestore> {
+    let found: Vec<_> = restores::unfinished(engine, pair, cluster).await.into_iter().filter(|one| !one.under_way).collect();
+    for one in found.iter().filter(|_| remove) {
+        match restores::remove(engine, cluster, one).await {
+            Ok(()) => report.removed += 1,
+            Err(why) => report.failed.push(why),
+        }
+    }
+    found
 }
 
 async fn told(engine: &Engine, pair: &PairName, cluster: &ClusterName, order: LeftoversOrder) -> Result<LeftoversReport, Trouble> {

@@ -41,6 +41,7 @@ mod points;
 mod policies;
 mod prompt;
 mod ready;
+mod restores;
 mod retention;
 mod reverse;
 mod route;

@@ -17,7 +17,7 @@ use super::engine::Engine;
 use super::instruct::Errand;
 use super::model::PairModel;
 use super::snapshot::Level;
-use super::{Reply, adopt, going, identity, pair_checks, watch};
+use super::{Reply, adopt, going, identity, pair_checks, restores, watch};
 
 /// How long a component may take to tell what it is; an agent gives it about as long (`agent::local`).
 const SETTLING: Duration = Duration::from_secs(8);
@@ -237,6 +237,7 @@ pub(super) async fn unpair(engine: &Arc<Engine>, pair: &PairName, confirm: &str,
     let _one_at_a_time = engine.configuring.lock().await;
     let agents = may_unpair(engine, pair)?;
     going::confirmed(pair, Some(confirm), &format!("understudy unpair {pair} --confirm {pair}"))?;
+    restores::refuse_under_way(engine, pair, agents.each_ref().map(|agent| &agent.enrolled.cluster)).await?;
     let epoch = engine.epoch(pair);
     let mut leftovers = Vec::new();
     for agent in &agents {

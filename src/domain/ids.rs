@@ -130,6 +130,10 @@ id!(
     DrillId
 );
 id!(
+    /// One restore: a data set of a recovery point brought up beside the live data; also names what is half-made of it.
+    RestoreId
+);
+id!(
     /// One decision of a person to change identities; breaks the tie that an equal epoch would be.
     DecisionId
 );

@@ -16,6 +16,7 @@ pub mod page;
 mod past_fence;
 mod path;
 mod point;
+pub mod restore;
 pub mod retention;
 pub mod schedule;
 mod service;
@@ -32,7 +33,7 @@ pub use data_set::{DataSet, DataSetName};
 pub use drill::check::DrillCheck;
 pub use error::{Trouble, TroubleKind};
 pub use ids::{
-    BadName, ClusterName, ComponentName, DecisionId, DrillId, Epoch, InstructionId, PairName, PointId, RunId, ServiceName, Term,
+    BadName, ClusterName, ComponentName, DecisionId, DrillId, Epoch, InstructionId, PairName, PointId, RestoreId, RunId, ServiceName, Term,
 };
 pub use manifest::{Change, ChangeSet, Digest, Entry, Manifest, Metadata, Node, PIECE_BYTES, piece_count, piece_range};
 pub use past_fence::PastFence;

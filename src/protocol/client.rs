@@ -116,7 +116,8 @@ impl AgentApi for AgentClient {
         self.ask(request.query(&[("wait_ms", wait.as_millis().to_string())]), wait + CALL_LIMIT).await
     }
     async fn status(&self) -> Result<AgentStatus, Trouble> {
-        self.ask(self.request(Method::GET, "/v1/status").query(&[("certificate", true), ("unfinished", true)]), CALL_LIMIT).await
+        let asked = [("certificate", true), ("unfinished", true), ("restores", true)];
+        self.ask(self.request(Method::GET, "/v1/status").query(&asked), CALL_LIMIT).await
     }
     async fn clock(&self) -> Result<ClockReply, Trouble> {
         self.ask(self.request(Method::GET, "/v1/clock"), CALL_LIMIT).await

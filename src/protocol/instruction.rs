@@ -12,7 +12,7 @@ use crate::domain::{
     ServiceName, Term, Timings, Trouble,
 };
 
-use super::{AbandonOrder, DrillOrder, EndDrillOrder, LeftoversOrder, ReverseOrder};
+use super::{AbandonOrder, DrillOrder, EndDrillOrder, EndRestoreOrder, LeftoversOrder, RestoreOrder, ReverseOrder};
 
 /// The largest body of an instruction; a larger one is refused unread.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -84,6 +84,10 @@ pub enum Order {
     Drill(DrillOrder),
     /// Remove the space of a drill.
     EndDrill(EndDrillOrder),
+    /// Bring a data set of a point up beside the live data, for good.
+    Restore(RestoreOrder),
+    /// Remove what is half-made of a restore.
+    EndRestore(EndRestoreOrder),
 }
 
 impl Order {
@@ -113,6 +117,8 @@ impl Order {
             Order::Leftovers(_) => "leftovers",
             Order::Drill(_) => "drill",
             Order::EndDrill(_) => "end-drill",
+            Order::Restore(_) => "restore",
+            Order::EndRestore(_) => "end-restore",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! POST /v1/enrol                 anyone with the code     EnrolRequest → EnrolReply
 //! POST /v1/instructions          controller               Instruction → Answer   (returns at once; a repeat returns the same)
 //! GET  /v1/instructions/{id}     controller               → Answer               (?wait_ms= up to 20,000)
-//! GET  /v1/status                controller, peer         → AgentStatus          (?certificate=true&unfinished=true: with both)
+//! GET  /v1/status                controller, peer         → AgentStatus          (?certificate=true&unfinished=true&restores=true: with each)
 //! GET  /v1/clock                 controller, peer         → ClockReply
 //! GET  /v1/catalogue             controller               → Vec<CatalogueItem>   (?component=&path=)
 //! GET  /v1/notes                 controller               → Vec<Note>         (?component=&path=)
@@ -27,6 +27,7 @@ pub mod host;
 pub mod http;
 mod instruction;
 mod leftovers;
+mod restore;
 mod reversal;
 pub mod route;
 pub mod serve;
@@ -50,6 +51,7 @@ pub use instruction::{
     TransferOrder, TransferReport, UsersReport, VerifyOrder, VerifyReport,
 };
 pub use leftovers::{Leftover, LeftoversOrder, LeftoversReport};
+pub use restore::{EndRestoreOrder, RestoreOrder, Restored, UnfinishedRestore};
 pub use reversal::{HeldPoint, KeptWrites, ReverseOrder, ReverseReport, ServiceReversed};
 pub use status::{AgentStatus, CatalogueItem, ClockReply, Note, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};
 pub use unfinished::{AbandonOrder, AbandonReport, UnfinishedPoint};

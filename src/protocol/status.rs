@@ -11,7 +11,7 @@ use crate::domain::{
     Claim, ClusterName, ComponentInfo, ComponentName, PairName, PointId, ProbeReport, RecoveryPoint, Service, ServiceName, Term,
 };
 
-use super::{CertificateStatus, KeptWrites, PeerSpec, UnfinishedPoint};
+use super::{CertificateStatus, KeptWrites, PeerSpec, UnfinishedPoint, UnfinishedRestore};
 
 /// An agent's status: identity + health, with evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,10 @@ pub struct AgentStatus {
     /// version does not tell, and cannot take one back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<Vec<UnfinishedPoint>>,
+    /// The restores that were begun here and are not whole. Only for who asks for it (`?restores=true`), as above. `None`: this agent's
+    /// version does not tell, and cannot restore beside the live data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<Vec<UnfinishedRestore>>,
 }
 
 impl AgentStatus {

@@ -11,6 +11,7 @@ mod identity;
 mod maintenance;
 mod policy;
 mod removal;
+mod restore;
 mod whole;
 
 use std::sync::Arc;

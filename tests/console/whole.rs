@@ -105,7 +105,7 @@ fn the_points_of_one_of_202_services_are_in_reach() {
     bench.go(Screen::Points);
     let timeline = bench.harness.get_by_role_and_label(Role::Image, "Timeline of recovery points").rect();
     assert!(timeline.height() < 320.0, "{timeline:?}");
-    assert!(bench.sees("197 more services are not drawn"));
+    assert!(bench.sees("Not drawn: 197 more services."));
     bench.wheel(timeline.center(), Modifiers::NONE, 3.0);
     let after = bench.harness.get_by_role_and_label(Role::Image, "Timeline of recovery points").rect();
     assert!(after.top() < timeline.top() - 20.0, "the wheel scrolls the page: {after:?}");

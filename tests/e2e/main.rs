@@ -19,6 +19,7 @@ mod maintenance;
 mod older;
 mod pairing;
 mod plans;
+mod restore;
 mod reverse;
 mod route;
 mod schedule;

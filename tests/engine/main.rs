@@ -7,6 +7,7 @@ mod drills;
 mod leftovers;
 mod policies;
 mod removal;
+mod restores;
 mod retention;
 mod sim;
 mod stand;

@@ -223,6 +223,7 @@ impl AgentApi for SimAgent {
             route_address: String::new(),
             pairs: pairs.into_iter().collect(),
             unfinished: (!site.is_old).then(|| site.unfinished()),
+            restores: (!site.is_old).then(|| site.restores.clone()),
         })
     }
 

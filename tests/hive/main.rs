@@ -14,4 +14,5 @@ mod estates;
 mod faults;
 mod moments;
 mod refusals;
+mod restores;
 mod roots;

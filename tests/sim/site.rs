@@ -211,6 +211,7 @@ impl Site {
                 services: self.services.iter().map(service).collect(),
             }],
             unfinished: None,
+            restores: None,
         }
     }
 

@@ -45,6 +45,12 @@ pub trait World: Send + Sync {
     async fn in_drill(&self, place: &str) -> BTreeMap<String, String>;
     /// Writes an item there.
     async fn write_in_drill(&self, place: &str, name: &str, content: &str);
+    /// A place beside the data set that is not there yet.
+    fn place(&self, side: Side, name: &str) -> String;
+    /// Everything in a place where a data set was restored, as [`live`](World::live) tells it.
+    async fn restored(&self, side: Side, place: &str) -> BTreeMap<String, String>;
+    /// Writes an item there, as its owner.
+    async fn write_restored(&self, side: Side, place: &str, name: &str, content: &str);
     /// Names of data sets that lead out of the component, apart from those that no component takes.
     async fn ways_out(&self, side: Side) -> Vec<String>;
 }
@@ -399,6 +405,10 @@ macro_rules! component_contract {
             $crate::component_contract!(@each drills, $world,
                 a_drill_has_a_copy_of_its_own_and_leaves_nothing
                 replication_goes_on_beside_a_drill
+            );
+            $crate::component_contract!(@each beside, $world,
+                a_sealed_data_set_is_restored_beside_the_live_one_equal_and_open
+                a_restore_that_is_broken_off_goes_on_or_leaves_nothing
             );
         }
     };

@@ -41,6 +41,11 @@ impl Journal {
         Journal { done: AtomicU32::new(0), break_after, forgets }
     }
 
+    /// How many phases are noted.
+    pub fn phases(&self) -> u32 {
+        self.done.load(Ordering::SeqCst)
+    }
+
     /// The same after the restart: what was noted is still known.
     pub fn restarted(&self) -> Journal {
         Journal { done: AtomicU32::new(self.done.load(Ordering::SeqCst)), break_after: u32::MAX, forgets: false }

@@ -201,6 +201,20 @@ impl World for HbaseWorld {
         self.tell(Side::Target, &["put", place, name, "f", content]).await;
     }
 
+    fn place(&self, _: Side, name: &str) -> String {
+        format!("{}:{name}", self.namespace)
+    }
+
+    async fn restored(&self, side: Side, place: &str) -> BTreeMap<String, String> {
+        let mut held = self.table(side, place).await;
+        held.retain(|line, _| !FENCE.iter().any(|own| line.strip_prefix("descriptor ").is_some_and(|line| line.starts_with(own))));
+        held
+    }
+
+    async fn write_restored(&self, side: Side, place: &str, name: &str, content: &str) {
+        self.tell(side, &["put", place, name, "f", content]).await;
+    }
+
     async fn ways_out(&self, _: Side) -> Vec<String> {
         let inside = format!("{}:a/../../x", self.namespace);
         vec!["hbase:meta".into(), "default".into(), "orders".into(), inside, format!("{}:.tmp", self.namespace)]

@@ -201,6 +201,19 @@ impl World for HdfsWorld {
         self.create(Side::Target, &self.side(Side::Target)[2], &path, content).await.expect("written");
     }
 
+    fn place(&self, _: Side, name: &str) -> String {
+        format!("{}/other/{name}", self.home)
+    }
+
+    async fn restored(&self, side: Side, place: &str) -> BTreeMap<String, String> {
+        self.tree(side, place).await.into_iter().map(|(path, what)| (path.replacen(place, &self.set(), 1), what)).collect()
+    }
+
+    async fn write_restored(&self, side: Side, place: &str, name: &str, content: &str) {
+        let path = self.item(name).replacen(&self.set(), place, 1);
+        self.create(side, &self.side(side)[2], &path, content).await.expect("written");
+    }
+
     async fn ways_out(&self, _: Side) -> Vec<String> {
         let inside = format!("{}/.snapshot/x", self.set());
         vec!["/".into(), HOME.into(), format!("{HOME}/staging"), inside, "/.reserved/raw/contract".into(), "relative".into()]

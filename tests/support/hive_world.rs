@@ -240,6 +240,30 @@ impl World for HiveWorld {
         }
     }
 
+    fn place(&self, _: Side, name: &str) -> String {
+        format!("{}_{name}", self.database)
+    }
+
+    async fn restored(&self, side: Side, place: &str) -> BTreeMap<String, String> {
+        let (own, fs) = (format!("/warehouse/{place}.db"), &self.hdfs.side(side)[1]);
+        let mut held = self.hdfs.tree(side, &own).await;
+        held = held.into_iter().map(|(path, what)| (path.replacen(&own, &self.directory(), 1), what)).collect();
+        let words = ["describe", place, fs, "FS", &own, &self.directory(), place, &self.database];
+        let told: BTreeMap<String, String> = serde_json::from_str(&hive(side, &words)).expect("JSON");
+        held.extend(told);
+        held
+    }
+
+    async fn write_restored(&self, side: Side, place: &str, name: &str, content: &str) {
+        let (value, directory) = self.value(name);
+        let path = format!("{}/data", directory.replacen(&self.directory(), &format!("/warehouse/{place}.db"), 1));
+        self.hdfs.create(side, &self.hdfs.side(side)[2], &path, content).await.expect("written");
+        let partition = directory.rsplit('/').next().expect("a name");
+        if hive(side, &["has-partition", place, "items", partition]) == "false" {
+            hive(side, &["add-partition", place, "items", "", &value]);
+        }
+    }
+
     async fn ways_out(&self, _: Side) -> Vec<String> {
         let missing = format!("{}.nosuch", self.database);
         vec!["nosuch".into(), missing, format!("{}.items.x", self.database), "/warehouse/x.db".into(), "a*".into()]

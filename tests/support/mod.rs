@@ -2,6 +2,7 @@
 
 use understudy::components::files::Privilege;
 
+pub mod beside;
 pub mod contract;
 pub mod drills;
 pub mod ferry;

@@ -161,6 +161,8 @@ impl World {
             ledger: Arc::new(ledger),
             clock: Arc::new(HostClock),
             gates: Default::default(),
+            restores: Default::default(),
+            letting_go: Default::default(),
             drills: Default::default(),
             tries: Default::default(),
             identity: tokio::sync::Mutex::default(),

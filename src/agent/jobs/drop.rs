@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Job, Site, capture, roles};
+use super::{Job, Site, capture, restore, roles};
 use crate::domain::{Identity, PointId, RecoveryPoint, Trouble, TroubleKind};
 use crate::protocol::{AbortOrder, Outcome, PruneOrder};
 use crate::store::agent::{CaptureRow, CaptureState, StagingRow};
@@ -72,14 +72,21 @@ pub(super) async fn discard_all(site: &Site, row: &StagingRow) -> Result<Vec<Str
 }
 
 /// Retention: drops points and their snapshots. Kept whatever is asked: at the source the newest capture, which the next
-/// difference needs; at the target the newest sealed point, the one that is live, one that a drill has brought up, and one that is not sealed yet.
+/// difference needs; at the target the newest sealed point, the one that is live, one that a drill has brought up or a restore
+/// reads, and one that is not sealed yet.
 pub async fn prune(job: &Job, order: PruneOrder) -> Result<Outcome, Trouble> {
     let ledger = &job.site.ledger;
+    // No restore begins to read a point while it goes.
+    let _none_begins = job.site.letting_go.lock().await;
     let mut leftovers = Vec::new();
     let captures = ledger.captures_of(&job.pair, &order.service)?;
     let is_source = roles::identity(job)? == Identity::Primary;
     let newest = captures.iter().rev().find(|row| is_source && matches!(row.state, CaptureState::Done(_))).map(|row| row.point);
     for row in captures.iter().filter(|row| order.points.contains(&row.point) && Some(row.point) != newest) {
+        if let Some(reader) = restore::reader_of(&job.site, row.point)? {
+            leftovers.push(format!("capture {}: kept, restore {} to {} reads it", row.point, reader.restore, reader.place));
+            continue;
+        }
         leftovers.extend(capture::release(&job.site, row).await?);
     }
     let points = ledger.points_of(&job.pair, &order.service)?;
@@ -95,6 +102,10 @@ pub async fn prune(job: &Job, order: PruneOrder) -> Result<Outcome, Trouble> {
             if !is_source {
                 leftovers.push(format!("point {id}: kept, {why}"));
             }
+            continue;
+        }
+        if let Some(reader) = restore::reader_of(&job.site, id)? {
+            leftovers.push(format!("point {id}: kept, restore {} to {} reads it", reader.restore, reader.place));
             continue;
         }
         if ledger.any_held()? {

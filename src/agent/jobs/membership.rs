@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Job, Site, drill, drop, fence, leftovers};
+use super::{Job, Site, drill, drop, fence, leftovers, restore};
 use crate::agent::guard;
 use crate::domain::{ComponentName, DataSetName, Identity, PairName, PointId, ServiceName, Trouble};
 use crate::protocol::{JoinOrder, LeaveReport, Outcome, OwnSnapshot, StorePoliciesOrder};
@@ -36,6 +36,7 @@ pub async fn store_policies(job: &Job, order: StorePoliciesOrder) -> Result<Outc
 /// Leaves: lifts our fence, removes our snapshots, tells what could not be removed, forgets the pair. What another pair holds stays.
 pub async fn leave(job: &Job) -> Result<Outcome, Trouble> {
     let facts = job.site.ledger.member(&job.pair)?;
+    restore::refuse_under_way(&job.site, &job.pair)?;
     let mut report = LeaveReport { removed: 0, leftovers: Vec::new() };
     lift_fence(job, &facts, &mut report).await;
     for row in job.site.ledger.all_staging()?.into_iter().filter(|row| row.armed.pair == job.pair) {
@@ -45,6 +46,7 @@ pub async fn leave(job: &Job) -> Result<Outcome, Trouble> {
         }
     }
     report.leftovers.extend(drill::clear_pair(&job.site, &job.pair).await?);
+    report.leftovers.extend(restore::clear_pair(&job.site, &job.pair).await?);
     let ours = Belongings::of(&job.site, &job.pair)?;
     let all = leftovers::listed(&job.site, &mut report.leftovers).await;
     for snapshot in all.iter().filter(|snapshot| ours.hold(snapshot)) {

@@ -15,6 +15,7 @@ mod hooks;
 pub mod identity;
 mod leftovers;
 pub mod membership;
+pub mod restore;
 mod reverse;
 mod roles;
 pub mod take_back;
@@ -36,7 +37,9 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::clock::Clock;
 use crate::agent::unfinished::Tries;
 use crate::components::Component;
-use crate::domain::{ClusterName, ComponentKind, ComponentName, DataSetName, DrillId, Epoch, PairName, Term, Trouble, TroubleKind};
+use crate::domain::{
+    ClusterName, ComponentKind, ComponentName, DataSetName, DrillId, Epoch, PairName, RestoreId, Term, Trouble, TroubleKind,
+};
 use crate::protocol::Progress;
 use crate::store::agent::Ledger;
 use crate::transfer::DataPlane;
@@ -55,6 +58,10 @@ pub struct Site {
     pub gates: gate::Gates,
     /// The drills being worked on; starts as `Gates::default()`.
     pub drills: gate::Gates<DrillId>,
+    /// The restores being worked on; starts as `Gates::default()`.
+    pub restores: gate::Gates<RestoreId>,
+    /// Held while a restore takes a point to read from, and while retention lets points go: a point is never both.
+    pub letting_go: tokio::sync::Mutex<()>,
     /// Committed points that could not be finished yet; starts as `Tries::default()`.
     pub tries: Tries,
     /// Held by one change of identity at a time, and by whatever puts a fence on beside it.

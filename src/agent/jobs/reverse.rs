@@ -118,6 +118,20 @@ async fn common_of_peer(job: &Job, service: &ServiceName, point: PointId) -> Res
     Ok(Common { point: record.reversed(job.epoch), policy: policy.reversed(), manifests, is_own: false })
 }
 
+/// The manifest of one data set, by its name here, of a point that was captured here and sealed at the peer.
+pub(super) async fn manifest_of_peer(job: &Job, service: &ServiceName, point: PointId, name: &DataSetName) -> Result<Manifest, Trouble> {
+    let peer = roles::peer(job)?;
+    let HeldPoint { point: record, .. } = peer.point(point).await?;
+    let set = record.data_sets.iter().find(|set| set.name == *name);
+    match set.filter(|_| record.pair == job.pair && record.service == *service && record.to == peer.cluster) {
+        Some(set) => manifest(&peer, point, set).await,
+        None => {
+            let reason = format!("point {point} of {} has no such data set", peer.cluster);
+            Err(Trouble::new(TroubleKind::NotFound, name, reason).next("choose another recovery point"))
+        }
+    }
+}
+
 /// Read and digested beside the other tasks: it may be long.
 async fn manifest(peer: &Remote, point: PointId, part: &PointDataSet) -> Result<Manifest, Trouble> {
     let text = peer.manifest(point, &part.to).await?;

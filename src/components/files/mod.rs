@@ -7,6 +7,7 @@
 //! A capture is a walk: its window is the whole walk. What did not change since the capture before is not read again.
 
 mod apply;
+mod beside;
 mod catalogue;
 mod drift;
 mod fence;
@@ -28,6 +29,7 @@ use async_trait::async_trait;
 use chrono::Utc;
 
 use super::depot::{Depot, blocking, limited};
+use super::restores::Restores;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
@@ -273,6 +275,10 @@ impl Component for Files {
     async fn rehearsals(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
         let inner = self.inner.clone();
         limited(LOOK, self.name().as_str(), blocking(move || inner.depot.rehearsals())).await
+    }
+
+    fn restores(&self) -> Option<&dyn Restores> {
+        Some(self)
     }
 
     async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {

@@ -44,7 +44,7 @@ impl Hbase {
     }
 
     /// Whether the point's snapshot here holds what the manifest says: as we show it, or, where it was captured, in HBase's own words.
-    async fn says_the_same(&self, set: &str, table: &Table, point: PointId, manifest: &Manifest) -> Result<bool, Trouble> {
+    pub(super) async fn says_the_same(&self, set: &str, table: &Table, point: PointId, manifest: &Manifest) -> Result<bool, Trouble> {
         if self.is_shown(set, point, manifest).await? {
             return Ok(true);
         }

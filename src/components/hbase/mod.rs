@@ -8,6 +8,7 @@
 
 mod admission;
 mod apply;
+mod beside;
 mod capture;
 mod catalogue;
 mod client;
@@ -35,6 +36,7 @@ use async_trait::async_trait;
 
 use super::admission::Admission;
 use super::hdfs::{Hdfs, HdfsConfig, Limits, data};
+use super::restores::Restores;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
@@ -320,6 +322,10 @@ impl Component for Hbase {
 
     async fn rehearsals(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
         self.spaces().await
+    }
+
+    fn restores(&self) -> Option<&dyn Restores> {
+        Some(self)
     }
 
     /// None: HBase's namespaces travel with their tables; its quotas and rights are not read yet.

@@ -17,7 +17,7 @@ fn namespace(drill: DrillId) -> String {
 }
 
 /// The drill of a namespace, if it is one's.
-fn drill_of(namespace: &str) -> Option<DrillId> {
+pub(super) fn drill_of(namespace: &str) -> Option<DrillId> {
     namespace.strip_prefix(PREFIX)?.parse().ok()
 }
 
@@ -58,7 +58,7 @@ impl Hbase {
         Ok(clone.set())
     }
 
-    async fn drop_table(&self, table: &Table) -> Result<(), RpcError> {
+    pub(super) async fn drop_table(&self, table: &Table) -> Result<(), RpcError> {
         if self.client.schema(table).await?.is_some() {
             self.client.disable(table).await?;
             self.client.delete(table).await?;

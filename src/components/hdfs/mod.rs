@@ -6,6 +6,7 @@
 
 mod admission;
 mod apply;
+mod beside;
 mod capture;
 pub(super) mod changes;
 mod config;
@@ -52,6 +53,7 @@ pub use webhdfs::{Limits, WebHdfs};
 use webhdfs::Operation;
 
 use super::admission::Admission;
+use super::restores::Restores;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
@@ -309,6 +311,10 @@ impl Component for Hdfs {
 
     async fn rehearsals(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
         self.spaces().await
+    }
+
+    fn restores(&self) -> Option<&dyn Restores> {
+        Some(self)
     }
 
     async fn read_users(&self, sets: &[String], sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {

@@ -43,7 +43,7 @@ impl Hdfs {
     }
 
     /// Copies what a snapshot holds of a manifest; what is in the place already goes.
-    async fn copy_out(&self, from: &str, place: &str, manifest: &Manifest) -> Result<(), Trouble> {
+    pub(super) async fn copy_out(&self, from: &str, place: &str, manifest: &Manifest) -> Result<(), Trouble> {
         let about = |error: HdfsError| error.about(self.object(place));
         self.check_privileges(place, manifest.entries.values())?;
         self.remove(place).await.map_err(about)?;
@@ -138,7 +138,7 @@ impl Hdfs {
         Ok(spaces)
     }
 
-    async fn remove(&self, path: &str) -> Result<(), HdfsError> {
+    pub(in crate::components) async fn remove(&self, path: &str) -> Result<(), HdfsError> {
         self.web.boolean(Operation::delete("DELETE", path).with("recursive", "true").heavy()).await.map(drop)
     }
 }

@@ -79,7 +79,7 @@ impl Hdfs {
     }
 
     /// Holds a listing of the live tree against the manifest: every entry, no other, and all that a listing shows of each.
-    async fn check_tree(&self, set: &str, manifest: &Manifest) -> Result<(), Trouble> {
+    pub(super) async fn check_tree(&self, set: &str, manifest: &Manifest) -> Result<(), Trouble> {
         let live = walk(&self.web, set, &RelPath::root(), &BTreeSet::new()).await.map_err(|error| error.about(self.object(set)))?;
         let live: BTreeMap<RelPath, _> = live.into_iter().collect();
         let wrong = |path: &RelPath, unlike: &Unlike| Err(unlike.about(self.object(&full(set, path))));

@@ -92,7 +92,7 @@ impl Hive {
 
 impl Metastore {
     /// Sets (`Some`) or takes away (`None`) parameters of ours on the database, or on the one table.
-    async fn mark(&self, object: &str, set: &SetName, marks: BTreeMap<String, Option<String>>) -> Result<(), Trouble> {
+    pub(super) async fn mark(&self, object: &str, set: &SetName, marks: BTreeMap<String, Option<String>>) -> Result<(), Trouble> {
         let set = set.clone();
         self.run(object, move |session| {
             let (parameters, found) = match &set.table {

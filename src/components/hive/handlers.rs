@@ -19,6 +19,14 @@ const NAME: &str = "hbase.table.name";
 /// Which one is written.
 const OUTPUT: &str = "hbase.mapred.output.outputtable";
 
+/// Refuses a table whose rows are elsewhere: what would be restored of it would lead to the live ones.
+pub fn refuse_led(found: &Table) -> Result<(), String> {
+    let leads_out = found.format().is_none_or(|format| format == Format::Iceberg);
+    let Some(handler) = found.parameter("storage_handler").filter(|_| leads_out) else { return Ok(()) };
+    let short = handler.rsplit('.').next().unwrap_or(&handler);
+    Err(format!("it keeps its rows elsewhere ({short}), and would lead to the live ones"))
+}
+
 /// Leads a table that is `set` in production to what the drill has of it; or why that cannot be.
 pub fn lead(found: &mut Table, set: &SetName, drill: DrillId) -> Result<(), String> {
     // Formats with a handler keep their rows in the table's own directory; but Iceberg's metadata, in a point of an earlier version, may

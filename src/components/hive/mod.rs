@@ -7,6 +7,7 @@
 //! What a data set consists of and what becomes of each part is a table, [`PARTS`]; refusals and notes have codes (see `notes`).
 
 mod admission;
+mod beside;
 mod capture;
 mod constraints;
 mod content;
@@ -50,6 +51,7 @@ pub use reads::Format;
 use super::admission::Admission;
 use super::depot::{Depot, blocking};
 use super::hdfs::{Hdfs, HdfsConfig, HdfsPrivilege};
+use super::restores::Restores;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
@@ -308,6 +310,10 @@ impl Component for Hive {
 
     async fn rehearsals(&self) -> Result<Vec<(DrillId, String)>, Trouble> {
         self.spaces().await
+    }
+
+    fn restores(&self) -> Option<&dyn Restores> {
+        Some(self)
     }
 
     /// None: Hive's roles and grants are not compared by this version.

@@ -12,6 +12,8 @@ pub const OWN: &str = "understudy.";
 pub const MARK: &str = "understudy.set";
 /// On what a drill has here: its id.
 pub const DRILL: &str = "understudy.drill";
+/// On what a restore has here that is not whole: its id.
+pub const RESTORE: &str = "understudy.restore";
 /// On what is fenced.
 pub const FENCE: &str = "understudy.fence";
 

@@ -56,6 +56,12 @@ pub fn drill_constraint(drill: DrillId, constraint: &str) -> String {
     fitting(&format!("{DRILL}{}_{constraint}", drill.0.simple()), CONSTRAINT_LETTERS)
 }
 
+/// Likewise beside the live data set, under the name of what was restored.
+pub fn restored_constraint(place: &SetName, constraint: &str) -> String {
+    let table = place.table.as_ref().map_or(String::new(), |table| format!("_{table}"));
+    fitting(&format!("{}{table}_{constraint}", place.database), CONSTRAINT_LETTERS)
+}
+
 /// The drill of a database, if it is one's.
 pub fn drill_of(database: &str) -> Option<DrillId> {
     let (id, name) = database.strip_prefix(DRILL)?.split_once('_')?;

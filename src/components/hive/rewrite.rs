@@ -81,7 +81,12 @@ impl Rewrite {
     /// From production at the secondary into a drill's database, every place of it below `space` in the same file system.
     pub fn into_space(set: &SetName, database: &str, fs: &str, space: &str, copied: Vec<String>) -> Rewrite {
         let to = SetName { database: database.to_owned(), ..set.clone() };
-        let places = vec![(String::new(), space.to_owned())];
+        Rewrite::into_places(set, to, fs, vec![(String::new(), space.to_owned())], copied)
+    }
+
+    /// From a data set to another name beside it, its directories to others in the same file system.
+    pub fn into_places(set: &SetName, to: SetName, fs: &str, mut places: Vec<(String, String)>, copied: Vec<String>) -> Rewrite {
+        places.sort_by_key(|(old, _)| std::cmp::Reverse(old.len()));
         Rewrite { from: set.clone(), to, from_fs: fs.to_owned(), to_fs: fs.to_owned(), places, copied: Some(copied) }
     }
 

@@ -1,26 +1,33 @@
-//! What of a recovery point is in a drill's space, and under which names. Pure.
+//! What of a recovery point is in a drill's space, or beside the live data, and under which names. Pure.
 //!
-//! Every location lies below the space, and what cannot lie there refuses the drill by name: nothing that is written to a drill's tables
-//! reaches production. Views and functions of the database name the drill's own; other databases they name as they did.
+//! Every location lies below the space, and what cannot lie there refuses the drill (or the restore) by name: nothing that is written to its
+//! tables reaches production. Views and functions of the database name the drill's own; other databases they name as they did.
 
-use super::handlers::lead;
-use super::model::{ConstraintKind, DRILL, KEY_NAME, Metadata, Table, database, partition, table};
-use super::names::{SetName, drill_constraint, drill_database};
+use super::handlers::{lead, refuse_led};
+use super::model::{ConstraintKind, DRILL, KEY_NAME, Metadata, RESTORE, Table, database, partition, table};
+use super::names::{SetName, drill_constraint, drill_database, restored_constraint};
 use super::places::{is_inside, path_in};
 use super::reads::places_of;
 use super::rewrite::Rewrite;
 use super::thrift::{Struct, Value};
 use super::views::turned;
-use crate::domain::DrillId;
+use crate::domain::{DrillId, RestoreId};
 
 /// What Spark keeps of a view: the database that bare names are of.
 const SPARK_DATABASE: &str = "view.default.database";
 /// Likewise, later versions: `….0` is a catalog and `….1` the database.
 const SPARK_NAMESPACE: &str = "view.catalogAndNamespace.part.1";
 
-/// Where one data set is in a drill.
+/// Whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Drill(DrillId),
+    Restore(RestoreId),
+}
+
+/// Where one data set is in a drill, or beside the live one.
 pub struct Space {
-    drill: DrillId,
+    owner: Owner,
     from: SetName,
     /// The data set's name there.
     pub set: SetName,
@@ -35,7 +42,14 @@ impl Space {
         let database = drill_database(drill, &from.database);
         let rewrite = Rewrite::into_space(from, &database, fs, place, trees);
         let set = SetName { database, ..from.clone() };
-        Space { drill, from: from.clone(), set, fs: fs.to_owned(), place: place.to_owned(), rewrite }
+        Space { owner: Owner::Drill(drill), from: from.clone(), set, fs: fs.to_owned(), place: place.to_owned(), rewrite }
+    }
+
+    /// Of a data set, or one table of it, restored as `set` into the directory `place`: `places` tells where each directory goes.
+    pub fn beside(restore: RestoreId, from: &SetName, set: SetName, fs: &str, place: &str, places: Vec<(String, String)>) -> Space {
+        let copied = places.iter().map(|(old, _)| old.clone()).collect();
+        let rewrite = Rewrite::into_places(from, set.clone(), fs, places, copied);
+        Space { owner: Owner::Restore(restore), from: from.clone(), set, fs: fs.to_owned(), place: place.to_owned(), rewrite }
     }
 
     /// Where a directory of production's is there.
@@ -46,10 +60,18 @@ impl Space {
     /// The metadata there; or which table cannot be, and why.
     pub fn metadata(&self, production: &Metadata) -> Result<Metadata, (SetName, String)> {
         let mut own = self.rewrite.metadata(production);
-        own.marks = [(DRILL.to_owned(), self.drill.to_string())].into();
+        let (mark, id) = match self.owner {
+            Owner::Drill(drill) => (DRILL, drill.to_string()),
+            Owner::Restore(restore) => (RESTORE, restore.to_string()),
+        };
+        own.marks = [(mark.to_owned(), id)].into();
         for (name, found) in &mut own.tables {
             let table = SetName { table: Some(name.clone()), ..self.from.clone() };
-            lead(found, &table, self.drill).and_then(|()| self.check(found)).map_err(|reason| (table, reason))?;
+            let led = match self.owner {
+                Owner::Drill(drill) => lead(found, &table, drill),
+                Owner::Restore(_) => refuse_led(found),
+            };
+            led.and_then(|()| self.check(found)).map_err(|reason| (table, reason))?;
             found.constraints = std::mem::take(&mut found.constraints).into_iter().map(|one| self.constraint(one)).collect();
             if found.is_view() {
                 let known = |name: &str| production.tables.contains_key(name) || production.functions.contains_key(name);
@@ -71,7 +93,10 @@ impl Space {
     }
 
     fn leads_out(&self, location: &str) -> String {
-        format!("its data is at {location}, which is not in {}: what a drill writes to it would be written there", self.fs)
+        format!(
+            "its data is at {location}, which is not among what is copied in {}: what is written to it here would be written there",
+            self.fs
+        )
     }
 
     /// Whether all that is written to a table stays in the space.
@@ -84,17 +109,24 @@ impl Space {
         all.filter(|location| !self.is_inside(location)).take(1).try_for_each(|location| Err(self.leads_out(&location)))
     }
 
+    fn constraint_named(&self, name: &str) -> String {
+        match self.owner {
+            Owner::Drill(drill) => drill_constraint(drill, name),
+            Owner::Restore(_) => restored_constraint(&self.set, name),
+        }
+    }
+
     fn constraint(&self, ((kind, name), mut columns): ((ConstraintKind, String), Vec<Struct>)) -> ((ConstraintKind, String), Vec<Struct>) {
         let lead = (kind == ConstraintKind::Foreign).then_some(KEY_NAME);
         for column in &mut columns {
             for id in std::iter::once(kind.name_field()).chain(lead) {
-                if let Some(new) = column.text(id).map(|old| drill_constraint(self.drill, old)) {
+                if let Some(new) = column.text(id).map(|old| self.constraint_named(old)) {
                     column.set(id, new.as_str());
                 }
             }
         }
         columns.sort();
-        ((kind, drill_constraint(self.drill, &name)), columns)
+        ((kind, self.constraint_named(&name)), columns)
     }
 
     fn view(&self, body: &mut Struct, known: impl Fn(&str) -> bool) {

@@ -57,7 +57,7 @@ impl Tables {
 }
 
 /// The digest under which the store would keep content.
-fn digest_of(content: &[u8]) -> Digest {
+pub(super) fn digest_of(content: &[u8]) -> Digest {
     let pieces: Vec<_> = content.chunks(usize::try_from(PIECE_BYTES).unwrap_or(usize::MAX)).map(Digest::of_bytes).collect();
     if pieces.is_empty() { Digest::of_bytes(&[]) } else { Digest::of_pieces(&pieces) }
 }

@@ -63,7 +63,7 @@ pub fn load(connection: &mut Connection, table: &str, work: &Work, manifest: &Ma
 }
 
 /// The schema of a manifest, as text that nobody has looked at yet.
-fn schema_of(table: &str, manifest: &Manifest, open: Open<'_>) -> Result<String, Trouble> {
+pub fn schema_of(table: &str, manifest: &Manifest, open: Open<'_>) -> Result<String, Trouble> {
     let entry = manifest.entries.values().find(|entry| entry.path.as_str() == "schema.sql");
     let entry = entry.ok_or_else(|| corrupt(table, "its recovery point has no schema"))?;
     let mut text = String::new();
@@ -85,6 +85,30 @@ fn whole(
 ) -> Result<(), Trouble> {
     let failed = |e| sql(table, "make it anew", e);
     transaction.execute(&format!("DROP TABLE IF EXISTS main.{}", quoted(table)), []).map_err(failed)?;
+    make(transaction, watch, table, schema, manifest, open)
+}
+
+/// Makes a table that is not there, whole, with a schema that was tried.
+pub fn fill(
+    transaction: &Transaction<'_>,
+    watch: &Watch,
+    table: &str,
+    schema: &str,
+    manifest: &Manifest,
+    open: Open<'_>,
+) -> Result<(), Trouble> {
+    make(transaction, watch, table, schema, manifest, open)?;
+    set_sequence(transaction, table, manifest, open)
+}
+
+fn make(
+    transaction: &Transaction<'_>,
+    watch: &Watch,
+    table: &str,
+    schema: &str,
+    manifest: &Manifest,
+    open: Open<'_>,
+) -> Result<(), Trouble> {
     schema::make(transaction, watch, table, schema)?;
     for entry in manifest.entries.values().filter(|entry| entry.path.as_str().ends_with(".jsonl")) {
         insert(transaction, table, entry, open)?;

@@ -10,6 +10,7 @@
 //! so, and the run fails cleanly instead of showing another moment.
 
 mod admit;
+mod beside;
 mod cut;
 mod db;
 mod dump;
@@ -32,6 +33,7 @@ use async_trait::async_trait;
 use chrono::Utc;
 
 use super::depot::{Depot, blocking, limited, read_file};
+use super::restores::Restores;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::backup::plan::{self, ApplyPlan, Detach};
 use crate::domain::user_data::{UserDataChange, UserDataKey};
@@ -373,6 +375,10 @@ impl Component for Tables {
 
     async fn ask_rehearsal(&self, drill: DrillId, query: &str, limit: Duration) -> Result<String, Trouble> {
         self.ask_tables(drill, query.to_owned(), limit).await
+    }
+
+    fn restores(&self) -> Option<&dyn Restores> {
+        Some(self)
     }
 
     async fn read_users(&self, _sets: &[String], _sealed: &BTreeMap<String, Manifest>) -> Result<BTreeMap<UserDataKey, String>, Trouble> {

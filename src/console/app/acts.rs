@@ -28,6 +28,13 @@ impl App {
             Act::Lab(command) => self.ask_lab(ctx, command),
             Act::ChoosePair(pair) => self.choose_pair(pair),
             Act::Open(Dialog::Remove(pair, removal)) => self.open_removal(ctx, pair, removal),
+            Act::Open(Dialog::Restore(point)) => {
+                // One that goes on is followed.
+                if !self.forms.restore.busy {
+                    self.forms.restore = Default::default();
+                }
+                self.open(Dialog::Restore(point));
+            }
             Act::Open(dialog) => self.open(dialog),
             Act::Close => self.dialog = None,
             Act::ReadPlan(path) => self.errands.push(Errand::read_plan(path)),

@@ -8,7 +8,7 @@ use crate::console::command::{Act, Dialog};
 use crate::console::places::Place;
 use crate::console::said::Said;
 use crate::console::screens::fault::data::{Change, ChangeKind, HOLD};
-use crate::console::screens::{Scene, clusters};
+use crate::console::screens::{Scene, clusters, points};
 use crate::console::theme::{Type, space};
 use crate::console::widgets::{self, Field, Look};
 use crate::console::words;
@@ -25,6 +25,7 @@ impl App {
             Dialog::DropEdits(act) => self.drop_edits(&ctx, act, acts),
             Dialog::Quit => self.quit(&ctx),
             Dialog::ExportPlan | Dialog::Debrief => self.write_file(&ctx, &dialog, acts),
+            Dialog::Restore(point) => points::restore::dialog(&ctx, scene, *point, &mut self.forms.restore, acts),
             Dialog::Maintenance(pair) => clusters::ui::maintenance(&ctx, scene, pair, &mut self.forms.maintenance, acts),
             _ => match question(scene, &dialog) {
                 Some(question) => self.ask_person(&ctx, scene, question, acts),

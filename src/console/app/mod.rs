@@ -54,6 +54,7 @@ struct Forms {
     leftovers: screens::clusters::leftovers::State,
     maintenance: screens::clusters::maintenance::Form,
     drills: screens::drills::data::State,
+    restore: screens::points::restore::Form,
     activity: screens::activity::data::State,
     dialog: String,
     /// Of the verb that the open dialog is about; `None` until both agents were asked.

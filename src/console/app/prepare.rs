@@ -3,7 +3,7 @@
 use egui::Context;
 
 use super::App;
-use crate::console::command::UiCommand;
+use crate::console::command::{Act, Dialog, UiCommand};
 use crate::console::places::Side;
 use crate::controller::command::Removal;
 
@@ -41,6 +41,25 @@ impl App {
     pub(crate) fn open_unpair(&mut self, ctx: &Context) {
         if let Some(pair) = self.link().snapshot().and_then(|snapshot| snapshot.pairs.first().map(|pair| pair.name.clone())) {
             self.open_removal(ctx, pair, Removal::Pair);
+        }
+    }
+
+    /// The dialog that restores a data set of the newest point, filled in.
+    pub(crate) fn open_restore(&mut self, ctx: &Context) {
+        let snapshot = self.link().snapshot();
+        if let Some(point) = snapshot.iter().flat_map(|snapshot| &snapshot.points).next().map(|point| point.id) {
+            self.act(ctx, Act::Open(Dialog::Restore(point)));
+            self.forms.restore.place = "/data/orders-old".to_owned();
+        }
+    }
+
+    /// The fault prompt with the points of a service, an older one chosen.
+    pub(crate) fn list_points(&mut self, _: &Context) {
+        let snapshot = self.link().snapshot();
+        let points = snapshot.iter().flat_map(|snapshot| &snapshot.points).filter(|point| point.service.as_str() == "orders");
+        if let Some(third) = points.into_iter().nth(2) {
+            self.forms.fault.listed = Some(third.service.clone());
+            self.forms.fault.points.insert(third.service.clone(), third.id);
         }
     }
 

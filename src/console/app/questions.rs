@@ -60,6 +60,7 @@ pub(super) fn question(scene: &Scene<'_>, dialog: &Dialog) -> Option<Question> {
         Dialog::TakeBack(pair) => return take_back(scene, pair),
         Dialog::Maintenance(_)
         | Dialog::OpenPlan
+        | Dialog::Restore(_)
         | Dialog::ExportPlan
         | Dialog::Debrief
         | Dialog::DropEdits(_)

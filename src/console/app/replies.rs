@@ -38,6 +38,7 @@ impl App {
             }
             (Place::Users(_), reply) => self.forms.users.receive(reply),
             (Place::Leftovers, reply) => self.forms.leftovers.receive(reply),
+            (Place::Restore, reply) => self.forms.restore.receive(reply),
             (Place::DrillChecks, reply) => self.forms.drills.receive(reply),
             (Place::Going, reply) => {
                 self.forms.going = Some(match reply {

@@ -19,6 +19,7 @@ pub fn leftovers() -> Leftovers {
             removed: 0,
             failed: Vec::new(),
         },
+        half_made: Vec::new(),
     };
     let clusters = vec![cluster("shenzhen", "hdfs", "/data/orders", true), cluster("guiyang", "hbase", "shop:orders", false)];
     Leftovers { pair: name("sz-gy"), clusters }

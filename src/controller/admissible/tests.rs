@@ -168,6 +168,7 @@ fn status(state: &PairState, own: &ClusterName, seen: &Seen) -> AgentStatus {
         peer_address: String::new(),
         route_address: String::new(),
         unfinished: None,
+        restores: None,
         pairs: vec![pair],
     }
 }

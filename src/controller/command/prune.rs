@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::going::counted;
 use crate::domain::retention::Fate;
 use crate::domain::{PointId, ServiceName};
 
@@ -61,13 +62,13 @@ impl PruneReport {
             };
             format!("{}  {}  {came}", one.moment.format("%Y-%m-%d %H:%M:%S UTC"), one.point)
         };
-        let goes = self.points.iter().filter(|one| one.fate == Fate::Goes).count();
+        let goes = self.points.iter().filter(|one| one.fate == Fate::Goes).count() as u64;
         let summary = match self.ending {
             PruneEnding::NothingToDrop => format!("service {}: nothing to drop", self.service),
-            PruneEnding::WouldDrop => format!("service {}: {goes} recovery points would go", self.service),
-            PruneEnding::Dropped => format!("service {}: {goes} recovery points dropped", self.service),
+            PruneEnding::WouldDrop => format!("service {}: {} would go", self.service, counted(goes, "recovery point")),
+            PruneEnding::Dropped => format!("service {}: {} dropped", self.service, counted(goes, "recovery point")),
             PruneEnding::Partly => {
-                format!("service {}: {} of {goes} recovery points are held still; ask again later", self.service, self.held.len())
+                format!("service {}: still held: {} of {}; ask again later", self.service, self.held.len(), counted(goes, "recovery point"))
             }
         };
         let left = self.leftovers.iter().map(|left| format!("left behind: {left}"));

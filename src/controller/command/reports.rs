@@ -6,7 +6,7 @@ use super::Check;
 use crate::controller::snapshot::{CertificateView, PairView};
 use crate::domain::maintenance::Maintenance;
 use crate::domain::{ClusterName, PairName, PointId, ServiceName};
-use crate::protocol::{KeptWrites, Leftover, LeftoversReport};
+use crate::protocol::{KeptWrites, Leftover, LeftoversReport, UnfinishedRestore};
 
 /// `leftovers --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,12 +25,20 @@ pub struct ClusterLeftovers {
     /// What its agent told.
     #[serde(flatten)]
     pub report: LeftoversReport,
+    /// Restores beside the live data that were begun and are not whole.
+    #[serde(default)]
+    pub half_made: Vec<UnfinishedRestore>,
 }
 
 impl Leftovers {
     /// All that were found, with their cluster.
     pub fn found(&self) -> impl Iterator<Item = (&ClusterName, &Leftover)> {
         self.clusters.iter().flat_map(|cluster| cluster.report.found.iter().map(|found| (&cluster.cluster, found)))
+    }
+
+    /// Restores that are half-made, with their cluster.
+    pub fn half_made(&self) -> impl Iterator<Item = (&ClusterName, &UnfinishedRestore)> {
+        self.clusters.iter().flat_map(|cluster| cluster.half_made.iter().map(|one| (&cluster.cluster, one)))
     }
 
     /// How many were removed.

@@ -12,6 +12,7 @@ mod drills;
 mod identity;
 mod instructions;
 mod points;
+mod restores;
 mod rows;
 pub mod rules;
 mod staging;
@@ -38,6 +39,7 @@ pub use drills::DrillRow;
 pub use identity::{FenceState, PairFacts};
 pub use instructions::{Admission, AdmissionFacts, Elsewhere, InstructionRecord, InstructionState};
 pub use points::{PointRow, StoredManifest};
+pub use restores::{RestoreBegun, RestoreRow};
 pub use staging::{ArmedRow, PieceRow, PlanRow, StagingRow, TOMBSTONE_DAYS, dropped};
 
 /// Schema steps, oldest first; `user_version` counts those applied. Append only, once released: never edit or reorder a step.
@@ -54,6 +56,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("keys", controllers::KEYS),
     ("known", changes::SCHEMA),
     ("abandoned", abandoned::SCHEMA),
+    ("restores", restores::SCHEMA),
 ];
 
 /// How long a write waits for another process (`understudy-agent enrol` beside a serving agent).

@@ -18,6 +18,8 @@ use super::PAIR;
 /// One cluster's whole state.
 pub struct SimCluster {
     pub name: ClusterName,
+    /// The restores that are not whole here.
+    pub restores: Vec<UnfinishedRestore>,
     /// Its agent answers the controller.
     pub up: bool,
     /// Its agent answers the other agent.
@@ -96,6 +98,7 @@ impl SimCluster {
             unsealed: Vec::new(),
             stuck: None,
             is_old: false,
+            restores: Vec::new(),
             captures: BTreeSet::new(),
             staging: BTreeSet::new(),
             decisions: Vec::new(),
@@ -274,6 +277,16 @@ impl SimCluster {
                     took_ms: 1,
                 };
                 Outcome::Drilled(DrillRan { places: Vec::new(), checks: drill.checks.iter().map(ran).collect(), bring_up_ms: 1 })
+            }
+            Order::Restore(restore) => {
+                assert!(self.points.iter().any(|p| p.id == restore.point), "a restore of a point that is not here");
+                let place = restore.place.clone();
+                let proof = restore::RestoreProof { place, files: 1, bytes: 2, digest: Digest::of_bytes(b"x"), notes: Vec::new() };
+                Outcome::Restored(Restored { compared_with: restore::ComparedWith::Manifest, proof })
+            }
+            Order::EndRestore(end) => {
+                self.restores.retain(|one| one.restore != end.restore);
+                Outcome::RestoreEnded(Vec::new())
             }
             Order::EndDrill(end) => {
                 let removed = if self.drills.remove(&end.drill) { vec![format!("space of {}", end.drill)] } else { Vec::new() };

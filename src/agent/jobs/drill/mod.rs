@@ -77,7 +77,7 @@ async fn bring_up_all(job: &Job, gate: &Gate, drill: DrillId, record: &RecoveryP
 }
 
 /// Shows that work which takes long is alive; the components bound it themselves.
-async fn beating<T>(job: &Job, doing: &str, work: impl Future<Output = T>) -> T {
+pub(super) async fn beating<T>(job: &Job, doing: &str, work: impl Future<Output = T>) -> T {
     let began = Instant::now();
     tokio::pin!(work);
     loop {

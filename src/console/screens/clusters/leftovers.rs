@@ -60,7 +60,8 @@ impl State {
     }
 
     fn going(&self, unknown: bool) -> usize {
-        self.found().into_iter().flat_map(Leftovers::found).filter(|(_, found)| found.goes(unknown)).count()
+        let snapshots = self.found().into_iter().flat_map(Leftovers::found).filter(|(_, found)| found.goes(unknown)).count();
+        snapshots + self.found().into_iter().flat_map(Leftovers::half_made).count()
     }
 }
 
@@ -81,7 +82,24 @@ pub fn rows(scene: &Scene<'_>, state: &State) -> Vec<[Said; 4]> {
         let place = format!("{}:{}", found.snapshot.component, found.snapshot.path);
         [Said::plain(cluster.as_str()), Said::plain(place).mono(), owner, age]
     })
+    .chain(half_made(scene, state))
     .collect()
+}
+
+/// Restores that were begun and are not whole.
+fn half_made(scene: &Scene<'_>, state: &State) -> Vec<[Said; 4]> {
+    let all = state.found().into_iter().flat_map(Leftovers::half_made);
+    let line = |(cluster, one): (&crate::domain::ClusterName, &crate::protocol::UnfinishedRestore)| {
+        let of = scene.snapshot.points.iter().find(|point| point.id == one.point);
+        let of = of.map_or_else(|| one.point.to_string(), |point| scene.zone.day_clock(point.moment, scene.now));
+        [
+            Said::plain(cluster.as_str()),
+            Said::plain(format!("{}:{}", one.data_set.component, one.place)).mono(),
+            Said::warn(format!("▲ a half-made restore of {}", one.service)),
+            Said::plain(format!("of the point of {of}")),
+        ]
+    };
+    all.map(line).collect()
 }
 
 /// What the last look or removal came to.
@@ -93,12 +111,13 @@ pub fn outcome(state: &State) -> Vec<Said> {
         Ok(found) => found,
         Err(trouble) => return vec![Said::bad(format!("✖ {trouble}"))],
     };
-    let count = found.found().count() as u64;
+    let (count, half_made) = (found.found().count() as u64, found.half_made().count() as u64);
     let mut lines = Vec::new();
     if *removal {
-        lines.push(Said::ok(format!("✓ {} removed.", words::plural(found.removed(), "snapshot"))));
-    } else if count > 0 {
-        lines.push(Said::warn(format!("▲ {} left over.", words::plural(count, "snapshot"))));
+        lines.push(Said::ok(format!("✓ {} removed.", words::plural(found.removed(), if half_made > 0 { "leftover" } else { "snapshot" }))));
+    } else if count + half_made > 0 {
+        let half = if half_made > 0 { format!(" {} half-made.", words::plural(half_made, "restore")) } else { String::new() };
+        lines.push(Said::warn(format!("▲ {} left over.{half}", words::plural(count, "snapshot"))));
     } else if found.failed().next().is_none() {
         lines.push(Said::ok("✓ Nothing is left over."));
     }

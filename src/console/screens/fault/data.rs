@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::choice::{Choice, Chosen, choices, lost_secs, point_of, totals};
 use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::Tone;
@@ -12,7 +13,7 @@ use crate::controller::Command;
 use crate::controller::command::{AdjustOutcome, AdjustReport, FenceLine};
 use crate::controller::snapshot::{FaultPrompt, PairView, ResumeView};
 use crate::domain::watch::Verdict;
-use crate::domain::{ClusterName, DataSet, Health, PairName, Trouble};
+use crate::domain::{ClusterName, DataSet, Health, PairName, ServiceName, Trouble};
 
 /// What a person has done with the prompt of one pair.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,6 +24,10 @@ pub struct Form {
     pub declared: String,
     /// Hold the services closed for a look.
     pub hold: bool,
+    /// Points chosen in place of the newest ones.
+    pub points: Chosen,
+    /// The service whose points are listed.
+    pub listed: Option<ServiceName>,
     /// The fault that was put aside with *Keep waiting*: its pair and since when it is.
     pub waiting: Option<(PairName, DateTime<Utc>)>,
     /// An identity change that was asked for.
@@ -72,6 +77,12 @@ impl Form {
         said.into_iter().chain(untyped.then(|| format!("type {} exactly", fault.survivor))).collect()
     }
 
+    /// What was chosen for the services of this prompt.
+    fn points_of(&self, fault: &FaultPrompt) -> Chosen {
+        let known = |service: &ServiceName| fault.resume.iter().any(|line| line.service == *service);
+        self.points.iter().filter(|(service, _)| known(service)).map(|(service, point)| (service.clone(), *point)).collect()
+    }
+
     /// The command, when all is given: the exact name, a word for fences that are not proven, and a prompt that allows it.
     pub fn command(&self, pair: &PairView, fault: &FaultPrompt, generation: u64, by: &str) -> Option<Command> {
         let declared = self.declared.trim();
@@ -82,7 +93,8 @@ impl Form {
             planned: false,
             hold: self.hold && !fault.live,
             declared: (!declared.is_empty()).then(|| declared.to_owned()),
-            points: std::collections::BTreeMap::new(),
+            // One that was chosen is sent though it may be gone since: the engine says so, and takes no other.
+            points: if fault.live { Chosen::new() } else { self.points_of(fault) },
             generation: Some(generation),
             by: by.to_owned(),
         })
@@ -108,6 +120,10 @@ pub struct Prompt {
     pub totals: Vec<Said>,
     /// Service, recovery point, its grade, data lost; the worst first.
     pub resume: Vec<[Said; 4]>,
+    /// The services of these lines.
+    pub services: Vec<ServiceName>,
+    /// The points of the service that is listed.
+    pub choices: Vec<Choice>,
     /// User data.
     pub users: String,
     /// What is not proven of the faulty cluster's fences; empty where all are, or where there is nothing to decide.
@@ -128,7 +144,7 @@ fn fault_sign(fault: &FaultPrompt) -> (&'static str, Tone) {
 }
 
 /// The prompt of a fault.
-pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt {
+pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, form: &Form) -> Prompt {
     // One that answers again keeps the button's place, without the button's use: nothing jumps under the person's hand.
     let decidable = words::fault_can_be_decided(fault) || fault.cause == Verdict::Healthy;
     let lasted = u64::try_from((scene.now - fault.since).num_seconds()).unwrap_or(0);
@@ -140,8 +156,10 @@ pub fn prompt(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt) -> Prompt
         since: format!("since {} · {}", scene.zone.clock(fault.since), words::duration(lasted)),
         observed: fault.observed.iter().map(|line| (line.who.clone(), saw(line.health, &line.saw))).collect(),
         verdict: fault.verdict.clone(),
-        totals: totals(fault),
-        resume: worst_first(fault).into_iter().map(|line| resume(scene, pair, line)).collect(),
+        totals: totals(scene, fault, &form.points),
+        resume: worst_first(fault).into_iter().map(|line| resume(scene, pair, fault, line, &form.points)).collect(),
+        services: worst_first(fault).into_iter().map(|line| line.service.clone()).collect(),
+        choices: listed(fault, form).map(|line| choices(scene, fault, line)).unwrap_or_default(),
         users: format!("Users, permissions and tenants: {}", fault.users),
         unproven: if decidable { unproven(fault) } else { Vec::new() },
         will: if decidable {
@@ -170,6 +188,11 @@ fn unproven(fault: &FaultPrompt) -> Vec<Said> {
     by_evidence.into_iter().map(line).collect()
 }
 
+/// The line of the service whose points are listed.
+fn listed<'a>(fault: &'a FaultPrompt, form: &Form) -> Option<&'a ResumeView> {
+    fault.resume.iter().find(|line| Some(&line.service) == form.listed.as_ref() && line.point.is_some() && !fault.live)
+}
+
 /// Without a point first, then by what is lost.
 fn worst_first(fault: &FaultPrompt) -> Vec<&ResumeView> {
     let mut lines: Vec<&ResumeView> = fault.resume.iter().collect();
@@ -178,41 +201,24 @@ fn worst_first(fault: &FaultPrompt) -> Vec<&ResumeView> {
     lines
 }
 
-/// What the decision costs in all: a table of 200 services says it to nobody.
-fn totals(fault: &FaultPrompt) -> Vec<Said> {
-    let all = fault.resume.len() as u64;
-    if fault.live || all == 0 {
-        return Vec::new();
-    }
-    let with: Vec<&ResumeView> = fault.resume.iter().filter(|line| line.point.is_some()).collect();
-    let without = all - with.len() as u64;
-    let up = match without {
-        0 => Said::ok(format!("✓ All {} have a recovery point", words::plural(all, "service"))),
-        _ => Said::bad(format!("✖ {without} of {} have no recovery point: they would not come up", words::plural(all, "service"))),
-    };
-    let unknown = with.iter().filter(|line| line.lost_secs.is_none()).count();
-    let most = with.iter().filter_map(|line| line.lost_secs.map(|secs| (secs, &line.service))).max();
-    let lost = most.map(|(secs, service)| {
-        let more = if unknown > 0 { format!("; of {unknown} it is not known") } else { String::new() };
-        Said::plain(format!("Data lost: at most {} ({service}){more}", words::duration(secs)))
-    });
-    std::iter::once(up).chain(lost).collect()
-}
-
 fn saw(health: Health, text: &str) -> Said {
     words::health(health, text)
 }
 
-fn resume(scene: &Scene<'_>, pair: &PairView, line: &ResumeView) -> [Said; 4] {
+fn resume(scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, line: &ResumeView, chosen: &Chosen) -> [Said; 4] {
     let policy = pair.services.iter().find(|service| service.name == line.service).map(|service| &service.policy);
-    let point = match &line.point {
+    let resumed = point_of(scene, fault, line, chosen);
+    let point = match resumed {
+        Some(point) if line.point.as_ref().is_some_and(|newest| newest.id != point.id) => {
+            Said::accent(format!("{} (chosen)", scene.zone.day_moment(point.moment, scene.now)))
+        }
         Some(point) => Said::plain(scene.zone.moment(point.moment, scene.now)),
         None if line.live => Said::plain("what it holds itself"),
         None => Said::bad("✖ none"),
     };
-    let grade = line.point.as_ref().map_or(Said::muted("—"), |point| words::grade(point.captured.grade));
+    let grade = resumed.map_or(Said::muted("—"), |point| words::grade(point.captured.grade));
     let target = policy.and_then(|policy| policy.rpo_target_minutes).map(|minutes| u64::from(minutes) * 60);
-    let lost = match (line.lost_secs, target) {
+    let lost = match (resumed.map_or(line.lost_secs, |point| lost_secs(line, point)), target) {
         (Some(secs), Some(target)) if secs > target => Said::bad(format!("✖ {}", words::duration(secs))),
         (Some(0), _) => Said::ok("none"),
         (Some(secs), _) => Said::warn(words::duration(secs)),
@@ -264,7 +270,8 @@ fn ended(scene: &Scene<'_>, report: &AdjustReport) -> Outcome {
             Said::warn(format!("▲ {} has the primary identity and is held for a look", report.primary))
         }
         AdjustOutcome::Promoted | AdjustOutcome::TakenBack if report.not_up().next().is_some() => {
-            Said::bad(format!("✖ {} has the primary identity; {} services are not up", report.primary, report.not_up().count()))
+            let (count, are) = (report.not_up().count() as u64, if report.not_up().count() == 1 { "is" } else { "are" });
+            Said::bad(format!("✖ {} has the primary identity; {} {are} not up", report.primary, words::plural(count, "service")))
         }
         AdjustOutcome::Promoted => Said::ok(format!("✓ {} has the primary identity", report.primary)),
         AdjustOutcome::TakenBack => Said::ok(format!("✓ Taken back: {} has the primary identity again", report.primary)),
@@ -356,7 +363,7 @@ mod tests {
             (fault.cause, fault.can_adjust) = (cause, false);
             let pair = &snapshot.pairs[0];
             let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::UTC));
-            let shown = prompt(&scene, pair, pair.fault.as_ref().expect("a fault"));
+            let shown = prompt(&scene, pair, pair.fault.as_ref().expect("a fault"), &Form::default());
             assert_eq!((shown.title.as_str(), shown.button, shown.will.len()), (title, None, 0));
             assert_eq!(shown.tone, Tone::Warn);
         }
@@ -371,7 +378,7 @@ mod tests {
         let pair = &snapshot.pairs[0];
         let scene = Scene::of(&snapshot, sample::now(), Zone::Named(chrono_tz::UTC));
         let fault = pair.fault.as_ref().expect("a fault");
-        let shown = prompt(&scene, pair, fault);
+        let shown = prompt(&scene, pair, fault, &Form::default());
         assert!(shown.button.is_some() && shown.title == "Primary cluster shenzhen answers again" && shown.refused == refused);
         let form = Form { typed: "guiyang".into(), ..Form::default() };
         assert_eq!(form.command(pair, fault, 84, "ana"), None);

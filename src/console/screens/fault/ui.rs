@@ -1,6 +1,6 @@
 //! Draws the fault prompt, and what became of an identity change.
 
-use egui::{Align, Align2, Color32, Context, Id, Layout, Modal, Stroke, Ui, vec2};
+use egui::{Align, Align2, Color32, Context, Id, Layout, Modal, ScrollArea, Stroke, Ui, vec2};
 
 use super::data::{Change, ChangeKind, Form, HOLD, Outcome, Prompt, diagnostics, outcome, prompt};
 use crate::console::command::{Act, Dialog, Screen, UiCommand};
@@ -10,6 +10,7 @@ use crate::console::screens::Scene;
 use crate::console::theme::{self, Tone, Type, space};
 use crate::console::widgets::{self, Cell, Field, Look, Surface, Table};
 use crate::controller::snapshot::{FaultPrompt, PairView};
+use crate::domain::ServiceName;
 
 const TOP: f32 = 88.0;
 /// Where a held promotion is committed or taken back.
@@ -17,6 +18,8 @@ const GO_ON: &str = "To the clusters: commit or take back…";
 const CONFIRM_WIDTH: f32 = 230.0;
 /// The prompt's own margins, and some air above the footer.
 const AROUND: f32 = 54.0;
+/// The list of a service's points, which may be long.
+const CHOICES_HEIGHT: f32 = 180.0;
 /// Narrower than this the two parts of the evidence stand below one another.
 const SIDE_BY_SIDE: f32 = 640.0;
 
@@ -29,14 +32,14 @@ pub fn show(ui: &Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt, fo
     let screen = ctx.content_rect();
     let top = TOP.min(screen.height() * 0.1);
     let area = Modal::default_area(id).anchor(Align2::CENTER_TOP, vec2(aside, top)).accessible_name("Fault prompt");
-    let data = prompt(scene, pair, fault);
+    let data = prompt(scene, pair, fault, form);
     let frame = widgets::sheet_frame(tokens, tokens.colour(data.tone));
     let shown = Modal::new(id).area(area).frame(frame).backdrop_color(Color32::TRANSPARENT).show(&ctx, |ui| {
         ui.set_width(space::PROMPT_WIDTH.min(screen.width() - space::NAV_WIDTH - 2.0 * space::GAP) - 54.0);
         let mut sheet = widgets::Sheet::new(ui, "prompt", screen.height() - top - space::FOOTER_HEIGHT - AROUND);
         sheet.body(|ui| {
             head(ui, &data);
-            evidence(ui, fault, &data);
+            evidence(ui, fault, &data, form);
             ui.add_space(space::GAP);
             if !data.will.is_empty() {
                 widgets::card(ui, Surface::Plain, |ui| {
@@ -65,6 +68,8 @@ pub fn scrim(ui: &Ui) {
 fn keep_waiting(form: &mut Form, pair: &PairView, fault: &FaultPrompt) {
     form.waiting = Some((pair.name.clone(), fault.since));
     form.typed.clear();
+    form.points.clear();
+    form.listed = None;
 }
 
 fn head(ui: &mut Ui, data: &Prompt) {
@@ -82,18 +87,18 @@ fn head(ui: &mut Ui, data: &Prompt) {
     ui.add_space(space::GAP);
 }
 
-fn evidence(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
+fn evidence(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt, form: &mut Form) {
     let narrow = ui.available_width() < SIDE_BY_SIDE;
     if data.button.is_none() || narrow {
         widgets::card(ui, Surface::Plain, |ui| seen(ui, data));
         if data.button.is_some() {
             ui.add_space(space::GAP);
-            widgets::card(ui, Surface::Plain, |ui| resumed(ui, fault, data));
+            widgets::card(ui, Surface::Plain, |ui| resumed(ui, fault, data, form));
         }
         return;
     }
     widgets::columns(ui, "evidence", &[1.0, 1.5], space::GAP, |ui, place, cell| {
-        cell.card(ui, Surface::Plain, |ui| if place == 0 { seen(ui, data) } else { resumed(ui, fault, data) });
+        cell.card(ui, Surface::Plain, |ui| if place == 0 { seen(ui, data) } else { resumed(ui, fault, data, form) });
     });
 }
 
@@ -105,7 +110,7 @@ fn seen(ui: &mut Ui, data: &Prompt) {
 }
 
 /// The totals stand above the services: they decide, however many services there are.
-fn resumed(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
+fn resumed(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt, form: &mut Form) {
     widgets::heading(ui, &format!("What {} would {} from", fault.survivor, if fault.live { "go on" } else { "resume" }), "");
     for line in &data.totals {
         widgets::wrapped(ui, &[line.clone().strong()]);
@@ -118,7 +123,51 @@ fn resumed(ui: &mut Ui, fault: &FaultPrompt, data: &Prompt) {
     widgets::wrapped(ui, &[Said::muted(&data.users)]);
     ui.add_space(space::SMALL);
     let columns = [widgets::text("Service"), widgets::whole("Recovery point"), widgets::whole("Grade"), widgets::whole("Data lost")];
-    Table::new("resume", &columns).show(ui, data.resume.len(), |row| data.resume[row].iter().cloned().map(Cell::from).collect());
+    let rows = |row: usize| data.resume[row].iter().cloned().map(Cell::from).collect();
+    if fault.live {
+        Table::new("resume", &columns).show(ui, data.resume.len(), rows);
+        return;
+    }
+    let listed = data.services.iter().position(|service| Some(service) == form.listed.as_ref());
+    let reply = Table::new("resume", &columns).clickable(listed).show(ui, data.resume.len(), rows);
+    if let Some(service) = reply.clicked.and_then(|row| data.services.get(row)) {
+        form.listed = if form.listed.as_ref() == Some(service) { None } else { Some(service.clone()) };
+    }
+    match form.listed.clone() {
+        Some(service) => points(ui, &service, data, form),
+        None => {
+            ui.add_space(space::SMALL);
+            widgets::wrapped(ui, &[Said::muted("Click a service to resume it from an older recovery point.").of(Type::Label)]);
+        }
+    }
+}
+
+/// The points of one service. The newest is taken unless another is chosen, which then stays.
+fn points(ui: &mut Ui, service: &ServiceName, data: &Prompt, form: &mut Form) {
+    ui.add_space(space::SMALL);
+    widgets::say(ui, &Said::plain(format!("Resume {service} from")).of(Type::Heading));
+    if data.choices.is_empty() {
+        widgets::wrapped(ui, &[Said::bad("✖ It has no recovery point.")]);
+        return;
+    }
+    let newest = data.choices.first().map(|choice| choice.point);
+    let chosen = form.points.get(service).copied().or(newest);
+    let place = data.choices.iter().position(|choice| Some(choice.point) == chosen);
+    let columns = [widgets::whole("Point"), widgets::whole("Grade"), widgets::whole("Data lost"), widgets::share("After it", 1.0)];
+    ScrollArea::vertical().id_salt("choices").max_height(CHOICES_HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
+        let reply = Table::new("choices", &columns)
+            .clickable(place)
+            .show(ui, data.choices.len(), |row| data.choices[row].cells.iter().cloned().map(Cell::from).collect());
+        if let Some(choice) = reply.clicked.and_then(|row| data.choices.get(row)) {
+            form.points.insert(service.clone(), choice.point);
+        }
+    });
+    if form.points.contains_key(service) {
+        ui.add_space(space::SMALL);
+        if widgets::button(ui, Look::Plain, "Take the newest again", true).clicked() {
+            form.points.remove(service);
+        }
+    }
 }
 
 /// Evidence is never cut: it wraps.
@@ -198,6 +247,8 @@ fn buttons(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, fault: &FaultPrompt,
         form.typed.clear();
         form.declared.clear();
         form.hold = false;
+        form.points.clear();
+        form.listed = None;
         acts.push(Act::Ask(Place::Adjust(pair.name.clone()), Box::new(command)));
     }
     let wait = if data.button.is_some() { "Keep waiting" } else { "Close" };

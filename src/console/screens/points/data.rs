@@ -156,7 +156,7 @@ pub struct PointRow {
 }
 
 /// A point's moment, and by how much later it was captured.
-fn moment(zone: Zone, point: &RecoveryPoint, now: DateTime<Utc>) -> String {
+pub(super) fn moment(zone: Zone, point: &RecoveryPoint, now: DateTime<Utc>) -> String {
     let later = words::captured_later(point.moment, &point.captured).map_or(String::new(), |later| format!(" {later}"));
     format!("{}{later}", zone.day_moment(point.moment, now))
 }

@@ -8,6 +8,7 @@ use crate::console::said::Said;
 use crate::console::screens::Scene;
 use crate::console::theme::{self, Tone, Type, space};
 use crate::console::widgets::{self, Cell, Look, Surface, Table};
+use crate::console::words;
 use crate::controller::snapshot::PairView;
 use crate::domain::{PointId, RecoveryPoint};
 
@@ -47,14 +48,17 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, pair: &PairView, state: &mut State, 
             widgets::say(ui, &Said::bad("✖ failed: nothing sealed").of(Type::Label));
         });
         if line.more > 0 {
-            widgets::say(ui, &Said::muted(format!("{} more services are not drawn: choose one above.", line.more)).of(Type::Label));
+            widgets::say(
+                ui,
+                &Said::muted(format!("Not drawn: {}. Choose one above.", words::plural(line.more as u64, "more service"))).of(Type::Label),
+            );
         }
     });
     ui.add_space(space::GAP);
     let keep = pair.services.iter().find(|service| service.name == name).map(|service| service.policy.keep);
     let mut part = |ui: &mut Ui, place: usize| match (place, points.get(chosen)) {
         (0, _) => list(ui, &points, chosen, state, |point| row(scene, point, keep)),
-        (_, Some(point)) => close(ui, &detail(scene, point), acts),
+        (_, Some(point)) => close(ui, &detail(scene, point), point.id, acts),
         (_, None) => drop(widgets::say(ui, &Said::muted("No recovery point is sealed yet."))),
     };
     let surfaces = [Surface::Table, Surface::Plain];
@@ -201,7 +205,7 @@ fn list(ui: &mut Ui, points: &[&RecoveryPoint], chosen: usize, state: &mut State
     });
 }
 
-fn close(ui: &mut Ui, data: &super::data::Detail, acts: &mut Vec<Act>) {
+fn close(ui: &mut Ui, data: &super::data::Detail, point: PointId, acts: &mut Vec<Act>) {
     widgets::heading(ui, &data.title, "");
     let columns = [widgets::share("", 1.0), widgets::whole(""), widgets::whole("")];
     Table::new("sets", &columns).headless().show(ui, data.sets.len(), |number| data.sets[number].iter().cloned().map(Cell::from).collect());
@@ -213,7 +217,12 @@ fn close(ui: &mut Ui, data: &super::data::Detail, acts: &mut Vec<Act>) {
         ui.add_space(2.0);
     }
     ui.add_space(space::ROW);
-    if widgets::button(ui, Look::Plain, "Open files…", !data.open_files.is_empty()).clicked() {
-        acts.push(Act::Open(Dialog::Read("Files that were open at the moment".to_owned(), data.open_files.clone())));
-    }
+    ui.horizontal_wrapped(|ui| {
+        if widgets::button(ui, Look::Plain, "Open files…", !data.open_files.is_empty()).clicked() {
+            acts.push(Act::Open(Dialog::Read("Files that were open at the moment".to_owned(), data.open_files.clone())));
+        }
+        if widgets::button(ui, Look::Plain, "Restore a data set…", true).clicked() {
+            acts.push(Act::Open(Dialog::Restore(point)));
+        }
+    });
 }
