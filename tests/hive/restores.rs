@@ -66,7 +66,10 @@ async fn one_of_everything_is_restored_beside_the_live_database_whole_and_table_
     let table = &raw["table orders_again"];
     assert!(table.contains(&format!("{own}/orders_again")) && !table.contains("understudy."), "{table}");
     let held = world.hdfs.tree(secondary, &format!("{own}/orders_again")).await;
-    assert!(held.keys().any(|path| path.ends_with("part 0")) && held.keys().any(|path| path.ends_with("orders of day 2/part-0")), "{held:?}");
+    assert!(
+        held.keys().any(|path| path.ends_with("part 0")) && held.keys().any(|path| path.ends_with("orders of day 2/part-0")),
+        "{held:?}"
+    );
     hive(secondary, &["set-parameter", &place, "orders_again", "comment", "its owner's"]);
 
     let restores = target.restores().expect("it can");
