@@ -164,6 +164,11 @@ fn points(ui: &mut Ui, service: &ServiceName, data: &Prompt, form: &mut Form) {
     });
     if form.points.contains_key(service) {
         ui.add_space(space::SMALL);
+        widgets::wrapped(
+            ui,
+            &[Said::muted("It stays chosen. Points newer than it are not used, and are offered no more.").of(Type::Label)],
+        );
+        ui.add_space(space::SMALL);
         if widgets::button(ui, Look::Plain, "Take the newest again", true).clicked() {
             form.points.remove(service);
         }

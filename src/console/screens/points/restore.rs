@@ -102,7 +102,7 @@ pub fn will(scene: &Scene<'_>, point: &RecoveryPoint, form: &Form) -> Vec<String
     };
     let place = if form.place.trim().is_empty() { "the place that you name" } else { form.place.trim() };
     vec![
-        format!("{what} comes up as it was at {}, at {cluster} in {place}. {from}.", scene.zone.day_moment(point.moment, scene.now)),
+        format!("{what} comes up at {cluster} in {place}, as it was {}. {from}.", scene.zone.day_moment(point.moment, scene.now)),
         "Nothing that is there is touched: a place that exists, or lies in a data set, is refused.".to_owned(),
         "Every file is compared with the point before it is said to be restored.".to_owned(),
         "From then on it belongs to its owner, with the rights that the point has. Understudy neither changes nor removes it.".to_owned(),
@@ -137,7 +137,7 @@ pub fn ended(form: &Form) -> Option<(Said, Vec<Said>)> {
 /// Draws the dialog. True when it is left.
 pub fn dialog(ctx: &Context, scene: &Scene<'_>, point: PointId, form: &mut Form, acts: &mut Vec<Act>) -> bool {
     let Some(point) = scene.snapshot.points.iter().find(|known| known.id == point) else { return true };
-    let title = format!("Restore a data set of {}", super::data::moment(scene.zone, point, scene.now));
+    let title = format!("Restore a data set of {}, {}", point.service, super::data::moment(scene.zone, point, scene.now));
     let mut done = false;
     let left = widgets::dialog(ctx, "restore", &title, space::DIALOG_WIDTH + 160.0, |sheet| {
         sheet.body(|ui| choose(ui, scene, point, form));

@@ -218,6 +218,7 @@ fn close(ui: &mut Ui, data: &super::data::Detail, point: PointId, acts: &mut Vec
     }
     ui.add_space(space::ROW);
     ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = space::ROW;
         if widgets::button(ui, Look::Plain, "Open files…", !data.open_files.is_empty()).clicked() {
             acts.push(Act::Open(Dialog::Read("Files that were open at the moment".to_owned(), data.open_files.clone())));
         }
