@@ -15,8 +15,8 @@ use super::bench::{Bench, bench};
 fn row(bench: &mut Bench, words: &str) {
     let all = bench.harness.query_all_by_role(Role::Row);
     // What lies behind a prompt has rows of the same name.
-    let row = all.into_iter().filter(|row| row.accesskit_node().label().is_some_and(|label| label.contains(words)));
-    row.last().unwrap_or_else(|| panic!("no row {words}")).click_accesskit();
+    let mut row = all.into_iter().filter(|row| row.accesskit_node().label().is_some_and(|label| label.contains(words)));
+    row.next_back().unwrap_or_else(|| panic!("no row {words}")).click_accesskit();
     bench.steps();
 }
 
