@@ -165,4 +165,11 @@ async fn while_a_restore_reads_a_point_it_stays_and_the_pair_does_not_go_and_aft
     assert_eq!(controller.done(&["prune", "orders"])["ending"], "dropped");
     let gone = ask(&controller, &good, "files:docs", "again", &[]);
     assert_eq!((gone.code(), &gone.json["ending"]), (2, &"refused".into()), "{}", gone.stderr);
+
+    // With the cluster that keeps the manifests away, the other one's own capture is what counts.
+    west.kill();
+    let newest = controller.done(&["points", "orders"])[0]["recovery_point"].as_str().expect("a point").to_owned();
+    let told = ask(&controller, &newest, "files:docs", "docs-alone", &["--at", "primary"]).json;
+    assert_eq!([&told["ending"], &told["proof"]["compared_with"]], ["restored", "own-capture"], "{told:#}");
+    assert_same(&listing(&east.dir.join("files/docs")), &listing(&east.dir.join("files/docs-alone")));
 }
