@@ -262,8 +262,9 @@ impl Hdfs {
         Ok(facts)
     }
 
-    /// The NameNode's settings as it runs; none where they cannot be read.
-    async fn settings(&self) -> BTreeMap<String, String> {
+    /// The NameNode's settings as it runs; none where they cannot be read. All of them: of one that it has not a NameNode says so and closes
+    /// the connection without a word, which the next request then meets.
+    pub(super) async fn settings(&self) -> BTreeMap<String, String> {
         let page = self.web.page("/conf?format=xml", self.web.limits().call).await.ok();
         page.and_then(|page| parse_settings(&page).ok()).unwrap_or_default()
     }

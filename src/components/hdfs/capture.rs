@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::Hdfs;
-use super::config::parse_settings;
 use super::error::HdfsError;
 use super::listing::list;
 use super::roots::tree_of;
@@ -58,15 +57,16 @@ impl Hdfs {
                 self.object(set)
             ));
         }
-        if self.setting("dfs.namenode.snapshot.capture.openfiles").await.as_deref() != Some("true") {
+        let settings = self.settings().await;
+        let is = |name: &str| settings.get(name).is_some_and(|value| value == "true");
+        if !is("dfs.namenode.snapshot.capture.openfiles") {
             warnings.push(format!(
                 "{}: dfs.namenode.snapshot.capture.openfiles is not true, so a file open for writing goes on growing inside a snapshot",
                 self.object(set)
             ));
         }
-        let strict = ["dfs.namenode.snapshot.deletion.ordered", "dfs.namenode.snapshot.trashroot.enabled"];
-        if self.setting(strict[0]).await.as_deref() == Some("true") && self.setting(strict[1]).await.as_deref() == Some("true") {
-            let [ordered, trash] = strict;
+        let (ordered, trash) = ("dfs.namenode.snapshot.deletion.ordered", "dfs.namenode.snapshot.trashroot.enabled");
+        if is(ordered) && is(trash) {
             warnings.push(format!(
                 "{}: {ordered} and {trash} are both true, so HDFS moves nothing out of it or into it while it may have snapshots",
                 self.object(set)
@@ -144,8 +144,7 @@ impl Hdfs {
 
     /// A setting of the NameNode as it runs; `None` where it cannot be read.
     pub(super) async fn setting(&self, name: &str) -> Option<String> {
-        let page = self.web.page(&format!("/conf?name={name}&format=xml"), self.web.limits().call).await.ok()?;
-        parse_settings(&page).ok()?.remove(name)
+        self.settings().await.remove(name)
     }
 
     pub(in crate::components) fn refused(&self, set: &str, reason: &str) -> Trouble {

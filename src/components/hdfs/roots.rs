@@ -306,7 +306,7 @@ mod tests {
             let end = format!("/{inner}");
             prop_assert!(cut.path.ends_with(&end));
             prop_assert!(cuts_of("tag", &tree, point).iter().any(|one| one.root == root && one.inner == cut.inner));
-            prop_assert!(named("", &root, &format!("{tree}{}", "x".repeat(200)), point).is_none(), "too long");
+            prop_assert!(named("", &root, &format!("{tree}{}", "x".repeat(NAME_BYTES)), point).is_none(), "too long");
         }
     }
 }

@@ -26,7 +26,7 @@ fn left_behind(own: &BTreeSet<String>, later: &[BTreeSet<String>], others: &[BTr
 
 impl Hive {
     /// Where the trees of a point are here: as they were sealed, and as they were captured.
-    async fn places_at(&self, set: &SetName, point: PointId) -> Result<BTreeSet<String>, Trouble> {
+    pub(super) async fn places_at(&self, set: &SetName, point: PointId) -> Result<BTreeSet<String>, Trouble> {
         let origin = self.origin_of(set, point).await?;
         let mut places: BTreeSet<String> = BTreeSet::new();
         if let Ok(rewrite) = self.rewrite(set, &origin) {

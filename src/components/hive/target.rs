@@ -185,6 +185,18 @@ impl Hive {
         }
     }
 
+    /// The same of every sealed point: which of them is live nobody knows when one is brought back. A damaged one keeps none from that.
+    async fn ever_sealed(&self, set: &SetName) -> Result<BTreeSet<String>, Trouble> {
+        let (name, mut places) = (set.to_string(), BTreeSet::new());
+        for one in self.depot.snapshots()?.into_iter().filter(|one| one.path == name && self.depot.is_sealed(&name, one.point)) {
+            match self.places_at(set, one.point).await {
+                Ok(more) => places.extend(more),
+                Err(trouble) => tracing::warn!(%set, point = %one.point, %trouble, "its trees are not looked at"),
+            }
+        }
+        Ok(places)
+    }
+
     /// The places that a point will have here: free or ours, and in directories that can be snapshotted.
     async fn check_places(&self, set: &SetName, origin: &[u8]) -> Result<(), Trouble> {
         let origin: Origin = serde_json::from_slice(origin).map_err(|e| {
@@ -209,9 +221,9 @@ impl Hive {
     }
 
     /// Lets go of places that a sealed point has in or around what are trees now. What is new is closed first.
-    async fn open_nested(&self, set: &SetName, before: Option<PointId>, now: &[(RelPath, String)]) -> Result<(), Trouble> {
+    async fn open_nested(&self, set: &SetName, known: BTreeSet<String>, now: &[(RelPath, String)]) -> Result<(), Trouble> {
         let hdfs = self.hdfs_of(set);
-        for old in self.sealed_places(set, before).await?.into_iter().filter(|old| now.iter().all(|(_, place)| place != old)) {
+        for old in known.into_iter().filter(|old| now.iter().all(|(_, place)| place != old)) {
             let nested: Vec<&String> = now.iter().map(|(_, place)| place).filter(|place| meet(place, &old)).collect();
             if nested.is_empty() || !hdfs.is_directory(&old).await? {
                 continue;
@@ -239,7 +251,7 @@ impl Hive {
         blocking(taken).await?;
         let wanted = self.wanted(set, manifest).await?;
         let hdfs = self.hdfs_of(set);
-        self.open_nested(set, Some(point), &wanted.trees).await?;
+        self.open_nested(set, self.sealed_places(set, Some(point)).await?, &wanted.trees).await?;
         let mut before = 0;
         for (root, place) in &wanted.trees {
             let part = Part { whole: journal, before };
@@ -309,7 +321,7 @@ impl Hive {
     pub(super) async fn restore_point(&self, set: &SetName, point: PointId, manifest: &Manifest) -> Result<(), Trouble> {
         let hdfs = self.hdfs_of(set);
         let wanted = self.wanted(set, manifest).await?;
-        self.open_nested(set, None, &wanted.trees).await?;
+        self.open_nested(set, self.ever_sealed(set).await?, &wanted.trees).await?;
         for (root, place) in &wanted.trees {
             hdfs.restore_set(place, point, &manifest_in(manifest, root)).await?;
         }
