@@ -12,7 +12,7 @@ use super::listing::list;
 use super::status::{FileStatus, status, status_if_there};
 use super::webhdfs::Operation;
 use crate::components::Capture;
-use crate::domain::{PointId, Trouble, TroubleKind};
+use crate::domain::{Note, PointId, Trouble, TroubleKind};
 use crate::protocol::OwnSnapshot;
 
 /// What every snapshot of ours is called before its point's id.
@@ -47,27 +47,14 @@ impl Hdfs {
         format!("{}/.snapshot/{}", set.trim_end_matches('/'), self.snapshot_name(point))
     }
 
-    pub(in crate::components) async fn arm_set(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    pub(super) async fn arm_set(&self, set: &str) -> Result<Vec<Note>, Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         let root = status(&self.web, set).await.map_err(about)?;
         if !root.is_directory() {
             return Err(self.refused(set, "it is a file; HDFS can snapshot directories only").next("name the directory that holds it"));
         }
         self.allow_snapshots(set).await?;
-        let mut warnings = Vec::new();
-        if root.enc_bit {
-            warnings.push(format!(
-                "{}: it lies in an encryption zone; its copy is only encrypted if the target's zone does so",
-                self.object(set)
-            ));
-        }
-        if self.setting("dfs.namenode.snapshot.capture.openfiles").await.as_deref() != Some("true") {
-            warnings.push(format!(
-                "{}: dfs.namenode.snapshot.capture.openfiles is not true, so a file open for writing goes on growing inside a snapshot",
-                self.object(set)
-            ));
-        }
-        Ok(warnings)
+        self.source_notes(set, &root).await
     }
 
     /// Makes a directory snapshottable; well when it is. A snapshottable parent or child is refused by HDFS, which names it.

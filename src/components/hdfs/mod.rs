@@ -15,11 +15,14 @@ mod diff;
 mod drift;
 pub(super) mod error;
 mod fence;
+mod fits;
 pub(super) mod listing;
 mod metadata;
 mod need;
+mod notes;
 mod obstacles;
 mod open_files;
+mod parts;
 mod privileges;
 pub mod probe;
 mod quota;
@@ -41,8 +44,11 @@ use async_trait::async_trait;
 
 pub use config::{Addresses, HdfsConfig};
 pub use error::HdfsError;
+pub use parts::PARTS;
 pub use privileges::HdfsPrivilege;
 
+pub(super) use fits::{Kept, Place};
+pub(super) use need::Need;
 pub(super) use tree::Cut;
 pub use webhdfs::{Limits, WebHdfs};
 
@@ -50,10 +56,11 @@ use webhdfs::Operation;
 
 use super::admission::Admission;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
+use crate::domain::admission::Said;
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, RelPath, Trouble,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, Note, PointId, ProbeReport, RelPath, Trouble,
     TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
@@ -166,7 +173,11 @@ impl Component for Hdfs {
         self.inside(path).await
     }
 
-    async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    async fn survey(&self, set: &str) -> Result<Said, Trouble> {
+        self.survey_set(set).await
+    }
+
+    async fn arm(&self, set: &str) -> Result<Vec<Note>, Trouble> {
         self.check_set(set)?;
         self.arm_set(set).await
     }

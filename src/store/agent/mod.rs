@@ -11,6 +11,7 @@ mod controllers;
 mod drills;
 mod identity;
 mod instructions;
+mod notes;
 mod points;
 mod rows;
 pub mod rules;
@@ -54,6 +55,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("keys", controllers::KEYS),
     ("known", changes::SCHEMA),
     ("abandoned", abandoned::SCHEMA),
+    ("notes", notes::SCHEMA),
 ];
 
 /// How long a write waits for another process (`understudy-agent enrol` beside a serving agent).

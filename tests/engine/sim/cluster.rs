@@ -51,6 +51,8 @@ pub struct SimCluster {
     pub stuck: Option<Trouble>,
     /// Its version neither tells what is unsealed nor takes it back.
     pub is_old: bool,
+    /// What it was asked about for policies.
+    pub looks: Vec<(String, AskedAs)>,
     /// Captures held (primary).
     pub captures: BTreeSet<PointId>,
     /// Points in staging (secondary).
@@ -96,6 +98,7 @@ impl SimCluster {
             unsealed: Vec::new(),
             stuck: None,
             is_old: false,
+            looks: Vec::new(),
             captures: BTreeSet::new(),
             staging: BTreeSet::new(),
             decisions: Vec::new(),
