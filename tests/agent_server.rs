@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use agents::{Console, StoppedAgent, TestAgent, decision, eventually, pair_up, policy, wait_confirmed};
 use chrono::TimeDelta;
+use understudy::domain::admission::{AskedAs, Said};
 use understudy::domain::switchover::machine::Decision;
 use understudy::domain::{Epoch, Identity, InstructionId, Term, TroubleKind};
 use understudy::protocol::enrol::{EnrolCode, EnrolRequest};
@@ -152,6 +153,34 @@ async fn malformed_requests_change_nothing_and_say_why() {
         assert_eq!(trouble.kind, TroubleKind::Invalid, "{path:?}: {trouble}");
     }
     assert_eq!(client.answer(InstructionId(uuid::Uuid::now_v7()), Duration::ZERO).await.unwrap_err().kind, TroubleKind::NotFound);
+}
+
+/// What one look says, consoles of an earlier version ask for in parts.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_look_tells_all_of_a_data_set_and_its_parts_are_told_as_an_earlier_version_asks() {
+    let (east, west) = (TestAgent::start("east").await, TestAgent::start("west").await);
+    let console = pair_up(&east, &west).await;
+    let client = console.client(&east);
+    let said = client.look("tables", "orders", AskedAs::Source).await.unwrap();
+    let codes: Vec<&str> = said.notes.iter().map(|note| note.code.as_str()).collect();
+    assert_eq!((codes, said.refusals.len()), (vec!["writers-wait"], 0));
+    assert_eq!(client.look("tables", "orders", AskedAs::Target).await.unwrap(), Said::default());
+    let refused = client.look("tables", "sqlite_schema", AskedAs::Source).await.unwrap_err();
+    assert_eq!(refused.code(), "not-a-table");
+    let part = async |endpoint: &str, path: &str, more: &str| {
+        let address = format!("{}/v1/{endpoint}?component=tables&path={path}{more}", client.base());
+        let answer = client.http().get(address).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<serde_json::Value>().await.unwrap())
+    };
+    assert_eq!(part("check", "orders", "").await, (200, serde_json::Value::Null));
+    let (status, trouble) = part("check", "sqlite_schema", "").await;
+    assert_eq!((status, &trouble["facts"]["code"]), (403, &"not-a-table".into()));
+    assert_eq!(part("notes", "orders", "").await.1[0]["code"], "writers-wait");
+    for role in ["source", "target"] {
+        let nothing = serde_json::json!({ "obstacles": [], "places": [] });
+        assert_eq!(part("admission", "orders", &format!("&as={role}")).await, (200, nothing), "{role}");
+    }
+    assert_eq!(client.run_notes(understudy::domain::RunId(uuid::Uuid::now_v7())).await.unwrap(), [], "of a run that it does not know");
 }
 
 #[tokio::test(flavor = "multi_thread")]

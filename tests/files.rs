@@ -17,6 +17,7 @@ use chrono::Utc;
 use support::ferry::{Journal, finish, run, stage};
 use understudy::components::Component;
 use understudy::components::files::{Files, make_removable};
+use understudy::domain::admission::Said;
 use understudy::domain::backup::plan::fold;
 use understudy::domain::user_data::{UserData, compare};
 use understudy::domain::{Change, ChangeSet, Manifest, PointId, RelPath, TroubleKind};
@@ -128,6 +129,26 @@ async fn what_cannot_be_kept_is_refused_by_name() {
     assert!(trouble.kind == TroubleKind::Refused && trouble.object.contains("caf"), "{trouble}");
     two.source.fence(SET).await.expect("an odd name keeps no fence away");
     assert!(two.source.fenced(SET).await.expect("looked").0);
+}
+
+/// Whoever makes a policy is told at once, and every run says the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn hard_links_acls_and_attributes_that_stay_behind_are_named() {
+    let two = Two::new();
+    fs::write(two.at("one name"), "x").expect("written");
+    fs::hard_link(two.at("one name"), two.at("another")).expect("linked");
+    let acl = std::process::Command::new("setfacl").args(["-m", "u:daemon:r"]).arg(two.at("one name")).status();
+    let has_acl = acl.is_ok_and(|status| status.success());
+    let said = two.source.survey(SET).await.expect("looked");
+    let codes: Vec<&str> = said.notes.iter().map(|note| note.code.as_str()).collect();
+    let wanted = ["acls", "hard-links"];
+    assert_eq!(codes, wanted[usize::from(!has_acl)..], "{:?}", said.notes);
+    assert_eq!(said.notes.last().and_then(|note| note.facts.as_ref()).map(|facts| facts["entries"].clone()), Some(2.into()));
+    assert_eq!(two.source.arm(SET).await.expect("armed"), said.notes);
+    let socket = UnixListener::bind(two.at("agent.sock")).expect("bound");
+    assert_eq!(two.source.survey(SET).await.expect_err("a socket").code(), "special-file");
+    drop(socket);
+    assert_eq!(two.source.survey("not/there yet").await.expect("nothing is said"), Said::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,14 +30,12 @@ use super::seen::Seen;
 use super::status::{self, Facts};
 use super::views::Views;
 use crate::components::Component;
-use crate::domain::admission::Admitted;
-use crate::domain::{ComponentName, DataSetName, InstructionId, Trouble, TroubleKind};
+use crate::domain::admission::{Admitted, AskedAs, Said};
+use crate::domain::{ComponentName, DataSetName, InstructionId, Note, RunId, Trouble, TroubleKind};
 use crate::protocol::http::Refusal;
 use crate::protocol::serve::Caller;
 use crate::protocol::tls::OwnKey;
-use crate::protocol::{
-    AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Note, Records,
-};
+use crate::protocol::{AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, MAX_BODY_BYTES, Records};
 use crate::store::agent::{NewController, is_cut_off, needs_code, not_enrolled};
 use crate::transfer::{self, PeerOf};
 use crate::users;
@@ -84,6 +82,8 @@ pub fn router(app: Arc<App>) -> Router {
         Router::new().route("/v1/instructions", post(instruct)).route("/v1/instructions/{id}", get(answer)).layer(role(Allowed::Enrolled));
     let controller = Router::new()
         .route("/v1/catalogue", get(catalogue))
+        .route("/v1/look", get(look))
+        .route("/v1/run-notes", get(run_notes))
         .route("/v1/check", get(check))
         .route("/v1/admission", get(admission))
         .route("/v1/notes", get(notes))
@@ -306,36 +306,52 @@ fn asked_component(app: &App, name: &ComponentName) -> Result<Arc<dyn Component>
     component.ok_or_else(|| Trouble::new(TroubleKind::NotFound, name, "this cluster has no such component"))
 }
 
-async fn check(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<()> {
-    let path = format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path;
-    Ok(Json(asked_component(&app, &query.component)?.check(&path).await?))
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AdmissionQuery {
+struct LookQuery {
     component: ComponentName,
     path: String,
     r#as: AskedAs,
 }
 
-/// What the cluster is to a data set.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum AskedAs {
-    Source,
-    Target,
+async fn said(app: &App, component: &ComponentName, path: &str, asked_as: AskedAs) -> Result<Said, Trouble> {
+    let path = format!("{component}:{path}").parse::<DataSetName>()?.path;
+    crate::components::admission::of_policy(asked_component(app, component)?.as_ref(), &path, asked_as).await
 }
 
-async fn admission(State(app): Shared, Query(query): Query<AdmissionQuery>) -> Told<Admitted> {
-    let path = format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path;
-    let component = asked_component(&app, &query.component)?;
-    Ok(Json(crate::components::admission::of_policy(component.as_ref(), &path, query.r#as == AskedAs::Target).await?))
+async fn look(State(app): Shared, Query(query): Query<LookQuery>) -> Told<Said> {
+    Ok(Json(said(&app, &query.component, &query.path, query.r#as).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunQuery {
+    run: RunId,
+}
+
+async fn run_notes(
+    State(app): Shared,
+    Extension(ControllerKey(key)): Extension<ControllerKey>,
+    Query(query): Query<RunQuery>,
+) -> Told<Vec<Note>> {
+    Ok(Json(off_thread(move || app.site.ledger.notes_of(query.run, Some(&key))).await?))
+}
+
+// ---- parts of a look, for consoles of an earlier version ----
+
+async fn check(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<()> {
+    said(&app, &query.component, &query.path, AskedAs::Source).await?.settle()?;
+    Ok(Json(()))
+}
+
+/// Of a source they ask check and notes apart.
+async fn admission(State(app): Shared, Query(query): Query<LookQuery>) -> Told<Admitted> {
+    let asked_as = if query.r#as == AskedAs::Source { AskedAs::Neighbour } else { query.r#as };
+    Ok(Json(said(&app, &query.component, &query.path, asked_as).await?.into()))
 }
 
 async fn notes(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<Vec<Note>> {
-    let path = format!("{}:{}", query.component, query.path).parse::<DataSetName>()?.path;
-    Ok(Json(asked_component(&app, &query.component)?.notes(&path).await?))
+    Ok(Json(said(&app, &query.component, &query.path, AskedAs::Source).await?.notes))
 }
 
 async fn catalogue(State(app): Shared, Query(query): Query<CatalogueQuery>) -> Told<Vec<CatalogueItem>> {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Component;
-use crate::domain::admission::{Admitted, Obstacle, nested};
-use crate::domain::{ChangeSet, ComponentName, DataSetName, Manifest, PointId, Trouble};
+use crate::domain::admission::{AskedAs, Said, nested};
+use crate::domain::{ChangeSet, ComponentName, DataSetName, Manifest, Note, PointId, Trouble};
 
 /// When it is asked, and what is known then.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,28 @@ pub enum Occasion<'a> {
     },
 }
 
+/// The same without what is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// A policy is checked.
+    Policy,
+    /// A run begins.
+    Run,
+    /// Its changes are known, or staged already.
+    Plan(PointId),
+}
+
+impl Occasion<'_> {
+    /// Which of the three it is.
+    pub fn time(&self) -> Time {
+        match self {
+            Occasion::Policy => Time::Policy,
+            Occasion::Run => Time::Run,
+            Occasion::Plan { point, .. } => Time::Plan(*point),
+        }
+    }
+}
+
 /// A component that can tell what would stand in the way.
 #[async_trait]
 pub trait Admission: Send + Sync {
@@ -41,27 +63,33 @@ pub trait Admission: Send + Sync {
     async fn places(&self, set: &str) -> Result<Vec<String>, Trouble>;
 
     /// What this cluster, as the target, would refuse or change of a data set.
-    async fn obstacles(&self, _set: &str, _occasion: Occasion<'_>) -> Result<Vec<Obstacle>, Trouble> {
-        Ok(Vec::new())
+    async fn obstacles(&self, _set: &str, _occasion: Occasion<'_>) -> Result<Said, Trouble> {
+        Ok(Said::default())
     }
 }
 
-/// Asks a component as the target; its notes in words, or the first refusal.
-pub async fn admit(component: &dyn Component, set: &str, occasion: Occasion<'_>) -> Result<Vec<String>, Trouble> {
+/// Asks a component as the target; its notes, or the first refusal.
+pub async fn admit(component: &dyn Component, set: &str, occasion: Occasion<'_>) -> Result<Vec<Note>, Trouble> {
     if let Occasion::Plan { changes, after, .. } = occasion {
         component.admit(set, changes, after).await?;
     }
     match component.admission() {
-        Some(admission) => Obstacle::settle(admission.obstacles(set, occasion).await?),
+        Some(admission) => admission.obstacles(set, occasion).await?.settle(),
         None => Ok(Vec::new()),
     }
 }
 
-/// What a component says of a data set of a policy: as the target, or as the source, which knows its places only.
-pub async fn of_policy(component: &dyn Component, set: &str, as_target: bool) -> Result<Admitted, Trouble> {
-    let Some(admission) = component.admission() else { return Ok(Admitted::default()) };
-    let obstacles = if as_target { admission.obstacles(set, Occasion::Policy).await? } else { Vec::new() };
-    Ok(Admitted { obstacles, places: admission.places(set).await? })
+/// What a component says of a data set of a policy, as the source or as the target, at one look.
+pub async fn of_policy(component: &dyn Component, set: &str, asked_as: AskedAs) -> Result<Said, Trouble> {
+    match (asked_as, component.admission()) {
+        (AskedAs::Source, _) => component.survey(set).await,
+        (AskedAs::Target | AskedAs::Neighbour, None) => Ok(Said::default()),
+        (AskedAs::Neighbour, Some(admission)) => Ok(Said { places: admission.places(set).await?, ..Said::default() }),
+        (AskedAs::Target, Some(admission)) => {
+            let places = admission.places(set).await?;
+            Ok(Said { places, ..admission.obstacles(set, Occasion::Policy).await? })
+        }
+    }
 }
 
 /// Refuses data sets of different components that have the same files here.

@@ -12,6 +12,7 @@ pub mod hbase;
 pub mod hdfs;
 pub mod hive;
 mod objects;
+pub mod parts;
 mod pool;
 pub mod restores;
 pub mod tables;
@@ -25,13 +26,14 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::Stream;
 
+use crate::domain::admission::Said;
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PastFence, PointId, ProbeReport, Trouble,
-    TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, Note, PastFence, PointId, ProbeReport,
+    Trouble, TroubleKind,
 };
-use crate::protocol::{CatalogueItem, Note, OwnSnapshot};
+use crate::protocol::{CatalogueItem, OwnSnapshot};
 
 /// Bytes on their way; ends after the last, or with the trouble that stopped it.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Trouble>> + Send>>;
@@ -84,19 +86,17 @@ pub trait Component: Send + Sync {
     /// What is inside a place; the empty path is the component itself.
     async fn catalogue(&self, path: &str) -> Result<Vec<CatalogueItem>, Trouble>;
 
-    /// Refuses by name what could never be captured, when a policy is made; cheap enough to be asked then.
-    async fn check(&self, _set: &str) -> Result<(), Trouble> {
-        Ok(())
-    }
-    /// What of a data set here is not carried, or will matter at a promotion: said when a policy is made, and again by every `arm`.
-    async fn notes(&self, _set: &str) -> Result<Vec<Note>, Trouble> {
-        Ok(Vec::new())
-    }
-
     // ---- as the source ----
 
-    /// Everything slow that a capture needs, done before the moment. Refuses by name what cannot be captured. Returns warnings.
-    async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble>;
+    /// What this cluster says of a data set of its own when a policy is made, at one look and cheap enough to be asked then: where its files
+    /// are, what of it is not carried, and what will matter at a promotion. Refuses by name what could never be captured. Nothing is said of
+    /// one that is not there yet.
+    async fn survey(&self, _set: &str) -> Result<Said, Trouble> {
+        Ok(Said::default())
+    }
+    /// Everything slow that a capture needs, done before the moment. Refuses by name what cannot be captured. Returns what a survey notes,
+    /// and what only a run sees.
+    async fn arm(&self, set: &str) -> Result<Vec<Note>, Trouble>;
     /// Cuts the data set. Repeated for the same point it is refused (`Refused`): a second cut would be another moment.
     async fn capture(&self, set: &str, point: PointId) -> Result<Capture, Trouble>;
     /// What differs between a captured point and `base` (everything, as `Put`s with parents first, when `None`).

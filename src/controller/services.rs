@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::admission::{Admitted, nested};
+use crate::domain::admission::{AskedAs, Said, nested};
 use crate::domain::validate::{self, Finding, PairFacts, PairKnown, Severity};
-use crate::domain::{ClusterName, ComponentInfo, DataSet, DataSetName, PairName, Service, ServiceName, Trouble, TroubleKind};
-use crate::protocol::{Note, Order, StorePoliciesOrder};
+use crate::domain::{ClusterName, ComponentInfo, DataSet, DataSetName, Note, PairName, Service, ServiceName, Trouble, TroubleKind};
+use crate::protocol::{Order, StorePoliciesOrder};
 use crate::store::controller::Enrolled;
 
 use super::command::{Check, CheckState, ServiceCheck};
@@ -88,31 +88,22 @@ pub(super) async fn check_at_agents(engine: &Engine, service: &Service, check: &
     else {
         return;
     };
-    let (told, mut noted) = (check.checks.len(), Vec::new());
-    for set in &service.data_sets {
-        match capturable(engine, service, &primary, &set.from).await {
-            Err(trouble) => check.checks.push(refusal(trouble)),
-            Ok(notes) => noted.extend(notes.into_iter().map(note_line)),
-        }
+    for (cluster, asked_as) in [(&primary, AskedAs::Source), (&secondary, AskedAs::Target)] {
+        check.checks.extend(looked_at(engine, service, cluster, asked_as).await);
     }
-    // What the primary has just refused is not asked for again.
-    if check.checks.len() == told {
-        check.checks.extend(admission(engine, service, &primary, false).await);
-    }
-    check.checks.extend(admission(engine, service, &secondary, true).await);
-    check.checks.extend(noted);
 }
 
 /// What the data set's owner should know.
 fn note_line(note: Note) -> Check {
-    let facts = Some(Box::new(serde_json::json!({ "code": note.code })));
-    Check { name: note.object, state: CheckState::Warning, evidence: note.reason, fix: note.next_step, facts }
+    let facts = note.facts.unwrap_or_else(|| Box::new(serde_json::json!({ "code": note.code })));
+    Check { name: note.object, state: CheckState::Warning, evidence: note.reason, fix: note.next_step, facts: Some(facts) }
 }
 
-/// What one cluster says of where its data sets are, and of what stands in their way. One that does not answer is asked no further.
-async fn admission(engine: &Engine, service: &Service, cluster: &ClusterName, is_target: bool) -> Vec<Check> {
-    let (mut lines, mut placed) = (Vec::new(), Vec::new());
-    let end = |set: &DataSet| if is_target { set.to.clone() } else { set.from.clone() };
+/// What one cluster says of the data sets, each asked about once: what stands in their way, where they are, and what is good to know. One that
+/// does not answer is asked no further.
+async fn looked_at(engine: &Engine, service: &Service, cluster: &ClusterName, asked_as: AskedAs) -> Vec<Check> {
+    let (mut lines, mut notes, mut placed) = (Vec::new(), Vec::new(), Vec::new());
+    let end = |set: &DataSet| if asked_as == AskedAs::Target { set.to.clone() } else { set.from.clone() };
     let own: Vec<DataSetName> = service.data_sets.iter().map(end).collect();
     let others = engine.read(|m| {
         let others = m.services_of(&service.pair).filter(|other| other.name != service.name).flat_map(|other| &other.data_sets).map(end);
@@ -120,20 +111,26 @@ async fn admission(engine: &Engine, service: &Service, cluster: &ClusterName, is
         let asked = others.filter(|theirs| own.iter().any(|set| set.component != theirs.component));
         asked.take(NEIGHBOURS).collect::<Vec<_>>()
     });
-    let mut asked: Vec<(&DataSetName, bool)> = own.iter().map(|set| (set, is_target)).collect();
-    asked.extend(others.iter().map(|set| (set, false)));
-    for (set, as_target) in asked {
-        match admitted(engine, service, cluster, set, as_target).await {
-            Ok(admitted) => {
-                lines.extend(admitted.obstacles.into_iter().map(|obstacle| {
-                    let state = if obstacle.refuses { CheckState::Failed } else { CheckState::Warning };
-                    Check { state, ..refusal(obstacle.trouble.at(cluster)) }
-                }));
-                placed.push((set.clone(), admitted.places));
+    // Of a neighbour only its places matter: at either cluster those of its live data.
+    let asked = own.iter().map(|set| (set, true)).chain(others.iter().map(|set| (set, false)));
+    for (set, is_own) in asked {
+        let asked_as = if is_own { asked_as } else { AskedAs::Neighbour };
+        match look(engine, service, cluster, set, asked_as).await {
+            Ok(said) => {
+                placed.push((set.clone(), said.places));
+                if is_own {
+                    lines.extend(
+                        said.refusals.into_iter().map(|trouble| Check { state: CheckState::Failed, ..refusal(trouble.at(cluster)) }),
+                    );
+                    notes.extend(said.notes.into_iter().map(note_line));
+                }
             }
             Err(trouble) => {
                 let is_silent = trouble.kind == TroubleKind::Unreachable;
-                lines.push(refusal(trouble));
+                // What a neighbour is refused for is its own policy's affair.
+                if is_own || trouble.is_worth_retrying() {
+                    lines.push(refusal(trouble));
+                }
                 if is_silent {
                     break;
                 }
@@ -142,6 +139,7 @@ async fn admission(engine: &Engine, service: &Service, cluster: &ClusterName, is
     }
     let about_own = nested(&placed).into_iter().filter(|nesting| own.iter().any(|set| nesting.names(set)));
     lines.extend(about_own.map(|nesting| refusal(nesting.trouble().at(cluster))));
+    lines.extend(notes);
     lines
 }
 
@@ -151,24 +149,10 @@ fn refusal(trouble: Trouble) -> Check {
     Check { name: trouble.object, state, evidence: trouble.reason, fix: trouble.next_step, facts: trouble.facts }
 }
 
-/// Whether a data set could be captured at all, and what its owner should know of it.
-async fn capturable(engine: &Engine, service: &Service, cluster: &ClusterName, set: &DataSetName) -> Result<Vec<Note>, Trouble> {
-    let agent = engine.agent(&service.pair, cluster)?;
-    let (link, limit) = (engine.link(&agent)?, engine.limits.call * SLOWLY);
-    within(limit, &agent, link.check(set.component.as_str(), &set.path)).await?;
-    within(limit, &agent, link.notes(set.component.as_str(), &set.path)).await
-}
-
-async fn admitted(
-    engine: &Engine,
-    service: &Service,
-    cluster: &ClusterName,
-    set: &DataSetName,
-    as_target: bool,
-) -> Result<Admitted, Trouble> {
+async fn look(engine: &Engine, service: &Service, cluster: &ClusterName, set: &DataSetName, asked_as: AskedAs) -> Result<Said, Trouble> {
     let agent = engine.agent(&service.pair, cluster)?;
     let link = engine.link(&agent)?;
-    within(engine.limits.call * SLOWLY, &agent, link.admission(set.component.as_str(), &set.path, as_target)).await
+    within(engine.limits.call * SLOWLY, &agent, link.look(set.component.as_str(), &set.path, asked_as)).await
 }
 
 /// Checks and keeps a policy, and tells both agents.

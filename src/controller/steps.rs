@@ -1,12 +1,12 @@
 //! One step of a backup run: which instruction goes to which agent, and which event its end is.
 
 use crate::domain::backup::machine::{Event, RunSpec, RunState, Step};
-use crate::domain::{ClusterName, CopyMode, Epoch, InstructionId, PointDataSet, PointId, RecoveryPoint, Trouble, TroubleKind};
+use crate::domain::{ClusterName, CopyMode, Epoch, InstructionId, Note, PointDataSet, PointId, RecoveryPoint, Trouble, TroubleKind};
 use crate::protocol::{AbortOrder, ArmOrder, ArmReport, CaptureOrder, Order, Outcome, Progress, SetCounts, TransferOrder, VerifyOrder};
 use crate::store::controller::Enrolled;
 
 use super::engine::Engine;
-use super::instruct::{Errand, unexpected};
+use super::instruct::{Errand, unexpected, within};
 use super::snapshot::Level;
 use super::{clock, retention, runs};
 
@@ -81,7 +81,24 @@ impl Run<'_> {
         for line in &secondary.drift {
             runs::log(self.engine, spec.run, Level::Warning, format!("the target is not what the last point left: {line}"));
         }
-        Ok(Event::Armed { at: self.engine.now(), base: base(&primary, &secondary) })
+        let notes = self.said_at(&spec.from).await;
+        Ok(Event::Armed { at: self.engine.now(), base: base(&primary, &secondary), notes })
+    }
+
+    /// What the primary said of the data sets, to be kept with the point; the secondary adds what it said itself. A run needs none of it.
+    async fn said_at(&self, cluster: &ClusterName) -> Vec<Note> {
+        let asked = async {
+            let agent = self.agent(cluster)?;
+            within(self.engine.limits.call, &agent, self.engine.link(&agent)?.run_notes(self.state.spec.run)).await
+        };
+        match asked.await {
+            Ok(notes) => notes,
+            Err(trouble) => {
+                let line = format!("what {cluster} said of the data sets could not be kept for the recovery point: {trouble}");
+                runs::log(self.engine, self.state.spec.run, Level::Warning, line);
+                Vec::new()
+            }
+        }
     }
 
     fn check_epoch(&self) -> Result<(), Trouble> {
@@ -168,6 +185,7 @@ impl Run<'_> {
             base: state.base,
             timings_ms: state.timings,
             sealed_at: None,
+            notes: state.notes.clone(),
         })
     }
 

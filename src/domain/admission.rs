@@ -2,9 +2,65 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DataSetName, Trouble, TroubleKind};
+use super::{DataSetName, Note, Trouble, TroubleKind};
 
-/// One thing that a cluster would meet with a data set. Its trouble has a code and the data (see [`Trouble::code`]).
+/// What a cluster is to a data set that it is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AskedAs {
+    /// It has the data set.
+    Source,
+    /// It is to get it.
+    Target,
+    /// It has, or gets, the data set of another policy: only where its files are matters.
+    Neighbour,
+}
+
+impl AskedAs {
+    /// As it is asked for.
+    pub fn word(self) -> &'static str {
+        match self {
+            AskedAs::Source => "source",
+            AskedAs::Target => "target",
+            AskedAs::Neighbour => "neighbour",
+        }
+    }
+}
+
+/// Everything that a cluster says of a data set at one look. Unknown fields are let be: an agent of a later version may tell more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// What forbids a run, each on its object and with what to do.
+    #[serde(default)]
+    pub refusals: Vec<Trouble>,
+    /// What is good to know.
+    #[serde(default)]
+    pub notes: Vec<Note>,
+    /// The directories that its files are in, as `hdfs://AUTHORITY/PATH`; empty where nobody else could have them.
+    #[serde(default)]
+    pub places: Vec<String>,
+}
+
+impl Said {
+    /// Of findings: refusals and notes.
+    pub fn of(findings: impl IntoIterator<Item = Result<Note, Trouble>>) -> Said {
+        let mut said = Said::default();
+        for finding in findings {
+            match finding {
+                Ok(note) => said.notes.push(note),
+                Err(trouble) => said.refusals.push(trouble),
+            }
+        }
+        said
+    }
+
+    /// The first refusal, as its trouble; else all notes.
+    pub fn settle(self) -> Result<Vec<Note>, Trouble> {
+        self.refusals.into_iter().next().map_or(Ok(self.notes), Err)
+    }
+}
+
+/// As `GET /v1/admission` tells it to consoles of an earlier version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Obstacle {
     /// Whether it forbids a run. Otherwise it is something to know.
@@ -13,29 +69,40 @@ pub struct Obstacle {
     pub trouble: Trouble,
 }
 
-impl Obstacle {
-    /// The first that refuses, as its trouble; else all notes in words.
-    pub fn settle(obstacles: Vec<Obstacle>) -> Result<Vec<String>, Trouble> {
-        let mut notes = Vec::new();
-        for obstacle in obstacles {
-            if obstacle.refuses {
-                return Err(obstacle.trouble);
-            }
-            notes.push(obstacle.trouble.to_string());
-        }
-        Ok(notes)
-    }
-}
-
-/// What a cluster says of a data set of a policy, before any run.
+/// Likewise.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admitted {
     /// What stands in the way, and what is good to know.
     #[serde(default)]
     pub obstacles: Vec<Obstacle>,
-    /// The directories that its files are in, as `hdfs://AUTHORITY/PATH`; empty where nobody else could have them.
+    /// The places.
     #[serde(default)]
     pub places: Vec<String>,
+}
+
+impl From<Said> for Admitted {
+    fn from(said: Said) -> Admitted {
+        let refusals = said.refusals.into_iter().map(|trouble| Obstacle { refuses: true, trouble });
+        let notes = said.notes.into_iter().map(|Note { object, code, reason, next_step, facts }| {
+            let facts = facts.unwrap_or_else(|| Box::new(serde_json::json!({ "code": code })));
+            Obstacle { refuses: false, trouble: Trouble { kind: TroubleKind::Refused, object, reason, next_step, facts: Some(facts) } }
+        });
+        Admitted { obstacles: refusals.chain(notes).collect(), places: said.places }
+    }
+}
+
+impl From<Admitted> for Said {
+    fn from(told: Admitted) -> Said {
+        let finding = |Obstacle { refuses, trouble }: Obstacle| {
+            if refuses {
+                return Err(trouble);
+            }
+            let code = trouble.code().to_owned();
+            let Trouble { object, reason, next_step, facts, .. } = trouble;
+            Ok(Note { object, code, reason, next_step, facts })
+        };
+        Said { places: told.places, ..Said::of(told.obstacles.into_iter().map(finding)) }
+    }
 }
 
 /// Two data sets of different components that have the same files.
@@ -125,11 +192,18 @@ mod tests {
     }
 
     #[test]
-    fn one_refusal_is_enough_and_notes_are_words() {
-        let trouble = |reason: &str| Trouble::new(TroubleKind::Refused, "hdfs:/d", reason);
-        let note = Obstacle { refuses: false, trouble: trouble("good to know") };
-        assert_eq!(Obstacle::settle(vec![note.clone()]), Ok(vec!["hdfs:/d: good to know".to_owned()]));
-        let refusal = Obstacle { refuses: true, trouble: trouble("no") };
-        assert_eq!(Obstacle::settle(vec![note, refusal]), Err(trouble("no")));
+    fn one_refusal_is_enough_and_consoles_of_an_earlier_version_read_the_same() {
+        let trouble = Trouble::new(TroubleKind::Refused, "hdfs:/d", "no").coded(&serde_json::json!({ "code": "acls-off" }));
+        let note = Note::new(&serde_json::json!({ "code": "target-striped" }), "hdfs:/d", "good to know", "plan space");
+        let notes = Said { notes: vec![note.clone()], places: vec!["hdfs://nn/d".into()], ..Said::default() };
+        assert_eq!(notes.clone().settle(), Ok(vec![note]));
+        let both = Said { refusals: vec![trouble.clone()], ..notes };
+        assert_eq!(both.clone().settle(), Err(trouble));
+        let told = Admitted::from(both.clone());
+        assert_eq!(
+            told.obstacles.iter().map(|one| (one.refuses, one.trouble.code())).collect::<Vec<_>>(),
+            [(true, "acls-off"), (false, "target-striped")]
+        );
+        assert_eq!(Said::from(told), both);
     }
 }

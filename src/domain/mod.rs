@@ -12,6 +12,7 @@ mod ids;
 pub mod leftovers;
 pub mod maintenance;
 mod manifest;
+mod note;
 pub mod page;
 mod past_fence;
 mod path;
@@ -36,6 +37,7 @@ pub use ids::{
     BadName, ClusterName, ComponentName, DecisionId, DrillId, Epoch, InstructionId, PairName, PointId, RestoreId, RunId, ServiceName, Term,
 };
 pub use manifest::{Change, ChangeSet, Digest, Entry, Manifest, Metadata, Node, PIECE_BYTES, piece_count, piece_range};
+pub use note::{MOST_NOTES, Note};
 pub use past_fence::PastFence;
 pub use path::{BadPath, RelPath};
 pub use point::{CapturedSpan, Grade, PointDataSet, RecoveryPoint, RunOutcome, RunReport, Timings, Window};

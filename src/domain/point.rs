@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::unfinished::{Abandonment, Stuck};
-use super::{ClusterName, DataSetName, Digest, Epoch, PairName, PointId, RunId, ServiceName, Trouble};
+use super::{ClusterName, DataSetName, Digest, Epoch, Note, PairName, PointId, RunId, ServiceName, Trouble};
 
 /// `[lo, hi]` certainly contains every instant at which any part of a data set was cut.
 ///
@@ -151,6 +151,9 @@ pub struct RunReport {
     /// A person gave it up after its commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abandoned: Option<Abandonment>,
+    /// What was said of its data sets, of a sealed point with what the secondary said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
 }
 
 /// A sealed recovery point, as the secondary agent's ledger holds it: the whole truth needed to promote it.
@@ -182,6 +185,9 @@ pub struct RecoveryPoint {
     pub timings_ms: Timings,
     /// When it was sealed; `None` while committed and not yet sealed.
     pub sealed_at: Option<DateTime<Utc>>,
+    /// What its run said of its data sets: what was not carried, and what will matter at a promotion. Empty where an earlier version made it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
 }
 
 impl RecoveryPoint {
@@ -226,6 +232,7 @@ impl RecoveryPoint {
             sealed_at: self.sealed_at,
             stuck: None,
             abandoned: None,
+            notes: self.notes.clone(),
         }
     }
 }

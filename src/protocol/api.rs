@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::admission::Admitted;
-use crate::domain::{InstructionId, Trouble};
+use crate::domain::admission::{AskedAs, Said};
+use crate::domain::{InstructionId, Note, RunId, Trouble};
 
-use super::{AgentStatus, Answer, CatalogueItem, ClockReply, Instruction, Note, Records};
+use super::{AgentStatus, Answer, CatalogueItem, ClockReply, Instruction, Records};
 
 /// An agent as the controller sees it. Every call returns within its time limit, as `Unreachable` at the latest.
 #[async_trait]
@@ -22,16 +22,13 @@ pub trait AgentApi: Send + Sync {
     async fn clock(&self) -> Result<ClockReply, Trouble>;
     /// What is inside a place of a component; the empty path is the component itself.
     async fn catalogue(&self, component: &str, path: &str) -> Result<Vec<CatalogueItem>, Trouble>;
-    /// Refuses by name a data set that its component could never capture.
-    async fn check(&self, _component: &str, _path: &str) -> Result<(), Trouble> {
-        Ok(())
+    /// What it says of a data set of a policy at one look, as the source or as the target: what forbids a run, what is good to know, and where
+    /// its files are. A data set that could never be captured is refused by name.
+    async fn look(&self, _component: &str, _path: &str, _asked_as: AskedAs) -> Result<Said, Trouble> {
+        Ok(Said::default())
     }
-    /// What it says of a data set of a policy, as the target or as the source: what stands in the way, and where its files are.
-    async fn admission(&self, _component: &str, _path: &str, _as_target: bool) -> Result<Admitted, Trouble> {
-        Ok(Admitted::default())
-    }
-    /// What the owner of a data set should know. An agent of an earlier version knows no such question: `NotFound`.
-    async fn notes(&self, _component: &str, _path: &str) -> Result<Vec<Note>, Trouble> {
+    /// What it said in a run, as far as it went. Nothing where its version does not keep that.
+    async fn run_notes(&self, _run: RunId) -> Result<Vec<Note>, Trouble> {
         Ok(Vec::new())
     }
     /// Everything durable that it knows.

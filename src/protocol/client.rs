@@ -12,13 +12,13 @@ use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::domain::admission::Admitted;
-use crate::domain::{InstructionId, Trouble, TroubleKind};
+use crate::domain::admission::{Admitted, AskedAs, Said};
+use crate::domain::{InstructionId, Note, RunId, Trouble, TroubleKind};
 
 use super::enrol::{self, EnrolCode, ProofOf};
 use super::http::{CONNECT_LIMIT, alert_told, broke, call_failed, http_client, is_unexplained, read_answer, said_by_alert};
 use super::tls::{self, OwnKey, Pins};
-use super::{AgentApi, AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, Note, Records};
+use super::{AgentApi, AgentStatus, Answer, CatalogueItem, ClockReply, EnrolReply, EnrolRequest, Instruction, Records};
 
 /// How long an ordinary call may take, and a long poll beyond its wait.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
@@ -126,28 +126,50 @@ impl AgentApi for AgentClient {
         let request = self.request(Method::GET, "/v1/catalogue").query(&[("component", component), ("path", path)]);
         self.ask(request, LONG_CALL_LIMIT).await
     }
-    async fn check(&self, component: &str, path: &str) -> Result<(), Trouble> {
-        let request = self.request(Method::GET, "/v1/check").query(&[("component", component), ("path", path)]);
-        self.ask(request, LONG_CALL_LIMIT).await
+    async fn look(&self, component: &str, path: &str, asked_as: AskedAs) -> Result<Said, Trouble> {
+        let about = [("component", component), ("path", path), ("as", asked_as.word())];
+        match self.ask(self.request(Method::GET, "/v1/look").query(&about), LONG_CALL_LIMIT).await {
+            Err(trouble) if is_of_an_earlier(&trouble) => self.look_in_parts(component, path, asked_as).await,
+            said => said,
+        }
     }
-    async fn admission(&self, component: &str, path: &str, as_target: bool) -> Result<Admitted, Trouble> {
-        let role = if as_target { "target" } else { "source" };
-        let request = self.request(Method::GET, "/v1/admission").query(&[("component", component), ("path", path), ("as", role)]);
-        nothing_from_an_earlier(self.ask(request, LONG_CALL_LIMIT).await)
-    }
-    async fn notes(&self, component: &str, path: &str) -> Result<Vec<Note>, Trouble> {
-        let request = self.request(Method::GET, "/v1/notes").query(&[("component", component), ("path", path)]);
-        nothing_from_an_earlier(self.ask(request, LONG_CALL_LIMIT).await)
+    async fn run_notes(&self, run: RunId) -> Result<Vec<Note>, Trouble> {
+        let request = self.request(Method::GET, "/v1/run-notes").query(&[("run", run.to_string())]);
+        nothing_from_an_earlier(self.ask(request, CALL_LIMIT).await)
     }
     async fn records(&self) -> Result<Records, Trouble> {
         self.ask(self.request(Method::GET, "/v1/records"), LONG_CALL_LIMIT).await
     }
 }
 
+impl AgentClient {
+    /// What an agent of an earlier version says, asked as it can be: of the source's check, notes and places, or of the target's admission.
+    async fn look_in_parts(&self, component: &str, path: &str, asked_as: AskedAs) -> Result<Said, Trouble> {
+        let about = [("component", component), ("path", path)];
+        let ask = |endpoint| self.request(Method::GET, endpoint).query(&about);
+        let mut notes = Vec::new();
+        if asked_as == AskedAs::Source {
+            self.ask::<()>(ask("/v1/check"), LONG_CALL_LIMIT).await?;
+            notes = nothing_from_an_earlier(self.ask::<Vec<Note>>(ask("/v1/notes"), LONG_CALL_LIMIT).await)?;
+        }
+        let known = if asked_as == AskedAs::Target { asked_as } else { AskedAs::Source };
+        let admission = ask("/v1/admission").query(&[("as", known.word())]);
+        let admitted: Admitted = nothing_from_an_earlier(self.ask(admission, LONG_CALL_LIMIT).await)?;
+        let mut said = Said::from(admitted);
+        said.notes.extend(notes);
+        Ok(said)
+    }
+}
+
+/// Whether an agent has no such endpoint, being of an earlier version.
+fn is_of_an_earlier(trouble: &Trouble) -> bool {
+    trouble.kind == TroubleKind::NotFound && trouble.object == "request"
+}
+
 /// An agent of an earlier version has no such endpoint, and nothing to tell.
 fn nothing_from_an_earlier<T: Default>(told: Result<T, Trouble>) -> Result<T, Trouble> {
     match told {
-        Err(trouble) if trouble.kind == TroubleKind::NotFound && trouble.object == "request" => Ok(T::default()),
+        Err(trouble) if is_of_an_earlier(&trouble) => Ok(T::default()),
         told => told,
     }
 }

@@ -7,9 +7,9 @@
 //! GET  /v1/status                controller, peer         → AgentStatus          (?certificate=true&unfinished=true&restores=true: with each)
 //! GET  /v1/clock                 controller, peer         → ClockReply
 //! GET  /v1/catalogue             controller               → Vec<CatalogueItem>   (?component=&path=)
-//! GET  /v1/notes                 controller               → Vec<Note>         (?component=&path=)
-//! GET  /v1/check                 controller               → nothing, or why not (?component=&path=)
-//! GET  /v1/admission             controller               → Admitted             (?component=&path=&as=source or target)
+//! GET  /v1/look                  controller               → Said, or why not     (?component=&path=&as=source, target or neighbour)
+//! GET  /v1/run-notes             controller               → Vec<Note>            (?run=: what this agent said in a run)
+//! GET  /v1/check, /v1/notes, /v1/admission                → parts of a look, for consoles of an earlier version
 //! GET  /v1/records               controller               → Records              (what adopt rebuilds from)
 //! GET  /v1/captures/…            peer (pull)              see transfer
 //! PUT  /v1/staging/…             peer (push)              see transfer
@@ -53,5 +53,5 @@ pub use instruction::{
 pub use leftovers::{Leftover, LeftoversOrder, LeftoversReport};
 pub use restore::{EndRestoreOrder, RestoreOrder, Restored, UnfinishedRestore};
 pub use reversal::{HeldPoint, KeptWrites, ReverseOrder, ReverseReport, ServiceReversed};
-pub use status::{AgentStatus, CatalogueItem, ClockReply, Note, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};
+pub use status::{AgentStatus, CatalogueItem, ClockReply, OwnSnapshot, PairRecord, PairStatus, PeerView, Records, ServiceStatus};
 pub use unfinished::{AbandonOrder, AbandonReport, UnfinishedPoint};

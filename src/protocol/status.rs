@@ -1,7 +1,5 @@
 //! What an agent tells about itself, and what a controller rebuilds from.
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -150,28 +148,6 @@ pub struct CatalogueItem {
     pub bytes: Option<u64>,
     /// Its files or rows, likewise.
     pub files: Option<u64>,
-}
-
-/// What a person should know of a data set before it matters: a part that is not carried, or what a promotion will need. Unknown fields are
-/// let be: an agent of a later version may tell more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Note {
-    /// What it is about, as the person named it.
-    pub object: String,
-    /// Its stable code, for example `coprocessor-jar`.
-    pub code: String,
-    /// What is so.
-    pub reason: String,
-    /// What the person can do; empty when there is nothing to add.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub next_step: String,
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.object, self.reason)?;
-        if self.next_step.is_empty() { Ok(()) } else { write!(f, "; {}", self.next_step) }
-    }
 }
 
 /// A snapshot or capture of ours on a cluster.

@@ -63,13 +63,15 @@ impl Sink {
         })
         .await?;
         let occasion = Occasion::Plan { point, changes: &changes, after: &after };
-        for note in admission::admit(component.as_ref(), &set.path, occasion).await? {
+        let said = admission::admit(component.as_ref(), &set.path, occasion).await?;
+        for note in &said {
             tracing::warn!(%set, %point, "{note}");
         }
         drop(after);
         let (store, name) = (ledger.clone(), set.clone());
         let (changes, known) = blocking(move || {
             let body = changes::to_text(&changes)?;
+            store.note_said(&armed.pair, &armed.service, armed.run, &format!("plan {name}"), &said)?;
             store.open_staging(point, &armed)?;
             let plan = PlanRow { base, body };
             let known = store.plan(point, &name)?;

@@ -17,9 +17,18 @@ async fn a_person_goes_back_to_an_older_point_and_the_lost_cluster_stands_by_fro
     let dir = Dir::new();
     let (mut east, west, controller) = paired(dir.path(), "[\"files:docs\"]", "");
     make(&east.dir.join("files/docs"), 20);
+    write(&east, "linked", "two names");
+    std::fs::hard_link(east.dir.join("files/docs/linked"), east.dir.join("files/docs/linked too")).expect("linked");
     let point = |run: serde_json::Value| run["recovery_point"].as_str().expect("a point").to_owned();
     let good = point(controller.done(&["run", "orders"]));
     let before = listing(&east.dir.join("files/docs"));
+    let points = controller.done(&["points", "orders"]);
+    let note = &points[0]["notes"][0];
+    assert_eq!(
+        (&note["code"], &note["facts"]["entries"]),
+        (&"hard-links".into(), &2.into()),
+        "a point says what is not as it was: {points:#}"
+    );
     write(&east, "damaged", "by a bad program");
     let bad = point(controller.done(&["run", "orders"]));
     let adjust = |point: &str, more: &[&str]| {

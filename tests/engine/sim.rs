@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use understudy::controller::Connector;
+use understudy::domain::admission::{AskedAs, Said};
 use understudy::domain::*;
 use understudy::protocol::*;
 use understudy::store::controller::Enrolled;
@@ -25,6 +26,11 @@ pub const PAIR: &str = "sz-gy";
 
 /// A data set that its component has something to say about.
 pub const NOTED: &str = "noted";
+
+/// What it has to say.
+fn noted(component: &str) -> Note {
+    Note::new(&serde_json::json!({ "code": "not-copied" }), format!("{component}:{NOTED}"), "its jar is elsewhere", "copy it")
+}
 
 /// Both clusters, and what goes wrong on the way to them.
 pub struct World {
@@ -238,10 +244,14 @@ impl AgentApi for SimAgent {
         Ok(Vec::new())
     }
 
-    async fn notes(&self, component: &str, path: &str) -> Result<Vec<Note>, Trouble> {
-        let (code, reason, next_step) = ("not-copied".to_owned(), "its jar is elsewhere".to_owned(), "copy it".to_owned());
-        let note = Note { code, object: format!("{component}:{path}"), reason, next_step };
-        Ok(if path == NOTED { vec![note] } else { Vec::new() })
+    async fn look(&self, component: &str, path: &str, asked_as: AskedAs) -> Result<Said, Trouble> {
+        self.site()?.looks.push((format!("{component}:{path}"), asked_as));
+        let notes = if path == NOTED && asked_as == AskedAs::Source { vec![noted(component)] } else { Vec::new() };
+        Ok(Said { notes, ..Said::default() })
+    }
+
+    async fn run_notes(&self, _run: RunId) -> Result<Vec<Note>, Trouble> {
+        Ok(if self.site()?.is_old { Vec::new() } else { vec![noted("files")] })
     }
 
     async fn records(&self) -> Result<Records, Trouble> {

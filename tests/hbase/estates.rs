@@ -52,7 +52,7 @@ async fn a_disabled_table_stays_disabled_wherever_a_point_of_it_is_brought_up() 
     shop.fill("f", 0, 60, 100).await;
     let first = run(&shop.source, &shop.target, &set, None).await;
     shop.primary_does(&["disable"]).await;
-    let notes = shop.source.notes(&set).await.expect("told");
+    let notes = shop.source.survey(&set).await.expect("told").notes;
     assert!(notes.iter().any(|note| note.code == "table-disabled"), "{notes:?}");
     let off = run(&shop.source, &shop.target, &set, Some((first.point, &first.manifest))).await;
     let again = run(&shop.source, &shop.target, &set, Some((off.point, &off.manifest))).await;
@@ -97,13 +97,13 @@ async fn every_setting_arrives_with_either_store_file_tracker_and_what_stays_beh
     // Quotas are a server's switch (`hbase.quota.enabled`), which the launcher turns on.
     let has_quotas = shop.primary.rows.ask(&["throttle", &set]).await.is_ok();
     shop.primary_does(&["coprocessor", &format!("/{namespace}/x.jar"), "org.apache.hadoop.hbase.constraint.ConstraintProcessor"]).await;
-    let notes = shop.source.notes(&set).await.expect("told");
+    let notes = shop.source.survey(&set).await.expect("told").notes;
     let codes: Vec<&str> = notes.iter().map(|note| note.code.as_str()).collect();
     let wanted = ["coprocessor-jar", "replication-scope", "namespace-properties", "quotas"];
     assert_eq!(codes, wanted[..3 + usize::from(has_quotas)], "{notes:?}");
     assert!(notes[0].reason.contains("ConstraintProcessor") && notes[0].reason.contains("/x.jar"), "{notes:?}");
     let warnings = shop.source.arm(&set).await.expect("armed");
-    assert_eq!(warnings, notes.iter().map(ToString::to_string).collect::<Vec<_>>(), "every run says the same");
+    assert_eq!(warnings, notes, "every run says the same");
 
     shop.primary_does(&["drop"]).await;
     shop.primary_does(&["odd", "FILE"]).await;

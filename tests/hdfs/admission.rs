@@ -3,7 +3,6 @@
 use understudy::components::Component;
 use understudy::components::admission::Occasion;
 use understudy::components::hdfs::{Hdfs, Limits};
-use understudy::domain::admission::Obstacle;
 use understudy::domain::backup::plan::fold;
 use understudy::domain::{ChangeSet, Manifest};
 
@@ -20,8 +19,9 @@ async fn told(to: &Hdfs, target: &str, plan: Option<&ChangeSet>, refusals: bool)
             to.admission().expect("it can tell").obstacles(target, Occasion::Plan { point: point(), changes, after: &after }).await
         }
     };
-    let obstacles: Vec<Obstacle> = obstacles.expect("asked");
-    obstacles.iter().filter(|told| told.refuses || !refusals).map(|told| told.trouble.code().to_owned()).collect()
+    let said = obstacles.expect("asked");
+    let notes = said.notes.into_iter().filter(|_| !refusals).map(|note| note.code);
+    said.refusals.iter().map(|trouble| trouble.code().to_owned()).chain(notes).collect()
 }
 
 /// What a first run of a directory would bring.

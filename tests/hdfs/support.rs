@@ -246,7 +246,7 @@ impl Ran {
 /// One run: capture, changes, staging read back and hashed, apply, seal. `crash` breaks the apply off after each phase first.
 pub async fn run(from: &Hdfs, from_set: &str, to: &Hdfs, to_set: &str, base: Option<&Ran>, crash: bool) -> Ran {
     let point = point();
-    assert_eq!(from.arm(from_set).await.expect("armed"), Vec::<String>::new());
+    assert_eq!(from.arm(from_set).await.expect("armed"), []);
     let expected = base.map(|ran| (ran.point, &ran.manifest));
     assert_eq!(to.drift(to_set, expected).await.expect("no refusal"), Vec::<String>::new(), "the target drifted");
     let fence = to.fence(to_set).await.expect("fenced");

@@ -80,7 +80,7 @@ async fn every_place_that_a_table_reads_from_arrives_and_the_rest_is_named() {
     assert_eq!(text("json"), format!("{{\"at\":\"{from}/x\"}}"));
     assert_eq!(text("description"), format!("{from}/x was its place"));
 
-    let notes = source.notes(&set).await.expect("noted");
+    let notes = source.survey(&set).await.expect("noted").notes;
     let said: Vec<(&str, &str)> = notes.iter().map(|note| (note.code.as_str(), note.object.as_str())).collect();
     let object = format!("hive:{database}");
     let of_policy = ["drop-database-keeps-files", "snapshots-wider"];
@@ -89,7 +89,7 @@ async fn every_place_that_a_table_reads_from_arrives_and_the_rest_is_named() {
     assert_eq!(said, expected, "{notes:#?}");
     let warnings = source.arm(&set).await.expect("armed");
     for note in notes.iter().filter(|note| !of_policy.contains(&note.code.as_str())) {
-        assert!(warnings.iter().any(|warning| warning.contains(&note.reason)), "{note:?} is not said in a run: {warnings:#?}");
+        assert!(warnings.contains(note), "{note:?} is not said in a run: {warnings:#?}");
     }
 
     let again = run(source.as_ref(), &target, &set, base(&first)).await;
@@ -166,7 +166,7 @@ async fn tables_whose_files_name_other_files_are_refused_by_name_with_what_to_do
     ] {
         let set = format!("{database}.{}", refusal.table());
         let armed = source.arm(&set).await.expect_err("refused");
-        let of_policy = source.check(&set).await.err();
+        let of_policy = source.survey(&set).await.err();
         // Files are looked at when a run is armed.
         let asked = if refusal.code() == "place-is-file" { vec![armed] } else { vec![armed, of_policy.expect("refused at once")] };
         for trouble in asked {
@@ -175,7 +175,7 @@ async fn tables_whose_files_name_other_files_are_refused_by_name_with_what_to_do
             assert_eq!((trouble.object, trouble.reason, trouble.next_step), (wanted.object, wanted.reason, wanted.next_step));
         }
     }
-    let whole = source.check(database).await.expect_err("the database has them");
+    let whole = source.survey(database).await.expect_err("the database has them");
     assert_eq!(whole.object, format!("hive:{database}.berg"));
     let listed = source.catalogue(database).await.expect("listed");
     let berg = listed.iter().find(|item| item.path == format!("{database}.berg")).expect("shown");

@@ -1,5 +1,6 @@
 //! What cannot be captured, or must not be overwritten, is refused by name and with the reason.
 
+use understudy::components::admission::{self, Occasion};
 use understudy::domain::TroubleKind;
 
 use crate::support::contract::{Side, World};
@@ -83,4 +84,34 @@ async fn what_changes_in_the_secondarys_metastore_is_told_in_words() {
     assert_eq!(drift, ["table items has other properties"]);
     target.restore(&world.set(), staged.point, &staged.manifest).await.expect("restored");
     assert_eq!(target.drift(&world.set(), Some((staged.point, &staged.manifest))).await.expect("compared"), Vec::<String>::new());
+}
+
+/// Both where the plan's places are known, and where they are first told by a piece of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quota_at_the_target_is_told_before_the_files_of_a_tree_are_staged() {
+    let Some(world) = HiveWorld::new().await else { return };
+    let (set, place, source, target) = (world.set(), world.directory(), world.open(Side::Source), world.open(Side::Target));
+    world.write(Side::Source, "a", "one").await;
+    let first = run(source.as_ref(), &target, &set, None).await;
+    let quota = async |space: &str| {
+        let asked = [("op", "SETQUOTA"), ("namespacequota", "-1"), ("storagespacequota", space)];
+        world.hdfs.put(Side::Target, &place, &asked).await;
+    };
+    world.write(Side::Source, "b", "more").await;
+    let id = point();
+    source.arm(&set).await.expect("armed");
+    source.capture(&set, id).await.expect("captured");
+    let told = async |base: Option<&understudy::domain::Manifest>, changes: &understudy::domain::ChangeSet| {
+        let nothing = understudy::domain::Manifest::default();
+        let after = understudy::domain::backup::plan::fold(base.unwrap_or(&nothing), changes).expect("it fits");
+        admission::admit(target.as_ref(), &set, Occasion::Plan { point: id, changes, after: &after }).await
+    };
+    let changes = source.changes(&set, id, Some(first.point)).await.expect("changes");
+    quota("1").await;
+    assert_eq!(told(Some(&first.manifest), &changes).await.expect_err("refused").code(), "quota-of-space");
+    let expected = admission::admit(target.as_ref(), &set, Occasion::Run).await.expect("a run may begin: it may bring nothing");
+    assert!(expected.iter().all(|note| note.code != "snapshot-root-nested"), "{expected:?}");
+    quota("-1").await;
+    told(Some(&first.manifest), &changes).await.expect("it fits again");
+    source.release(&set, id).await.expect("released");
 }

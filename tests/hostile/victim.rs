@@ -182,6 +182,7 @@ impl Victim {
             base: None,
             timings_ms: Timings::default(),
             sealed_at: None,
+            notes: Vec::new(),
         };
         self.done(Order::Commit(CommitOrder { point: record, service: service.clone() })).await.map(drop)
     }

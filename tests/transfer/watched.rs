@@ -77,7 +77,7 @@ impl Component for Watched {
     async fn catalogue(&self, path: &str) -> Result<Vec<CatalogueItem>, Trouble> {
         self.inner.catalogue(path).await
     }
-    async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    async fn arm(&self, set: &str) -> Result<Vec<Note>, Trouble> {
         steps!(self, "arm", set, self.inner.arm(set))
     }
     async fn capture(&self, set: &str, point: PointId) -> Result<Capture, Trouble> {

@@ -294,6 +294,7 @@ impl Life {
             base: run.base.flatten(),
             timings_ms: Timings::default(),
             sealed_at: None,
+            notes: Vec::new(),
         };
         CommitOrder { point, service: service.clone() }
     }

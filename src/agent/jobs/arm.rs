@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Job, capture, commit, drop, roles};
 use crate::components::admission::{self, Occasion};
-use crate::domain::{DataSet, DataSetName, Identity, PointId, RecoveryPoint, RunId, ServiceName, Trouble, TroubleKind};
+use crate::domain::{DataSet, DataSetName, Identity, Note, PointId, RecoveryPoint, RunId, ServiceName, Trouble, TroubleKind};
 use crate::protocol::{ArmOrder, ArmReport, Outcome};
 use crate::store::agent::{ArmedRow, CaptureState};
 use crate::transfer::{blocking, load_manifest};
@@ -29,16 +29,23 @@ pub async fn run(job: &Job, order: ArmOrder) -> Result<Outcome, Trouble> {
 }
 
 async fn source(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
-    let mut warnings = Vec::new();
+    let mut notes = Vec::new();
     let from: Vec<&DataSetName> = order.data_sets.iter().map(|set| &set.from).collect();
     admission::apart(&job.site.components, &from).await?;
     for set in &order.data_sets {
-        warnings.extend(job.site.component(&set.from)?.arm(&set.from.path).await?);
+        notes.extend(job.site.component(&set.from)?.arm(&set.from.path).await?);
     }
+    let mut warnings = said(job, order, &notes)?;
     warnings.extend(sweep(job, order).await?);
     let held_points = held_points(job, &order.service, &from).await?.into_iter().filter(|held| held.run != order.run);
     let held_points = held_points.map(|held| held.point).collect();
     Ok(ArmReport { last_point: None, held_points, drift: Vec::new(), warnings })
+}
+
+/// Keeps what was said for the run's point; in words.
+fn said(job: &Job, order: &ArmOrder, notes: &[Note]) -> Result<Vec<String>, Trouble> {
+    job.site.ledger.note_said(&job.pair, &order.service, order.run, "arm", notes)?;
+    Ok(notes.iter().map(Note::to_string).collect())
 }
 
 /// Releases what earlier runs of the service could not: this service has no two runs at once.
@@ -100,7 +107,7 @@ async fn target(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
             warnings.extend(drop::discard(site, &row).await?);
         }
     }
-    warnings.extend(admitted(job, order).await?);
+    warnings.extend(said(job, order, &admitted(job, order).await?)?);
     let last = site.ledger.newest_sealed(&job.pair, &order.service)?;
     if let Some(last) = &last
         && site.ledger.applied_point(&job.pair, &order.service)?.is_none()
@@ -119,7 +126,7 @@ async fn target(job: &Job, order: &ArmOrder) -> Result<ArmReport, Trouble> {
 }
 
 /// What this cluster says of the data sets before anything is captured for it.
-async fn admitted(job: &Job, order: &ArmOrder) -> Result<Vec<String>, Trouble> {
+async fn admitted(job: &Job, order: &ArmOrder) -> Result<Vec<Note>, Trouble> {
     let to: Vec<&DataSetName> = order.data_sets.iter().map(|set| &set.to).collect();
     admission::apart(&job.site.components, &to).await?;
     let mut notes = Vec::new();

@@ -18,7 +18,7 @@ use super::{Job, Site, abandon, freeze, roles, verify};
 use crate::components::PhaseJournal;
 use crate::domain::backup::plan::{ApplyPlan, fold, plan_apply};
 use crate::domain::unfinished::Work;
-use crate::domain::{DataSetName, Grade, Identity, Manifest, PointDataSet, PointId, RecoveryPoint, Service, Trouble, TroubleKind};
+use crate::domain::{DataSetName, Grade, Identity, Manifest, Note, PointDataSet, PointId, RecoveryPoint, Service, Trouble, TroubleKind};
 use crate::protocol::{CommitOrder, Outcome, Progress};
 use crate::store::agent::{Ledger, StagingRow, StoredManifest};
 use crate::transfer::{blocking, changes, load_base, load_inventory, load_manifest, plan};
@@ -71,6 +71,7 @@ async fn commit(job: &Job, order: CommitOrder) -> Result<(), Trouble> {
     for (set, told) in sets.iter().zip(&mut record.data_sets) {
         manifests.push((set.clone(), new_manifest(job, set, &record.base, staging.point, told).await?));
     }
+    Note::gather(&mut record.notes, ledger.notes_of(record.run, None)?);
     record.sealed_at = None;
     record.timings_ms.commit = Some(millis(began));
     keep_on_cluster(job, &sets, &record, &policy).await?;

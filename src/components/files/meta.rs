@@ -87,12 +87,12 @@ pub fn of_stat(stat: &Stat, names: &Names) -> Metadata {
     }
 }
 
-/// The `user.` attributes of an open file or directory; none where the file system has no such thing.
-pub fn xattrs(fd: &OwnedFd) -> Result<BTreeMap<String, String>, Errno> {
+/// The names of the attributes of an open file or directory; none where the file system has no such thing.
+pub fn attribute_names(fd: &OwnedFd) -> Result<Vec<String>, Errno> {
     let mut names = vec![0_u8; 0];
     loop {
         match rustix::fs::flistxattr_query(fd) {
-            Ok(0) | Err(Errno::NOTSUP | Errno::NOSYS) => return Ok(BTreeMap::new()),
+            Ok(0) | Err(Errno::NOTSUP | Errno::NOSYS) => return Ok(Vec::new()),
             Ok(length) => names.resize(length, 0),
             Err(e) => return Err(e),
         }
@@ -106,11 +106,17 @@ pub fn xattrs(fd: &OwnedFd) -> Result<BTreeMap<String, String>, Errno> {
             Err(e) => return Err(e),
         }
     }
+    let texts = names.split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok());
+    Ok(texts.filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+/// The `user.` attributes of an open file or directory.
+pub fn xattrs(fd: &OwnedFd) -> Result<BTreeMap<String, String>, Errno> {
     let mut found = BTreeMap::new();
-    for name in names.split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok()).filter(|name| name.starts_with("user.")) {
+    for name in attribute_names(fd)?.into_iter().filter(|name| name.starts_with("user.")) {
         let mut value = vec![0_u8; 64 << 10];
-        match rustix::fs::fgetxattr(fd, name, &mut value[..]) {
-            Ok(length) => found.insert(name.to_owned(), value[..length].iter().map(|byte| format!("{byte:02x}")).collect()),
+        match rustix::fs::fgetxattr(fd, name.as_str(), &mut value[..]) {
+            Ok(length) => found.insert(name, value[..length].iter().map(|byte| format!("{byte:02x}")).collect()),
             Err(Errno::NODATA) => None,
             Err(e) => return Err(e),
         };

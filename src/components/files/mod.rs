@@ -12,6 +12,7 @@ mod catalogue;
 mod drift;
 mod fence;
 mod meta;
+mod notes;
 mod privileges;
 mod rehearse;
 mod source;
@@ -31,15 +32,17 @@ use chrono::Utc;
 use super::depot::{Depot, blocking, limited};
 use super::restores::Restores;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
+use crate::domain::admission::Said;
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, PointId, ProbeReport, RelPath,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, Note, PointId, ProbeReport, RelPath,
     Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
 pub use fence::make_removable;
+pub use notes::{FilesNote, FilesRefusal, PARTS};
 pub use privileges::{Allowed, Privilege};
 
 /// Short looks at the tree.
@@ -147,7 +150,15 @@ impl Component for Files {
         limited(LOOK, self.name().as_str(), blocking(move || catalogue::list(&inner, &path))).await
     }
 
-    async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    async fn survey(&self, set: &str) -> Result<Said, Trouble> {
+        let (inner, owned) = (self.inner.clone(), set.to_owned());
+        let object = inner.depot.object(set);
+        // Not under the data set's lock: a run may have it for long, and nothing is changed.
+        let notes = limited(LOOK, &object, blocking(move || inner.notes(&inner.data_set(&owned)?, &owned))).await?;
+        Ok(Said { notes, ..Said::default() })
+    }
+
+    async fn arm(&self, set: &str) -> Result<Vec<Note>, Trouble> {
         self.on(set, WALK, |inner, path, set| inner.arm(path, set)).await
     }
 

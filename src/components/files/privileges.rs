@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Deserialize;
 
 use super::meta::{Names, unhex};
+use super::notes::FilesRefusal;
 use crate::domain::{Entry, Node, Trouble, TroubleKind};
 
 /// Setuid and setgid.
@@ -83,7 +84,8 @@ pub fn check<'a>(entries: impl Iterator<Item = &'a Entry>, names: &Names, allowe
         return Ok(());
     }
     let more = if count > told.len() as u64 { format!("; and {} more", count - told.len() as u64) } else { String::new() };
-    Err(Trouble::new(TroubleKind::Refused, object, format!("{}{more}", told.join("; "))).next(remedy(&words)))
+    let refused = FilesRefusal::Privileges { entries: count }.trouble(object);
+    Err(Trouble { reason: format!("{}{more}", told.join("; ")), next_step: remedy(&words), ..refused })
 }
 
 /// What a person does about it: takes it away at the source, or lets it in here.

@@ -7,7 +7,7 @@ use super::meta::Names;
 use super::tree::Tree;
 use super::{Inner, walk};
 use crate::components::{Capture, diff};
-use crate::domain::{ChangeSet, Manifest, PointId, RelPath, Trouble, TroubleKind};
+use crate::domain::{ChangeSet, Manifest, Note, PointId, RelPath, Trouble, TroubleKind};
 
 impl Inner {
     /// The live tree; missing is told.
@@ -19,14 +19,14 @@ impl Inner {
     }
 
     /// Refuses by name what cannot be captured, and reads everything that did not change since the capture before.
-    pub(super) fn arm(&self, path: &RelPath, set: &str) -> Result<Vec<String>, Trouble> {
+    pub(super) fn arm(&self, path: &RelPath, set: &str) -> Result<Vec<Note>, Trouble> {
         let tree = self.tree(path, set)?;
         // What is read now need not be read while the writers may be frozen.
         let before = self.depot.newest_capture(set)?;
         let _all = self.depot.objects.keep_all();
         let (seen, _) = walk::capture(&tree, &self.depot.objects, &before, &Names::load())?;
         self.depot.keep_armed(set, &seen)?;
-        Ok(Vec::new())
+        self.notes(path, set)
     }
 
     pub(super) fn capture(&self, path: &RelPath, set: &str, point: PointId) -> Result<Capture, Trouble> {

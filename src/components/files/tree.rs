@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use super::notes::FilesRefusal;
 use crate::components::objects::io_trouble;
 use crate::domain::{RelPath, Trouble, TroubleKind};
 
@@ -196,5 +197,5 @@ pub fn remove(dir: &OwnedFd, name: &str, place: &Path) -> Result<(), Trouble> {
 
 /// A name that is no Unicode text.
 pub fn not_unicode(place: &Path) -> Trouble {
-    Trouble::new(TroubleKind::Refused, place.display(), "its name is not valid Unicode (UTF-8), which is not supported").next("rename it")
+    FilesRefusal::NameNotUnicode.trouble(place.display())
 }

@@ -9,6 +9,7 @@ use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::meta::{self, Names};
+use super::notes::FilesRefusal;
 use super::tree::{self, Tree, WORKPLACE};
 use crate::components::depot::{Captured, Seen};
 use crate::components::objects::{Objects, hash};
@@ -65,7 +66,7 @@ fn below(
 ) -> Result<(), Trouble> {
     let place = tree.place.join(path.as_str());
     if path.depth() >= MAX_DEPTH {
-        let trouble = Trouble::new(TroubleKind::Refused, place.display(), format!("directories nest deeper than {MAX_DEPTH} here"));
+        let trouble = FilesRefusal::NestsTooDeep { limit: MAX_DEPTH }.trouble(place.display());
         return if odd == Odd::LeaveOut { Ok(()) } else { Err(trouble) };
     }
     for found in tree::list(dir, &place)? {
@@ -100,7 +101,8 @@ fn child_name(path: &RelPath, place: &std::path::Path, name: Result<String, Stri
     Ok(Some(name))
 }
 
-fn refuse_special(tree: &Tree, visit: &Visit<'_>) -> Result<(), Trouble> {
+/// Refuses what has no content that could be copied.
+pub fn refuse_special(tree: &Tree, visit: &Visit<'_>) -> Result<(), Trouble> {
     let sort = match tree::sort(&visit.stat) {
         FileType::Directory | FileType::RegularFile | FileType::Symlink => return Ok(()),
         FileType::Socket => "a socket",
@@ -108,12 +110,7 @@ fn refuse_special(tree: &Tree, visit: &Visit<'_>) -> Result<(), Trouble> {
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
         _ => "a special file",
     };
-    Err(Trouble::new(
-        TroubleKind::Refused,
-        tree.place.join(visit.path.as_str()).display(),
-        format!("it is {sort}, which cannot be backed up"),
-    )
-    .next("move it out of the data set"))
+    Err(FilesRefusal::SpecialFile { sort: sort.to_owned() }.trouble(tree.place.join(visit.path.as_str()).display()))
 }
 
 /// The whole tree into the store. Also returns the files that kept changing while they were read.

@@ -12,11 +12,12 @@ use super::fence::is_read_only;
 use super::files::HFile;
 use super::manifest::{differences, hfile_at};
 use super::names::{Table, point_of, snapshot_name};
+use super::notes::unread;
 use super::rpc::RpcError;
 use super::rpc::snapshot::SnapshotDescription;
 use crate::components::Capture;
-use crate::domain::{Change, ChangeSet, PointId, Trouble, TroubleKind};
-use crate::protocol::{Note, OwnSnapshot};
+use crate::domain::{Change, ChangeSet, Note, PointId, Trouble, TroubleKind};
+use crate::protocol::OwnSnapshot;
 
 /// How often a snapshot under way is asked after: each time adds to the capture's window.
 const ASKED_EVERY: Duration = Duration::from_millis(20);
@@ -62,7 +63,7 @@ impl Hbase {
         }
     }
 
-    pub(super) async fn arm_set(&self, set: &str, table: &Table) -> Result<Vec<String>, Trouble> {
+    pub(super) async fn arm_set(&self, set: &str, table: &Table) -> Result<Vec<Note>, Trouble> {
         let about = |error: RpcError| error.about(self.object(set));
         let schema = self.client.schema(table).await.map_err(about)?;
         let schema = schema.ok_or_else(|| Trouble::new(TroubleKind::NotFound, self.object(set), "there is no such table"))?;
@@ -73,8 +74,8 @@ impl Hbase {
         }
         // What cannot be read of what is not carried anyway holds no backup up.
         Ok(match self.notes_of(set, table, &schema, state).await {
-            Ok(notes) => notes.iter().map(Note::to_string).collect(),
-            Err(trouble) => vec![format!("{}: what is not carried of it could not be read: {}", self.object(set), trouble.reason)],
+            Ok(notes) => notes,
+            Err(trouble) => vec![unread(&self.object(set), &trouble)],
         })
     }
 

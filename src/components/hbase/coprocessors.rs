@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::manifest::schema_of;
 use super::rpc::snapshot::TableSchema;
@@ -36,6 +36,13 @@ pub fn in_jars(schema: &TableSchema) -> Vec<(String, String)> {
     parted.filter(|(_, jar)| !jar.is_empty()).collect()
 }
 
+/// What is refused, for programs.
+#[derive(Serialize)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+enum Refusal {
+    CoprocessorJars { class: String, jar: String },
+}
+
 /// Refuses a manifest whose table would load a jar, by name.
 pub fn check(manifest: &Manifest, allowed: &BTreeSet<HbasePrivilege>, object: &str) -> Result<(), Trouble> {
     let refused = |reason: String| Trouble::new(TroubleKind::Refused, object, reason);
@@ -46,7 +53,8 @@ pub fn check(manifest: &Manifest, allowed: &BTreeSet<HbasePrivilege>, object: &s
             class.chars().take(SHOWN).collect::<String>(),
             jar.chars().take(SHOWN).collect::<String>()
         ))
-        .next("remove it at the primary, or let it in: on this host (the target's), add \"coprocessor-jars\" to `allow` of the hbase component in agent.toml and start the agent again")),
+        .next("remove it at the primary, or let it in: on this host (the target's), add \"coprocessor-jars\" to `allow` of the hbase component in agent.toml and start the agent again")
+        .coded(&Refusal::CoprocessorJars { class: class.clone(), jar: jar.clone() })),
         _ => Ok(()),
     }
 }

@@ -12,6 +12,7 @@ mod beside;
 mod capture;
 mod catalogue;
 mod client;
+mod contents;
 mod coprocessors;
 mod fence;
 mod files;
@@ -38,15 +39,17 @@ use super::admission::Admission;
 use super::hdfs::{Hdfs, HdfsConfig, Limits, data};
 use super::restores::Restores;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
+use crate::domain::admission::Said;
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, PastFence, PointId, ProbeReport,
-    RelPath, Trouble, TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, Note, PastFence, PointId,
+    ProbeReport, RelPath, Trouble, TroubleKind,
 };
-use crate::protocol::{CatalogueItem, Note, OwnSnapshot};
+use crate::protocol::{CatalogueItem, OwnSnapshot};
+pub use contents::PARTS;
 pub use coprocessors::HbasePrivilege;
-pub use notes::{Fate, HbaseNote, PARTS, Part};
+pub use notes::HbaseNote;
 
 use capture::Requested;
 use client::Client;
@@ -179,11 +182,12 @@ impl Component for Hbase {
         self.inside(path).await
     }
 
-    async fn notes(&self, set: &str) -> Result<Vec<Note>, Trouble> {
-        self.notes_at(set, &self.table(set)?).await
+    async fn survey(&self, set: &str) -> Result<Said, Trouble> {
+        let notes = self.notes_at(set, &self.table(set)?).await?;
+        Ok(Said { notes, places: self.places(set).await?, ..Said::default() })
     }
 
-    async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    async fn arm(&self, set: &str) -> Result<Vec<Note>, Trouble> {
         self.arm_set(set, &self.table(set)?).await
     }
 
@@ -237,9 +241,9 @@ impl Component for Hbase {
         self.hdfs.read_staged_piece(set, point, slot, entry).await
     }
 
-    /// As with HDFS, every piece was durable before its digest was told.
-    async fn sync_staging(&self, _set: &str, _point: PointId) -> Result<(), Trouble> {
-        Ok(())
+    /// As with HDFS, every piece was durable before its digest was told, and what is left is to ask whether it will fit where it goes.
+    async fn sync_staging(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        self.check_room(set, &self.table(set)?, point).await
     }
 
     async fn keep_record(&self, set: &str, point: PointId, record: &str) -> Result<(), Trouble> {

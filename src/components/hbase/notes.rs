@@ -1,4 +1,4 @@
-//! What an HBase data set consists of and what becomes of each part: one table, and the notes that name what is not carried. Pure.
+//! The notes that name what of an HBase data set is not carried, or will matter (what becomes of each part: `contents`).
 //!
 //! ```text
 //! descriptor, state, namespace, quotas, rights → notes (codes with data) → policy check · every run's log
@@ -8,67 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::coprocessors::in_jars;
 use super::manifest::sort_schema;
-use super::names::Table;
+use super::names::{Table, point_of};
 use super::rpc::RpcError;
 use super::rpc::snapshot::{FamilySchema, TableSchema};
 use super::{Hbase, client::State};
-use crate::domain::Trouble;
-use crate::protocol::Note;
-
-/// What becomes of a part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// It arrives, and the seal or the promotion compares it.
-    Carried,
-    /// A table that has it is refused by name before a byte is staged.
-    Refused,
-    /// It arrives, and something about it is said under this code.
-    CarriedAndNamed(&'static str),
-    /// It stays behind; said under this code in the policy and in every run.
-    Named(&'static str),
-    /// It stays behind, and is not looked for.
-    NotRead,
-}
-
-/// One part of an HBase data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
-    /// What it is.
-    pub what: &'static str,
-    /// What becomes of it.
-    pub fate: Fate,
-    /// How, or why not.
-    pub how: &'static str,
-}
-
-/// Everything that an HBase data set consists of.
-pub const PARTS: &[Part] = &[
-    Part { what: "cells, every version, deletions too", fate: Fate::Carried, how: "as HFiles of a flush snapshot" },
-    Part { what: "MOB cells", fate: Fate::Carried, how: "as HFiles of the table's MOB region" },
-    Part { what: "regions and their boundaries", fate: Fate::Carried, how: "as the snapshot's regions" },
-    Part { what: "the descriptor: attributes, settings, column families", fate: Fate::Carried, how: "whole, in the snapshot" },
-    Part { what: "a disabled table", fate: Fate::CarriedAndNamed("table-disabled"), how: "it stays disabled" },
-    Part {
-        what: "the store file tracker (DEFAULT, FILE)",
-        fate: Fate::Carried,
-        how: "as the descriptor names it; a live table with another one is made anew",
-    },
-    Part { what: "coprocessors on the servers' class path", fate: Fate::Carried, how: "by class; the secondary needs the class" },
-    Part { what: "coprocessors in a jar", fate: Fate::Refused, how: "unless the secondary's agent.toml allows coprocessor-jars" },
-    Part { what: "the jar of a coprocessor", fate: Fate::Named("coprocessor-jar"), how: "it is a file outside the table" },
-    Part {
-        what: "replication scopes",
-        fate: Fate::CarriedAndNamed("replication-scope"),
-        how: "in the descriptor; the replication peers are the cluster's",
-    },
-    Part { what: "encrypted column families", fate: Fate::CarriedAndNamed("encrypted-family"), how: "the master key is the cluster's" },
-    Part { what: "the namespace", fate: Fate::Carried, how: "made where it is missing" },
-    Part { what: "properties of the namespace", fate: Fate::Named("namespace-properties"), how: "they are shared with other tables" },
-    Part { what: "quotas of the table and of the namespace", fate: Fate::Named("quotas"), how: "they are the cluster's" },
-    Part { what: "rights of HBase", fate: Fate::Named("rights"), how: "they are the cluster's" },
-    Part { what: "the owners' own snapshots, their lifetimes", fate: Fate::NotRead, how: "a snapshot can be copied by ExportSnapshot" },
-    Part { what: "visibility labels", fate: Fate::NotRead, how: "cells keep the numbers of their labels, which are the cluster's" },
-];
+use crate::domain::{Note, Trouble};
 
 /// Something to know of a table before it matters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +56,13 @@ pub enum HbaseNote {
     TableDisabled,
     /// Somebody enables or disables it.
     TableChanging,
+    /// It has snapshots that are not Understudy's.
+    OwnSnapshots {
+        /// How many.
+        count: usize,
+    },
+    /// This HBase keeps visibility labels.
+    VisibilityLabels,
 }
 
 impl HbaseNote {
@@ -126,6 +77,8 @@ impl HbaseNote {
             HbaseNote::Rights { .. } => "rights",
             HbaseNote::TableDisabled => "table-disabled",
             HbaseNote::TableChanging => "table-changing",
+            HbaseNote::OwnSnapshots { .. } => "own-snapshots",
+            HbaseNote::VisibilityLabels => "visibility-labels",
         }
     }
 
@@ -161,14 +114,32 @@ impl HbaseNote {
             HbaseNote::TableChanging => {
                 ("somebody enables or disables the table".into(), "its state in the point is the one at the moment of the capture".into())
             }
+            HbaseNote::OwnSnapshots { count } => (
+                format!("{count} snapshots of the table are not Understudy's, and are not copied"),
+                "copy what of them is needed yourself (ExportSnapshot)".into(),
+            ),
+            HbaseNote::VisibilityLabels => (
+                "cells keep the numbers of their visibility labels, and the labels themselves are this cluster's".into(),
+                "where the table's cells have labels, define the same labels at the secondary in the same order, and try a drill".into(),
+            ),
         }
     }
 
     /// As it is told about `object`.
     pub fn about(&self, object: &str) -> Note {
         let (reason, next_step) = self.words();
-        Note { object: object.to_owned(), code: self.code().to_owned(), reason, next_step }
+        Note::new(self, object, reason, next_step)
     }
+}
+
+/// That it could not be told what stays behind.
+pub fn unread(object: &str, why: &Trouble) -> Note {
+    #[derive(Serialize)]
+    #[serde(tag = "code", rename_all = "kebab-case")]
+    enum Told {
+        NotesUnread,
+    }
+    Note::new(&Told::NotesUnread, object, format!("what is not carried of it could not be read: {}", why.reason), &why.next_step)
 }
 
 /// A family's attribute or setting, in the way HBase itself looks it up.
@@ -228,6 +199,14 @@ impl Hbase {
         if !of.is_empty() {
             notes.push(HbaseNote::Rights { of: of.iter().map(|row| said(&own, *row == all_granted)).collect() });
         }
+        let own = self.client.snapshots().await.map_err(about)?.into_iter().filter(|one| one.table.as_deref() == Some(&table.text()));
+        let count = own.filter(|one| point_of(&one.name, &table.set()).is_none()).count();
+        if count > 0 {
+            notes.push(HbaseNote::OwnSnapshots { count });
+        }
+        if self.client.schema(&system("labels")).await.map_err(about)?.is_some() {
+            notes.push(HbaseNote::VisibilityLabels);
+        }
         Ok(notes.iter().map(|note| note.about(&self.object(set))).collect())
     }
 
@@ -242,8 +221,12 @@ impl Hbase {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::components::hbase::contents::PARTS;
     use crate::components::hbase::rpc::snapshot::BytesPair;
+    use crate::components::parts::codes;
 
     fn pair(first: &str, second: &str) -> BytesPair {
         BytesPair { first: first.into(), second: second.into() }
@@ -287,13 +270,15 @@ mod tests {
             HbaseNote::Rights { of: list },
             HbaseNote::TableDisabled,
             HbaseNote::TableChanging,
+            HbaseNote::OwnSnapshots { count: 1 },
+            HbaseNote::VisibilityLabels,
         ];
-        let named =
-            |code: &str| PARTS.iter().any(|part| matches!(part.fate, Fate::Named(known) | Fate::CarriedAndNamed(known) if known == code));
-        for note in all {
-            assert_eq!(serde_json::to_value(&note).expect("data")["code"], note.code());
-            assert!(named(note.code()) || note == HbaseNote::TableChanging, "{note:?} stands for no part");
+        for note in &all {
+            assert_eq!(serde_json::to_value(note).expect("data")["code"], note.code());
             assert_eq!(note.about("hbase:shop:orders").code, note.code());
         }
+        let mut told: BTreeSet<&str> = all.iter().map(HbaseNote::code).collect();
+        told.insert("coprocessor-jars");
+        assert_eq!(told, codes(PARTS));
     }
 }

@@ -5,261 +5,88 @@
 //! the plan, where there is one                                         → Need  ┴→ obstacles: pure
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
 use super::config::parse_settings;
 use super::error::HdfsError;
-use super::listing::full;
-use super::need::{Most, Need};
+use super::fits::{Facts, Kept, Nested, Place, matters, obstacles_at, room};
+use super::need::Need;
 use super::obstacles::HdfsObstacle as O;
-use super::quota::{Amount, Usage, short, upwards};
+use super::quota::upwards;
 use super::roots::{Known, is_inside};
 use super::status::status_if_there;
 use super::webhdfs::Operation;
 use super::{HOME, Hdfs};
-use crate::components::admission::{Admission, Occasion};
-use crate::domain::admission::Obstacle;
+use crate::components::admission::{Admission, Occasion, Time};
+use crate::domain::admission::Said;
 use crate::domain::{RelPath, Trouble};
-
-/// What a NameNode takes of a path, in UTF-16 units and in names; no setting changes it.
-const PATH_UNITS: u64 = 8_000;
-const PATH_NAMES: u64 = 1_000;
-/// What WebHDFS takes as an ACL unless it is told otherwise: plain names only.
-const ACL_PATTERN: &str = "^(default:)?(user|group|mask|other):[[A-Za-z_][A-Za-z0-9._-]]*:([rwx-]{3})?(,(default:)?(user|group|mask|\
-                           other):[[A-Za-z_][A-Za-z0-9._-]]*:([rwx-]{3})?)*$";
-/// Nested snapshot roots that are told.
-const ROOTS_TOLD: usize = 4;
-/// The longest name of our own: a point's parking directory.
-const OWN_NAME_BYTES: u64 = 64;
-
-/// A directory above or below a target that has snapshots, or may have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Nested {
-    root: String,
-    is_above: bool,
-    /// How many; `None`: it was not told.
-    snapshots: Option<u64>,
-    /// All of them are ours, or it is marked as ours.
-    ours: bool,
-}
-
-/// What the cluster told.
-#[derive(Debug, Clone, Default)]
-struct Facts {
-    /// The NameNode's; empty where it does not tell them, which forbids nothing.
-    settings: BTreeMap<String, String>,
-    nested: Vec<Nested>,
-    /// The target's and of every directory above it, the root's last; and of our own home.
-    quotas: Vec<(String, Usage)>,
-    /// What of the plan is staged already.
-    staged: Amount,
-    /// The erasure-coding policy of new files in our home.
-    home_policy: Option<String>,
-    /// The same at the target.
-    target_policy: Option<String>,
-    /// Places in an encryption zone.
-    encrypted: Vec<String>,
-    free_bytes: Option<u64>,
-}
-
-impl Facts {
-    fn is(&self, setting: &str, value: &str) -> bool {
-        self.settings.get(setting).is_some_and(|told| told.eq_ignore_ascii_case(value))
-    }
-
-    /// A number, also with a unit as Hadoop writes them.
-    fn number(&self, setting: &str) -> Option<u64> {
-        let text = self.settings.get(setting)?.to_ascii_lowercase();
-        let shift = match text.chars().last()? {
-            'k' => 10,
-            'm' => 20,
-            'g' => 30,
-            't' => 40,
-            _ => 0,
-        };
-        let digits = if shift == 0 { text.as_str() } else { &text[..text.len() - 1] };
-        digits.parse::<u64>().ok()?.checked_shl(shift)
-    }
-
-    /// Copies of a file that asks for no number.
-    fn copies(&self) -> u64 {
-        self.number("dfs.replication").unwrap_or(3).max(1)
-    }
-}
-
-/// The decision: everything that stands in the way of a target at `set`, and what is good to know.
-fn obstacles(set: &str, facts: &Facts, need: Option<&Need>, is_policy: bool) -> Vec<O> {
-    let mut found = features(facts, is_policy);
-    let nested = facts.nested.iter().take(ROOTS_TOLD).cloned();
-    found.extend(nested.map(|Nested { root, is_above, snapshots, ours }| {
-        let path = set.to_owned();
-        O::SnapshotRootNested { path, root, is_above, snapshots, ours }
-    }));
-    found.extend(facts.encrypted.iter().map(|path| O::EncryptionZone { path: path.clone() }));
-    // A run gives our home a policy of its own.
-    let home = facts.home_policy.clone().filter(|_| !is_policy);
-    found.extend(home.map(|policy| O::StagingStriped { path: HOME.to_owned(), policy }));
-    found.extend(facts.target_policy.clone().map(|policy| O::TargetStriped { path: set.to_owned(), policy }));
-    if let Some(need) = need {
-        found.extend(labels(set, facts, need));
-        found.extend(shapes(set, facts, need));
-        found.extend(room(set, facts, need));
-    }
-    found
-}
-
-/// What is switched off, or on.
-fn features(facts: &Facts, is_policy: bool) -> Vec<O> {
-    let (ordered, trash) = ("dfs.namenode.snapshot.deletion.ordered", "dfs.namenode.snapshot.trashroot.enabled");
-    let off = |setting: &'static str, obstacle: fn(&'static str) -> O| facts.is(setting, "false").then(|| obstacle(setting));
-    let mut found = Vec::new();
-    found.extend(off("dfs.namenode.xattrs.enabled", |setting| O::AttributesOff { setting }));
-    found.extend(off("dfs.permissions.enabled", |setting| O::PermissionsOff { setting }));
-    if facts.is(ordered, "true") {
-        let both = facts.is(trash, "true");
-        found.push(if both { O::SnapshotsOrdered { settings: [ordered, trash] } } else { O::SnapshotsKeptInOrder { setting: ordered } });
-    }
-    let precision = "dfs.namenode.accesstime.precision";
-    if is_policy && facts.number(precision) == Some(0) {
-        found.push(O::AccessTimesOff { setting: precision });
-    }
-    found
-}
-
-/// ACLs and attributes.
-fn labels(set: &str, facts: &Facts, need: &Need) -> Vec<O> {
-    let mut found = Vec::new();
-    let acls = "dfs.namenode.acls.enabled";
-    if let Some((path, entries)) = need.acl.as_ref().filter(|_| facts.is(acls, "false")) {
-        found.push(O::AclsOff { path: full(set, path), entries: *entries, setting: acls });
-    }
-    // Whoever gave it another pattern did so for such names.
-    let pattern = "dfs.webhdfs.acl.provider.permission.pattern";
-    let is_usual = facts.settings.get(pattern).is_some_and(|told| told == ACL_PATTERN);
-    if let Some((path, entry)) = need.odd_acl.as_ref().filter(|_| is_usual) {
-        found.push(O::AclNameUnfit { path: full(set, path), entry: entry.clone(), setting: pattern });
-    }
-    let many = "dfs.namenode.fs-limits.max-xattrs-per-inode";
-    found.extend(above(set, facts, &need.attributes, many).map(|(path, attributes, limit)| {
-        let setting = many;
-        O::AttributesTooMany { path, attributes, limit, setting }
-    }));
-    let large = "dfs.namenode.fs-limits.max-xattr-size";
-    found.extend(above(set, facts, &need.attribute_bytes, large).map(|(path, bytes, limit)| {
-        let setting = large;
-        O::AttributeTooLarge { path, bytes, limit, setting }
-    }));
-    found
-}
-
-/// What is more than a setting allows; 0 and no such setting allow all.
-fn above(set: &str, facts: &Facts, most: &Most, setting: &str) -> Option<(String, u64, u64)> {
-    let limit = facts.number(setting).filter(|limit| *limit > 0)?;
-    most.as_ref().filter(|(_, count)| *count > limit).map(|(path, count)| (full(set, path), *count, limit))
-}
-
-/// What is less than a setting asks.
-fn under(set: &str, facts: &Facts, least: &Most, setting: &str) -> Option<(String, u64, u64)> {
-    let limit = facts.number(setting)?;
-    least.as_ref().filter(|(_, count)| *count < limit).map(|(path, count)| (full(set, path), *count, limit))
-}
-
-/// Names, paths, directories, blocks, copies.
-fn shapes(set: &str, facts: &Facts, need: &Need) -> Vec<O> {
-    let mut found = Vec::new();
-    let setting = "dfs.namenode.fs-limits.max-component-length";
-    let own = Some((RelPath::root(), OWN_NAME_BYTES));
-    for name in [&need.name, &own] {
-        found.extend(above(set, facts, name, setting).map(|(path, bytes, limit)| O::NameTooLong { path, bytes, limit, setting }));
-    }
-    let root = (set.encode_utf16().count() + 1, set.split('/').count() - 1);
-    found.extend(
-        need.path
-            .as_ref()
-            .map(|(path, units)| (path, units + root.0 as u64))
-            .filter(|(_, units)| *units > PATH_UNITS)
-            .map(|(path, characters)| O::PathTooLong { path: full(set, path), characters, limit: PATH_UNITS }),
-    );
-    found.extend(
-        need.depth
-            .as_ref()
-            .map(|(path, names)| (path, names + root.1 as u64))
-            .filter(|(_, names)| *names > PATH_NAMES)
-            .map(|(path, names)| O::PathTooDeep { path: full(set, path), names, limit: PATH_NAMES }),
-    );
-    let setting = "dfs.namenode.fs-limits.max-directory-items";
-    let parked = Some((RelPath::root(), need.parked));
-    for most in [&need.children, &parked] {
-        let too_full = above(set, facts, most, setting);
-        found.extend(too_full.map(|(path, entries, limit)| O::DirectoryTooFull { path, entries, limit, setting }));
-    }
-    let staging = above(HOME, facts, &Some((RelPath::root(), need.pieces)), setting);
-    found.extend(staging.map(|(path, entries, limit)| O::DirectoryTooFull { path, entries, limit, setting }));
-    let setting = "dfs.namenode.fs-limits.min-block-size";
-    let small = under(set, facts, &need.smallest_block, setting);
-    found.extend(small.map(|(path, bytes, limit)| O::BlockTooSmall { path, bytes, limit, setting }));
-    let setting = "dfs.namenode.fs-limits.max-blocks-per-file";
-    found.extend(above(set, facts, &need.blocks, setting).map(|(path, blocks, limit)| O::BlocksTooMany { path, blocks, limit, setting }));
-    let setting = "dfs.namenode.replication.min";
-    let few = under(set, facts, &need.fewest_copies, setting);
-    found.extend(few.map(|(path, copies, limit)| O::CopiesTooFew { path, copies, limit, setting }));
-    let setting = "dfs.replication.max";
-    let many = above(set, facts, &need.most_copies, setting);
-    found.extend(many.map(|(path, copies, limit)| O::CopiesTooMany { path, copies, limit, setting }));
-    if need.striped > 0 {
-        found.push(O::FilesUnstriped { path: set.to_owned(), files: need.striped, copies: facts.copies() });
-    }
-    found
-}
-
-/// Quotas at every level, and the cluster's room. What is staged already counts in the root's quota and in our home's.
-fn room(set: &str, facts: &Facts, need: &Need) -> Vec<O> {
-    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let all = Amount { names: signed(need.names), bytes: signed(need.space(facts.copies())) };
-    let left = Amount { names: (all.names - facts.staged.names).max(0), bytes: (all.bytes - facts.staged.bytes).max(0) };
-    let too_small = facts.quotas.iter().filter_map(|(directory, usage)| {
-        let is_target = directory != "/" && (set == directory || set.starts_with(&format!("{directory}/")));
-        Some(O::of_quota(directory, short(usage, if is_target { all } else { left })?))
-    });
-    let mut found: Vec<O> = too_small.collect();
-    let needed = left.bytes.unsigned_abs();
-    found.extend(facts.free_bytes.filter(|free| *free < needed).map(|free| O::RoomTooSmall { free, needed }));
-    found
-}
 
 impl Hdfs {
     /// Looks before the first byte of a data set that is to be at `set`.
-    pub(super) async fn look_before(&self, set: &str, occasion: Occasion<'_>) -> Result<Vec<O>, Trouble> {
+    async fn look_before(&self, set: &str, occasion: Occasion<'_>) -> Result<Said, Trouble> {
         self.check_set(set)?;
-        let is_policy = matches!(occasion, Occasion::Policy);
+        let need = match occasion {
+            Occasion::Plan { changes, after, .. } => Some(Need::of(changes, after)),
+            Occasion::Policy | Occasion::Run => None,
+        };
+        self.look_at(set, &[Place { path: set.to_owned(), need }], Kept::Directory, occasion.time()).await
+    }
+
+    /// Looks at every place of a data set before its first byte; `set` names its staging. What several places ask of one quota is added up.
+    pub(in crate::components) async fn look_at(&self, set: &str, places: &[Place], kept: Kept, time: Time) -> Result<Said, Trouble> {
+        let is_policy = time == Time::Policy;
         if !is_policy {
             self.keep_home_whole().await?;
         }
-        let (need, staged) = match occasion {
-            Occasion::Plan { point, changes, after } => (Some(Need::of(changes, after)), self.staged(set, point).await?),
-            Occasion::Policy | Occasion::Run => (None, Amount::default()),
-        };
-        let facts = Facts { staged, ..self.facts(set).await? };
-        Ok(obstacles(set, &facts, need.as_ref(), is_policy))
+        let mut facts = self.facts_of_cluster().await?;
+        if let Time::Plan(point) = time {
+            facts.staged = self.staged(set, point).await?;
+        }
+        let directories: BTreeSet<String> = places.iter().flat_map(|place| upwards(&place.path)).chain([HOME]).map(str::to_owned).collect();
+        for directory in directories {
+            facts.quotas.extend(self.usage(&directory).await?.map(|usage| (directory, usage)));
+        }
+        let mut found: Vec<O> = Vec::new();
+        for Place { path, need } in places {
+            self.look_around(path, &mut facts).await?;
+            for obstacle in obstacles_at(path, &facts, need.as_ref(), is_policy) {
+                if matters(kept, &obstacle, &facts) && !found.contains(&obstacle) {
+                    found.push(obstacle);
+                }
+            }
+        }
+        let needs: Vec<(&str, &Need)> = places.iter().filter_map(|place| Some((place.path.as_str(), place.need.as_ref()?))).collect();
+        if !needs.is_empty() {
+            found.extend(room(&needs, &facts));
+        }
+        Ok(Said::of(found.iter().map(|obstacle| obstacle.told(|path| self.object(path)))))
     }
 
-    async fn facts(&self, set: &str) -> Result<Facts, Trouble> {
-        let mut facts = Facts { settings: self.settings().await, nested: self.nested_roots(set).await?, ..Facts::default() };
-        let directories: Vec<&str> = upwards(set).chain([HOME]).collect();
-        for directory in directories {
-            facts.quotas.extend(self.usage(directory).await?.map(|usage| (directory.to_owned(), usage)));
-        }
-        for (place, is_home) in [(set, false), (HOME, true)] {
-            let Some((is_encrypted, policy)) = self.nearest(place).await? else { continue };
-            *(if is_home { &mut facts.home_policy } else { &mut facts.target_policy }) = policy;
-            facts.encrypted.extend(is_encrypted.then(|| place.to_owned()));
+    /// What is the same for every place: settings, room, our home, the directories that may have snapshots.
+    async fn facts_of_cluster(&self) -> Result<Facts, Trouble> {
+        let mut facts = Facts { settings: self.settings().await, ..Facts::default() };
+        if let Some((is_encrypted, policy)) = self.nearest(HOME).await? {
+            (facts.home_policy, facts.is_home_encrypted) = (policy, is_encrypted);
         }
         let bean = self.web.page("/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo", self.web.limits().call).await;
         let bean = bean.ok().and_then(|page| serde_json::from_str::<serde_json::Value>(&page).ok());
         facts.free_bytes = bean.and_then(|bean| bean["beans"][0]["Free"].as_u64());
         Ok(facts)
+    }
+
+    /// What is around one place.
+    async fn look_around(&self, place: &str, facts: &mut Facts) -> Result<(), Trouble> {
+        facts.nested = self.nested_roots(place).await?;
+        let (is_encrypted, policy) = self.nearest(place).await?.unwrap_or_default();
+        facts.target_policy = policy;
+        facts.encrypted = [(is_encrypted, place), (facts.is_home_encrypted, HOME)]
+            .into_iter()
+            .filter(|(is_encrypted, _)| *is_encrypted)
+            .map(|(_, place)| place.to_owned())
+            .collect();
+        Ok(())
     }
 
     /// The NameNode's settings as it runs; none where they cannot be read. All of them: of one that it has not a NameNode says so and closes
@@ -314,11 +141,7 @@ impl Admission for Hdfs {
         Ok(vec![self.place(set)])
     }
 
-    async fn obstacles(&self, set: &str, occasion: Occasion<'_>) -> Result<Vec<Obstacle>, Trouble> {
-        let found = self.look_before(set, occasion).await?;
-        Ok(found.iter().map(|obstacle| obstacle.told(|path| self.object(path))).collect())
+    async fn obstacles(&self, set: &str, occasion: Occasion<'_>) -> Result<Said, Trouble> {
+        self.look_before(set, occasion).await
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,7 +12,7 @@ use super::roots::tree_of;
 use super::status::{FileStatus, status};
 use super::webhdfs::Operation;
 use crate::components::Capture;
-use crate::domain::{PointId, Trouble, TroubleKind};
+use crate::domain::{Note, PointId, Trouble, TroubleKind};
 use crate::protocol::OwnSnapshot;
 
 /// What every snapshot of ours is called before its point's id.
@@ -37,42 +37,14 @@ struct Snapshottable {
 }
 
 impl Hdfs {
-    pub(super) async fn arm_set(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    pub(super) async fn arm_set(&self, set: &str) -> Result<Vec<Note>, Trouble> {
         let about = |error: HdfsError| error.about(self.object(set));
         let root = status(&self.web, set).await.map_err(about)?;
         if !root.is_directory() {
             return Err(self.refused(set, "it is a file; HDFS can snapshot directories only").next("name the directory that holds it"));
         }
         self.ready_root(set).await?;
-        self.warnings_of(set).await
-    }
-
-    /// What is to be known of captures of a directory.
-    pub(in crate::components) async fn warnings_of(&self, set: &str) -> Result<Vec<String>, Trouble> {
-        let root = status(&self.web, set).await.map_err(|error| error.about(self.object(set)))?;
-        let mut warnings = Vec::new();
-        if root.enc_bit {
-            warnings.push(format!(
-                "{}: it lies in an encryption zone; its copy is only encrypted if the target's zone does so",
-                self.object(set)
-            ));
-        }
-        let settings = self.settings().await;
-        let is = |name: &str| settings.get(name).is_some_and(|value| value == "true");
-        if !is("dfs.namenode.snapshot.capture.openfiles") {
-            warnings.push(format!(
-                "{}: dfs.namenode.snapshot.capture.openfiles is not true, so a file open for writing goes on growing inside a snapshot",
-                self.object(set)
-            ));
-        }
-        let (ordered, trash) = ("dfs.namenode.snapshot.deletion.ordered", "dfs.namenode.snapshot.trashroot.enabled");
-        if is(ordered) && is(trash) {
-            warnings.push(format!(
-                "{}: {ordered} and {trash} are both true, so HDFS moves nothing out of it or into it while it may have snapshots",
-                self.object(set)
-            ));
-        }
-        Ok(warnings)
+        self.source_notes(set, &root).await
     }
 
     /// Makes a directory snapshottable; well when it is. A snapshottable parent or child is refused by HDFS, which names it.

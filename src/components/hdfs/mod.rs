@@ -16,12 +16,14 @@ mod diff;
 mod drift;
 pub(super) mod error;
 mod fence;
+mod fits;
 pub(super) mod listing;
 mod metadata;
 mod need;
 mod notes;
 mod obstacles;
 mod open_files;
+mod parts;
 mod privileges;
 pub mod probe;
 mod quota;
@@ -44,9 +46,11 @@ use async_trait::async_trait;
 
 pub use config::{Addresses, HdfsConfig};
 pub use error::HdfsError;
-pub use notes::HdfsNote;
+pub use parts::PARTS;
 pub use privileges::HdfsPrivilege;
 
+pub(super) use fits::{Kept, Place};
+pub(super) use need::Need;
 pub(super) use roots::{Cut, Known, is_inside, meet};
 pub use webhdfs::{Limits, WebHdfs};
 
@@ -55,13 +59,14 @@ use webhdfs::Operation;
 use super::admission::Admission;
 use super::restores::Restores;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
+use crate::domain::admission::Said;
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, RelPath, Trouble,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, Note, PointId, ProbeReport, RelPath, Trouble,
     TroubleKind,
 };
-use crate::protocol::{CatalogueItem, Note, OwnSnapshot};
+use crate::protocol::{CatalogueItem, OwnSnapshot};
 
 /// Where our own files are, beside the data.
 pub const HOME: &str = "/understudy";
@@ -173,12 +178,11 @@ impl Component for Hdfs {
         self.inside(path).await
     }
 
-    async fn notes(&self, set: &str) -> Result<Vec<Note>, Trouble> {
-        self.check_set(set)?;
-        Ok(self.policy_notes(set).await.iter().map(|note| note.told(&self.object(set))).collect())
+    async fn survey(&self, set: &str) -> Result<Said, Trouble> {
+        self.survey_set(set).await
     }
 
-    async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    async fn arm(&self, set: &str) -> Result<Vec<Note>, Trouble> {
         self.check_set(set)?;
         self.arm_set(set).await
     }

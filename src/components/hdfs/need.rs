@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::status::{FENCE_XATTR, ROOT_XATTRS, TrueRights};
-use crate::domain::{Change, ChangeSet, Entry, Manifest, Metadata, PIECE_BYTES, RelPath, piece_count};
+use crate::domain::{Change, ChangeSet, Entry, Manifest, Metadata, Node, PIECE_BYTES, RelPath, piece_count};
 
 /// An entry and how much of something it has.
 pub type Most = Option<(RelPath, u64)>;
@@ -43,8 +43,10 @@ pub struct Need {
     pub names: u64,
     /// New bytes by the number of copies; `None`: the target's own number.
     pub bytes: BTreeMap<Option<u16>, u64>,
-    /// Files that are striped at the source.
+    /// Files that are striped at the source: those of the data set, whether this plan brings them or an earlier one did.
     pub striped: u64,
+    /// The first symbolic link, and how many there are.
+    pub link: Most,
 }
 
 impl Need {
@@ -68,7 +70,11 @@ impl Need {
         // What is renamed waits in a directory of our own on its way.
         need.names += u64::from(need.parked > 0);
         let mut children: BTreeMap<RelPath, u64> = BTreeMap::new();
-        for path in after.entries.keys() {
+        for (path, entry) in &after.entries {
+            need.striped += u64::from(entry.is_file() && entry.meta.replication.is_none());
+            if matches!(entry.node, Node::Link { .. }) {
+                need.link.get_or_insert((path.clone(), 0)).1 += 1;
+            }
             raise(&mut need.name, path, path.name().len());
             raise(&mut need.path, path, path.as_str().encode_utf16().count());
             raise(&mut need.depth, path, path.depth());
@@ -116,8 +122,7 @@ impl Need {
                 lower(&mut self.fewest_copies, path, u64::from(copies));
                 raise(&mut self.most_copies, path, usize::from(copies));
             }
-            Some(_) => {}
-            None => self.striped += 1,
+            Some(_) | None => {}
         }
     }
 }

@@ -4,8 +4,7 @@
 use serde::Serialize;
 
 use super::quota::Short;
-use crate::domain::admission::Obstacle;
-use crate::domain::{Trouble, TroubleKind};
+use crate::domain::{Note, Trouble, TroubleKind};
 
 /// One obstacle, or a note. Paths are whole paths at the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,6 +62,8 @@ pub(super) enum HdfsObstacle {
     FilesUnstriped { path: String, files: u64, copies: u64 },
     /// Files cannot be moved into an encryption zone, or out of one.
     EncryptionZone { path: String },
+    /// HDFS makes no symbolic links.
+    SymbolicLinks { path: String, links: u64 },
 }
 
 use HdfsObstacle as O;
@@ -82,9 +83,9 @@ impl HdfsObstacle {
         !matches!(self, O::AccessTimesOff { .. } | O::SnapshotsKeptInOrder { .. } | O::TargetStriped { .. } | O::FilesUnstriped { .. })
     }
 
-    /// As it is told; `object` names a path to a person.
-    pub(super) fn told(&self, object: impl Fn(&str) -> String) -> Obstacle {
-        Obstacle { refuses: self.refuses(), trouble: self.trouble(object) }
+    /// As it is told, as a note or a refusal; `object` names a path to a person.
+    pub(super) fn told(&self, object: impl Fn(&str) -> String) -> Result<Note, Trouble> {
+        if self.refuses() { Err(self.trouble(object)) } else { Ok(Note::new(self, object(self.path()), self.reason(), self.next())) }
     }
 
     /// The trouble it is.
@@ -117,7 +118,8 @@ impl HdfsObstacle {
             | O::StagingStriped { path, .. }
             | O::TargetStriped { path, .. }
             | O::FilesUnstriped { path, .. }
-            | O::EncryptionZone { path } => path,
+            | O::EncryptionZone { path }
+            | O::SymbolicLinks { path, .. } => path,
             O::AttributesOff { .. }
             | O::PermissionsOff { .. }
             | O::AccessTimesOff { .. }
@@ -187,6 +189,9 @@ impl HdfsObstacle {
             O::FilesUnstriped { files, copies, .. } => {
                 format!("{files} files are erasure-coded at the primary; here they are kept in {copies} copies each, without their policy")
             }
+            O::SymbolicLinks { links, .. } => {
+                format!("it is a symbolic link, as {links} entries of the data set are, and HDFS has them switched off")
+            }
             O::EncryptionZone { .. } => "it lies in an encryption zone, into which and out of which staged files cannot be moved".into(),
         }
     }
@@ -225,6 +230,7 @@ impl HdfsObstacle {
             O::RoomTooSmall { .. } => "free space or add DataNodes at the secondary, and run again".into(),
             O::StagingStriped { path, .. } => format!("run `hdfs ec -setPolicy -path {path} -replicate` at the secondary"),
             O::TargetStriped { .. } | O::FilesUnstriped { .. } => "plan space for the copies".into(),
+            O::SymbolicLinks { .. } => "remove the link at the primary, or put the file in its place".into(),
             O::EncryptionZone { .. } => "choose a target outside every encryption zone".into(),
         }
     }
@@ -237,12 +243,11 @@ mod tests {
     #[test]
     fn a_refusal_has_its_code_its_object_and_its_data() {
         let quota = O::of_quota("/standby", Short::Bytes { left: 1, needed: 2 });
-        let told = quota.told(|path| format!("hdfs:{path}"));
-        assert!(told.refuses);
-        assert_eq!((told.trouble.code(), told.trouble.object.as_str()), ("quota-of-space", "hdfs:/standby"));
-        assert_eq!(told.trouble.facts.as_ref().map(|facts| facts["needed"].clone()), Some(2.into()));
-        assert_eq!(told.trouble.kind, TroubleKind::Exhausted);
-        let note = O::FilesUnstriped { path: "/d".into(), files: 2, copies: 3 };
-        assert!(!note.told(str::to_owned).refuses);
+        let told = quota.told(|path| format!("hdfs:{path}")).expect_err("it refuses");
+        assert_eq!((told.code(), told.object.as_str()), ("quota-of-space", "hdfs:/standby"));
+        assert_eq!(told.facts.as_ref().map(|facts| facts["needed"].clone()), Some(2.into()));
+        assert_eq!(told.kind, TroubleKind::Exhausted);
+        let note = O::FilesUnstriped { path: "/d".into(), files: 2, copies: 3 }.told(str::to_owned).expect("a note");
+        assert_eq!((note.code.as_str(), note.object.as_str()), ("files-unstriped", "/d"));
     }
 }

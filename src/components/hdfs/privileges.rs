@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Hdfs;
 use super::status::OWN_XATTRS;
@@ -21,6 +21,13 @@ const TOLD: usize = 4;
 pub enum HdfsPrivilege {
     /// Attributes whose names do not begin with `user.`: `trusted.…`, `security.…`, `system.…`.
     SecurityAttributes,
+}
+
+/// What is refused, for programs.
+#[derive(Serialize)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+enum Refusal {
+    ForeignAttributes { attributes: u64 },
 }
 
 /// Refuses entries with attributes that are not let in, by name. `object` is the data set.
@@ -50,7 +57,8 @@ pub fn check<'a>(entries: impl Iterator<Item = &'a Entry>, allowed: &BTreeSet<Hd
             "remove them at the primary, or let them in: on this host (the target's), add \"security-attributes\" to `allow` of the hdfs component in agent.toml and start the agent again"
         }
     };
-    Err(Trouble::new(TroubleKind::Refused, object, format!("{}{more}", told.join("; "))).next(next))
+    let facts = Refusal::ForeignAttributes { attributes: count };
+    Err(Trouble::new(TroubleKind::Refused, object, format!("{}{more}", told.join("; "))).next(next).coded(&facts))
 }
 
 impl Hdfs {

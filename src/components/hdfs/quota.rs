@@ -60,15 +60,29 @@ struct SummaryAnswer {
     content_summary: Amount,
 }
 
+impl Usage {
+    /// Its quotas of names and of space; none where it has neither.
+    pub(super) fn limits(&self) -> Option<(Option<i64>, Option<i64>)> {
+        let set = |quota: i64| (quota >= 0).then_some(quota);
+        let limits = (set(self.quota), set(self.space_quota));
+        (limits != (None, None)).then_some(limits)
+    }
+}
+
 impl Hdfs {
     /// Refuses when a quota of the target, or of a directory above it, leaves too little room for what is staged. What is replaced is
     /// not counted as freed: the snapshots keep it. The root's own counts what is staged already.
     pub(super) async fn check_quotas(&self, set: &str, point: PointId) -> Result<(), Trouble> {
+        self.check_quotas_at(set, set, point).await
+    }
+
+    /// The same for what is staged for `set` and goes to `place`.
+    pub(in crate::components) async fn check_quotas_at(&self, set: &str, place: &str, point: PointId) -> Result<(), Trouble> {
         let staged = self.staged(set, point).await?;
         if staged == Amount::default() {
             return Ok(());
         }
-        let directories: Vec<&str> = upwards(set).filter(|directory| *directory != "/").collect();
+        let directories: Vec<&str> = upwards(place).filter(|directory| *directory != "/").collect();
         for directory in directories {
             if let Some(short) = self.usage(directory).await?.and_then(|usage| short(&usage, staged)) {
                 return Err(HdfsObstacle::of_quota(directory, short).trouble(|path| self.object(path)));

@@ -60,6 +60,9 @@ pub struct FileStatus {
     /// Of a file that is striped, and of a directory whose new files will be: the name of its erasure-coding policy.
     #[serde(default)]
     pub ec_policy: Option<String>,
+    /// The number of its storage policy; 0: none of its own.
+    #[serde(default)]
+    pub storage_policy: u8,
     /// Target of a symbolic link.
     #[serde(default)]
     pub symlink: Option<String>,
@@ -237,7 +240,7 @@ pub async fn complete(hdfs: &WebHdfs, path: &str, name: RelPath, status: FileSta
         let hex = value.strip_prefix("0x").unwrap_or(&value).to_ascii_lowercase();
         if name.starts_with(OWN_XATTRS) {
             own.insert(name, hex);
-        } else if name.starts_with("user.") || name.starts_with("trusted.") {
+        } else if ["user.", "trusted.", "security."].iter().any(|space| name.starts_with(space)) {
             entry.meta.xattrs.insert(name, hex);
         }
     }

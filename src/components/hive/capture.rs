@@ -16,14 +16,15 @@ use super::constraints::take_out;
 use super::dump::{Depth, base, table_names, update_tables, whole};
 use super::model::Metadata;
 use super::names::SetName;
-use super::notes::{HiveNote, HiveRefusal};
+use super::notes::HiveRefusal;
 use super::places::{Tree, database_path, trees};
 use super::rewrite::Origin;
 use super::roots::{Estate, Roots, choose, relevant};
+use super::survey::has_event_log;
 use super::thrift::{Session, SessionError, Struct};
-use super::told::{Scene, notes, policy_notes, reader, refusal};
+use super::told::{Scene, notes, reader, refusal};
 use crate::components::Capture;
-use crate::domain::{PointId, Trouble, TroubleKind};
+use crate::domain::{Note, PointId, Trouble, TroubleKind};
 
 /// Metadata read when a run was armed is good for so long: events are kept for a day, but reading thousands of them takes longer.
 pub const ARMED_FOR: Duration = Duration::from_secs(600);
@@ -79,6 +80,12 @@ fn touched(event: &Struct, set: &SetName) -> Touched {
     }
 }
 
+/// Whether the log of changes has no longer told every event after `first`, up to `last`. A metastore counts them without a gap.
+fn is_cleaned(told: &BTreeSet<i64>, first: i64, last: i64) -> bool {
+    let expected = usize::try_from(last.saturating_sub(first)).unwrap_or(usize::MAX);
+    told.range(first.saturating_add(1)..=last).count() < expected
+}
+
 /// Reads everything, at an event.
 pub fn read_state(session: &mut Session, set: &SetName) -> Result<State, SessionError> {
     let event = session.event_id()?;
@@ -96,15 +103,21 @@ pub fn refresh(session: &mut Session, set: &SetName, state: &mut State) -> Resul
         *state = read_state(session, set)?;
         return Ok(false);
     }
-    let mut all = Vec::new();
+    let (first, mut all, mut told) = (state.event, Vec::new(), BTreeSet::new());
     while state.event < now {
         let events = session.events(state.event, EVENTS_AT_ONCE)?;
         let last = events.iter().filter_map(|event| event.number(1)).max().filter(|last| *last > state.event);
+        told.extend(events.iter().filter_map(|event| event.number(1)));
         all.extend(events.iter().map(|event| touched(event, set)));
         let Some(last) = last else { break };
         state.event = last;
     }
     state.event = state.event.max(now);
+    // The metastore cleans its log by age: what an event said that is gone is not known, and everything is read again.
+    if is_cleaned(&told, first, now) {
+        *state = State { event: state.event, ..read_state(session, set)? };
+        return Ok(false);
+    }
     all.retain(|touched| *touched != Touched::Nothing);
     if all.is_empty() {
         return Ok(true);
@@ -130,38 +143,22 @@ pub fn refresh(session: &mut Session, set: &SetName, state: &mut State) -> Resul
 
 impl Hive {
     /// Reads everything and makes every root ready for snapshots.
-    pub(super) async fn arm_set(&self, set: &SetName) -> Result<Vec<String>, Trouble> {
+    pub(super) async fn arm_set(&self, set: &SetName) -> Result<Vec<Note>, Trouble> {
         let object = self.object(set);
         let owned = set.clone();
-        let (listeners, mut state) = self
-            .metastore
-            .run(&object, move |session| {
-                let names = ["metastore.transactional.event.listeners", "metastore.event.listeners"];
-                let listeners = names.map(|name| session.setting(name)).into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-                Ok((listeners, read_state(session, &owned)?))
-            })
-            .await?;
-        if !listeners.contains("DbNotificationListener") {
-            let reason = "the metastore keeps no log of changes, so that nobody could tell whether one fell into a capture";
-            return Err(self.refused(set, reason).next(
-                "set metastore.transactional.event.listeners to org.apache.hive.hcatalog.listener.DbNotificationListener and restart it",
-            ));
+        let (logged, mut state) =
+            self.metastore.run(&object, move |session| Ok((has_event_log(session)?, read_state(session, &owned)?))).await?;
+        if !logged {
+            return Err(HiveRefusal::NoEventLog.trouble(object));
         }
-        let mut warnings = take_out(&mut state.metadata.clone(), set);
+        let left_out = take_out(&mut state.metadata.clone(), set);
         let (there, roots) = self.ready(set, &state.metadata).await?;
         let scene = Scene { set, fs: &self.fs, trees: &there, roots: &roots };
-        let said = |note: HiveNote| match note.next_step() {
-            "" => note.words(),
-            next => format!("{} ({next})", note.words()),
-        };
-        warnings.extend(notes(&state.metadata, &scene).into_iter().map(said));
-        for root in roots.of.values().collect::<BTreeSet<_>>() {
-            warnings.extend(self.hdfs.warnings_of(root).await?);
-        }
+        let mut said: Vec<Note> = left_out.into_iter().chain(notes(&state.metadata, &scene)).map(|note| note.told(&object)).collect();
+        said.extend(self.notes_of_trees(&there).await?);
         state.read = Instant::now();
         self.remember(set, state);
-        let named = |warning: String| if warning.starts_with(self.name.as_str()) { warning } else { format!("{object}: {warning}") };
-        Ok(warnings.into_iter().map(named).collect())
+        Ok(said)
     }
 
     /// What must be captured: the trees that are there, and for each the directory to be snapshotted, made ready for it.
@@ -235,14 +232,6 @@ impl Hive {
     pub(super) fn refused_table(&self, set: &SetName, refusal: &HiveRefusal) -> Trouble {
         let table = Some(refusal.table().to_owned()).filter(|table| !table.is_empty()).or_else(|| set.table.clone());
         refusal.trouble(self.object(&SetName { database: set.database.clone(), table }))
-    }
-
-    /// What the owner of a policy with this data set should know.
-    pub(super) async fn policy_notes(&self, set: &SetName) -> Result<Vec<HiveNote>, Trouble> {
-        let live = self.metastore.dump(&self.object(set), set, Depth::Policy).await?;
-        let trees = self.capturable(set, &live)?;
-        let roots = self.roots_of(set, &trees, database_path(&live, &self.fs).as_deref(), true).await?;
-        Ok(policy_notes(&live, &Scene { set, fs: &self.fs, trees: &trees, roots: &roots }))
     }
 
     pub(super) async fn capture_set(&self, set: &SetName, point: PointId) -> Result<Capture, Trouble> {
@@ -329,7 +318,20 @@ impl Hive {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn an_event_that_was_cleaned_away_is_noticed_wherever_it_was(first in 0_i64..50, count in 1_i64..50, gone in 0_i64..60, again in 0_i64..60) {
+            let all: BTreeSet<i64> = (first + 1..=first + count).collect();
+            // Events that came meanwhile, and one that is told twice, hide nothing.
+            let mut told: BTreeSet<i64> = all.iter().copied().filter(|event| *event != first + gone).collect();
+            told.insert(first + count + 1 + again);
+            prop_assert_eq!(is_cleaned(&told, first, first + count), all.contains(&(first + gone)));
+        }
+    }
 
     fn event(kind: &str, database: &str, table: &str) -> Struct {
         Struct::of([(3, kind.into()), (4, database.into()), (5, table.into())])

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{ConstraintKind, Metadata, Table};
 use super::names::SetName;
+use super::notes::{HiveNote, Unmakeable};
 use super::thrift::Struct;
 
 /// Of a foreign key's column: the table that it leads to, and the column there.
@@ -15,7 +16,7 @@ const KEY_TABLE: i16 = 2;
 const KEY_COLUMN: i16 = 3;
 
 /// Takes out the constraints that a secondary could not keep; says which and why.
-pub fn take_out(metadata: &mut Metadata, set: &SetName) -> Vec<String> {
+pub fn take_out(metadata: &mut Metadata, set: &SetName) -> Vec<HiveNote> {
     let mut told = Vec::new();
     for (name, table) in &mut metadata.tables {
         let whole: BTreeSet<_> =
@@ -23,7 +24,7 @@ pub fn take_out(metadata: &mut Metadata, set: &SetName) -> Vec<String> {
         table.constraints.retain(|key, _| {
             let kept = whole.contains(key);
             if !kept {
-                told.push(format!("constraint {} of table {name} is not copied: the metastore itself has lost its columns", key.1));
+                told.push(left_out(name, &key.1, Unmakeable::ColumnsLost));
             }
             kept
         });
@@ -35,11 +36,15 @@ pub fn take_out(metadata: &mut Metadata, set: &SetName) -> Vec<String> {
         table.constraints.retain(|(kind, key), columns| {
             let why =
                 if *kind == ConstraintKind::Foreign { columns.iter().find_map(|column| leads_nowhere(column, set, &keys)) } else { None };
-            told.extend(why.map(|why| format!("foreign key {key} of table {name} is not copied: {why}")));
+            told.extend(why.map(|why| left_out(name, key, why)));
             why.is_none()
         });
     }
     told
+}
+
+fn left_out(table: &str, constraint: &str, why: Unmakeable) -> HiveNote {
+    HiveNote::ConstraintLeftOut { table: table.to_owned(), constraint: constraint.to_owned(), why }
 }
 
 /// Whether each of its columns is one of the table. A check may be one of the whole table, without a column.
@@ -54,13 +59,11 @@ fn has_key(table: &Table) -> bool {
     table.constraints.keys().any(|(kind, _)| matches!(kind, ConstraintKind::Primary | ConstraintKind::Unique))
 }
 
-fn leads_nowhere(column: &Struct, set: &SetName, keys: &BTreeMap<String, Table>) -> Option<&'static str> {
+fn leads_nowhere(column: &Struct, set: &SetName, keys: &BTreeMap<String, Table>) -> Option<Unmakeable> {
     let inside = column.text(KEY_DATABASE) == Some(&set.database);
     match column.text(KEY_TABLE).filter(|_| inside).and_then(|table| keys.get(table)) {
-        None => Some("it leads to a table outside the data set, or to one without a key"),
-        Some(there) if !column.text(KEY_COLUMN).is_some_and(|column| there.has_column(column)) => {
-            Some("the metastore itself has lost the columns that it leads to")
-        }
+        None => Some(Unmakeable::LeadsOutside),
+        Some(there) if !column.text(KEY_COLUMN).is_some_and(|column| there.has_column(column)) => Some(Unmakeable::LeadsToLostColumns),
         Some(_) => None,
     }
 }
@@ -92,7 +95,7 @@ mod tests {
         metadata.tables.values().map(|table| table.constraints.len()).sum()
     }
 
-    fn left(key: (ConstraintKind, String, Vec<Struct>), lead: (ConstraintKind, String, Vec<Struct>)) -> (Vec<String>, usize) {
+    fn left(key: (ConstraintKind, String, Vec<Struct>), lead: (ConstraintKind, String, Vec<Struct>)) -> (Vec<HiveNote>, usize) {
         let with = |(kind, name, columns)| Constraints::from([((kind, name), columns)]);
         let tables = [("customers", table_of(&["id"], with(key))), ("orders", table_of(&["id", "customer"], with(lead)))];
         let mut metadata = Metadata { tables: tables.map(|(name, table)| (name.to_owned(), table)).into(), ..Metadata::default() };
@@ -106,7 +109,10 @@ mod tests {
     fn a_constraint_without_its_column_goes_and_so_does_what_leads_to_it() {
         assert_eq!(left(primary(Some("id")), foreign("customers", "ID")), (vec![], 2));
         let (told, kept) = left(primary(None), foreign("customers", "id"));
-        assert!(kept == 0 && told[0].contains("constraint pk of table customers") && told[1].contains("foreign key fk"), "{told:?}");
+        assert_eq!(
+            (kept, told),
+            (0, vec![left_out("customers", "pk", Unmakeable::ColumnsLost), left_out("orders", "fk", Unmakeable::LeadsOutside)])
+        );
         assert_eq!(left(primary(Some("gone")), foreign("customers", "id")).1, 0);
         assert_eq!(left(primary(Some("id")), foreign("customers", "day")).1, 1, "a column that the other table does not have");
         assert_eq!(left(primary(Some("id")), foreign("elsewhere", "id")).1, 1, "a table outside the data set");

@@ -26,11 +26,13 @@ mod places;
 mod plan;
 pub mod probe;
 mod reads;
+mod refusals;
 mod rehearse;
 mod rewrite;
 mod roots;
 mod source;
 mod space;
+mod survey;
 mod target;
 mod thrift;
 mod told;
@@ -43,9 +45,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
-pub use content::{Fate, PARTS, Part};
+pub use content::PARTS;
 pub use metastore::Limits as MetastoreLimits;
-pub use notes::{HiveNote, HiveRefusal, Owner, SnapshotsAt};
+pub use notes::{HiveNote, HiveRefusal, Owner, SnapshotsAt, Unmakeable};
 pub use reads::Format;
 
 use super::admission::Admission;
@@ -53,12 +55,15 @@ use super::depot::{Depot, blocking};
 use super::hdfs::{Hdfs, HdfsConfig, HdfsPrivilege};
 use super::restores::Restores;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
+use crate::domain::admission::Said;
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, PointId, ProbeReport, Trouble, TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, Note, PointId, ProbeReport, Trouble,
+    TroubleKind,
 };
-use crate::protocol::{CatalogueItem, Note, OwnSnapshot};
+use crate::protocol::{CatalogueItem, OwnSnapshot};
+use admission::Needs;
 use capture::State;
 use metastore::Metastore;
 use names::SetName;
@@ -103,6 +108,8 @@ pub struct Hive {
     armed: Mutex<HashMap<String, State>>,
     /// Where the trees of captures are; found again when forgotten.
     cuts: Mutex<HashMap<(String, PointId), Arc<Cuts>>>,
+    /// What plans ask of trees whose places are not known yet.
+    awaited: Mutex<HashMap<(String, PointId), Needs>>,
 }
 
 impl Hive {
@@ -125,6 +132,7 @@ impl Hive {
             depot: Depot::new(config.name.clone(), &config.store),
             armed: Mutex::default(),
             cuts: Mutex::default(),
+            awaited: Mutex::default(),
         })
     }
 
@@ -180,19 +188,11 @@ impl Component for Hive {
         self.inside(path).await
     }
 
-    async fn check(&self, set: &str) -> Result<(), Trouble> {
-        let set = self.set(set)?;
-        let live = self.metastore.dump(&self.object(&set), &set, dump::Depth::Tables).await?;
-        self.capturable(&set, &live).map(drop)
+    async fn survey(&self, set: &str) -> Result<Said, Trouble> {
+        self.survey_set(&self.set(set)?).await
     }
 
-    async fn notes(&self, set: &str) -> Result<Vec<Note>, Trouble> {
-        let set = self.set(set)?;
-        let object = self.object(&set);
-        Ok(self.policy_notes(&set).await?.iter().map(|note| note.told(&object)).collect())
-    }
-
-    async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    async fn arm(&self, set: &str) -> Result<Vec<Note>, Trouble> {
         self.arm_set(&self.set(set)?).await
     }
 
@@ -226,6 +226,10 @@ impl Component for Hive {
 
     fn admission(&self) -> Option<&dyn Admission> {
         Some(self)
+    }
+
+    async fn examine(&self, set: &str, point: PointId, changes: &ChangeSet) -> Result<(), Trouble> {
+        self.examine_places(&self.set(set)?, point, changes).await
     }
 
     /// Of metadata; HDFS keeps files by name, not by content.

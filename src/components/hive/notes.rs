@@ -1,174 +1,13 @@
-//! What a Hive data set cannot be, and what of it is not as it was at the secondary: every refusal and note, with its code and its words.
+//! What of a Hive data set is not as it was at the secondary: every note, with its code and its words (refusals: `refusals`).
 //!
 //! Codes are promises: a code keeps its meaning. Words are made here, at the edge, and are read back by nobody.
 
 use serde::{Deserialize, Serialize};
 
 use super::reads::Format;
-use crate::domain::{Trouble, TroubleKind};
-use crate::protocol::Note;
+use crate::domain::Note;
 
-/// Why a table cannot be captured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "code", rename_all = "kebab-case")]
-pub enum HiveRefusal {
-    /// Which of its files count is kept in the metastore's transaction tables.
-    Transactional {
-        /// The table.
-        table: String,
-    },
-    /// Which transactions it has seen is kept there too.
-    MaterializedView {
-        /// The table.
-        table: String,
-    },
-    /// Its own metadata names every file by its whole address.
-    Iceberg {
-        /// The table.
-        table: String,
-    },
-    /// Its files are lists of whole addresses.
-    SymlinkManifest {
-        /// The table.
-        table: String,
-        /// The partition; `None`: the table itself.
-        partition: Option<String>,
-    },
-    /// It reads from another file system.
-    OtherFileSystem {
-        /// The table.
-        table: String,
-        /// The place, as it is written or as a path.
-        place: String,
-        /// The file system that is copied.
-        fs: String,
-    },
-    /// It reads from a pattern of paths.
-    PlaceIsPattern {
-        /// The table.
-        table: String,
-        /// The place, as it is written or as a path.
-        place: String,
-    },
-    /// It reads from a file that is no directory.
-    PlaceIsFile {
-        /// The table.
-        table: String,
-        /// The place, as it is written or as a path.
-        place: String,
-    },
-    /// A directory inside a place has snapshots that have to stay.
-    SnapshotsInside {
-        /// The place here.
-        place: String,
-        /// The directory.
-        root: String,
-    },
-}
-
-impl HiveRefusal {
-    /// The code, as JSON has it.
-    pub fn code(&self) -> &'static str {
-        match self {
-            HiveRefusal::Transactional { .. } => "transactional",
-            HiveRefusal::MaterializedView { .. } => "materialized-view",
-            HiveRefusal::Iceberg { .. } => "iceberg",
-            HiveRefusal::SymlinkManifest { .. } => "symlink-manifest",
-            HiveRefusal::OtherFileSystem { .. } => "other-file-system",
-            HiveRefusal::PlaceIsPattern { .. } => "place-is-pattern",
-            HiveRefusal::PlaceIsFile { .. } => "place-is-file",
-            HiveRefusal::SnapshotsInside { .. } => "snapshots-inside",
-        }
-    }
-
-    /// The table that it is about.
-    pub fn table(&self) -> &str {
-        match self {
-            HiveRefusal::Transactional { table }
-            | HiveRefusal::MaterializedView { table }
-            | HiveRefusal::Iceberg { table }
-            | HiveRefusal::SymlinkManifest { table, .. }
-            | HiveRefusal::OtherFileSystem { table, .. }
-            | HiveRefusal::PlaceIsPattern { table, .. }
-            | HiveRefusal::PlaceIsFile { table, .. } => table,
-            HiveRefusal::SnapshotsInside { .. } => "",
-        }
-    }
-
-    /// Why, in a few words.
-    pub fn in_short(&self) -> &'static str {
-        match self {
-            HiveRefusal::Transactional { .. } => "it is transactional (ACID)",
-            HiveRefusal::MaterializedView { .. } => "it is a materialized view",
-            HiveRefusal::Iceberg { .. } => "it is an Iceberg table",
-            HiveRefusal::SymlinkManifest { .. } => "it is read through symlink manifests",
-            HiveRefusal::OtherFileSystem { .. } => "its data is in another file system",
-            HiveRefusal::PlaceIsPattern { .. } => "it is read from a pattern of paths",
-            HiveRefusal::PlaceIsFile { .. } => "it is read from a single file",
-            HiveRefusal::SnapshotsInside { .. } => "a directory inside it has snapshots of its own",
-        }
-    }
-
-    /// Why.
-    pub fn reason(&self) -> String {
-        let short = self.in_short();
-        match self {
-            HiveRefusal::Transactional { .. } => {
-                format!("{short}: which of its files count is kept in the metastore's transaction tables, which this version does not copy")
-            }
-            HiveRefusal::MaterializedView { .. } => format!("{short}: which transactions it has seen is not copied by this version"),
-            HiveRefusal::Iceberg { .. } => {
-                format!("{short}: its metadata files name every file by its whole address, and a copy would still read from this cluster")
-            }
-            HiveRefusal::SymlinkManifest { partition, .. } => {
-                let of = partition.as_ref().map(|name| format!(" of partition {name}")).unwrap_or_default();
-                format!(
-                    "{short} (SymlinkTextInputFormat): the files{of} name other files by their whole addresses, which are not copied along"
-                )
-            }
-            HiveRefusal::OtherFileSystem { table, place, fs } => format!("table {table} keeps data at {place}, which is not in {fs}"),
-            HiveRefusal::PlaceIsPattern { place, .. } => format!("{short}, {place}: a data set is made of whole directories"),
-            HiveRefusal::PlaceIsFile { place, .. } => format!("{short}, {place}: HDFS takes snapshots of directories only"),
-            HiveRefusal::SnapshotsInside { place, root } => {
-                format!("its data is at {place}, where {root} has snapshots of its own, which HDFS does not nest")
-            }
-        }
-    }
-
-    /// What to do about it.
-    pub fn next_step(&self) -> &'static str {
-        match self {
-            HiveRefusal::Transactional { .. } => "leave the table out of the service, or convert it to an external table",
-            HiveRefusal::MaterializedView { .. } => {
-                "leave the view out of the service (name its database's tables one by one), and make it anew at the secondary"
-            }
-            HiveRefusal::Iceberg { .. } => {
-                "leave the table out of the service (name its database's other tables one by one), and copy it by Iceberg's own means: \
-                 rewrite_table_path, then register_table at the secondary"
-            }
-            HiveRefusal::SymlinkManifest { .. } => {
-                "leave the table out of the service, back up the directories that its manifests name, and make the manifests anew at the \
-                 secondary"
-            }
-            HiveRefusal::OtherFileSystem { .. } => {
-                "leave that table out of the service: only data in the warehouse's file system is copied"
-            }
-            HiveRefusal::PlaceIsPattern { .. } => "give the table a directory as its path, or leave it out of the service",
-            HiveRefusal::PlaceIsFile { .. } => {
-                "put the file into a directory of its own and name that, or leave the table out of the service"
-            }
-            HiveRefusal::SnapshotsInside { .. } => {
-                "delete the snapshots of that directory and disallow them there, or give the table another place: `hdfs lsSnapshot` shows \
-                 them, and those called understudy-… are recovery points that go with their pair"
-            }
-        }
-    }
-
-    /// The trouble this is, about `object`.
-    pub fn trouble(&self, object: impl std::fmt::Display) -> Trouble {
-        Trouble::new(TroubleKind::Refused, object, self.reason()).next(self.next_step()).coded(self)
-    }
-}
+pub use super::refusals::HiveRefusal;
 
 /// What has a parameter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -202,6 +41,28 @@ pub enum SnapshotsAt {
     Secondary,
     /// At both.
     Both,
+}
+
+/// Why a constraint could be made nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unmakeable {
+    /// The metastore has lost its columns.
+    ColumnsLost,
+    /// It leads to a table outside the data set, or without a key.
+    LeadsOutside,
+    /// The metastore has lost the columns that it leads to.
+    LeadsToLostColumns,
+}
+
+impl std::fmt::Display for Unmakeable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Unmakeable::ColumnsLost => "the metastore itself has lost its columns",
+            Unmakeable::LeadsOutside => "it leads to a table outside the data set, or to one without a key",
+            Unmakeable::LeadsToLostColumns => "the metastore itself has lost the columns that it leads to",
+        })
+    }
 }
 
 /// What a data set's owner should know.
@@ -260,6 +121,15 @@ pub enum HiveNote {
         /// The place, as it is written or as a path.
         place: String,
     },
+    /// A constraint that could be made nowhere.
+    ConstraintLeftOut {
+        /// The table.
+        table: String,
+        /// Its name.
+        constraint: String,
+        /// Why.
+        why: Unmakeable,
+    },
     /// Snapshots of ours are on a directory that holds more than the data set.
     SnapshotsWider {
         /// The directory.
@@ -291,6 +161,7 @@ impl HiveNote {
             HiveNote::FormatMayNamePlaces { .. } => "format-may-name-places",
             HiveNote::DropKeepsFiles { .. } => "drop-keeps-files",
             HiveNote::DropDatabaseKeepsFiles { .. } => "drop-database-keeps-files",
+            HiveNote::ConstraintLeftOut { .. } => "constraint-left-out",
             HiveNote::SnapshotsWider { .. } => "snapshots-wider",
             HiveNote::CapturesDropped { .. } => "captures-dropped",
             HiveNote::More { .. } => "more",
@@ -342,6 +213,9 @@ impl HiveNote {
                 "database {database}: snapshots are on its directory {place}; DROP DATABASE leaves the files at either cluster while a \
                  recovery point is held"
             ),
+            HiveNote::ConstraintLeftOut { table, constraint, why } => {
+                format!("constraint {constraint} of table {table} is not copied: {why}")
+            }
             HiveNote::SnapshotsWider { root, place, more } => {
                 let others = if *more == 0 { String::new() } else { format!(" and {more} more places") };
                 format!(
@@ -374,6 +248,7 @@ impl HiveNote {
                  its files, not the directory, before the drop"
             }
             HiveNote::DropDatabaseKeepsFiles { .. } => "drop the tables first",
+            HiveNote::ConstraintLeftOut { .. } => "add it at the secondary after a promotion if something needs it",
             HiveNote::SnapshotsWider { .. } => {
                 "plan space for it, or move the tables into a directory of their own; snapshots that were allowed on a table's own directory \
                  before the first run are taken there"
@@ -383,9 +258,9 @@ impl HiveNote {
         }
     }
 
-    /// As the policy check tells it.
+    /// As it is told about `object`.
     pub fn told(&self, object: &str) -> Note {
-        Note { code: self.code().to_owned(), object: object.to_owned(), reason: self.words(), next_step: self.next_step().to_owned() }
+        Note::new(self, object, self.words(), self.next_step())
     }
 }
 

@@ -27,7 +27,7 @@ const DRIFT_LINES: usize = 20;
 /// Phases of one tree's apply.
 const TREE_PHASES: u32 = 4;
 /// The longest text that says where a data set comes from.
-const ORIGIN_BYTES: usize = 16 << 20;
+pub const ORIGIN_BYTES: usize = 16 << 20;
 
 /// A recovery point as it is to be here.
 pub struct Wanted {
@@ -100,7 +100,7 @@ impl Hive {
     }
 
     /// The trees' places here. Two of them in one another cannot be kept apart.
-    fn placed(&self, set: &SetName, origin: &Origin) -> Result<Vec<(RelPath, String)>, Trouble> {
+    pub(super) fn placed(&self, set: &SetName, origin: &Origin) -> Result<Vec<(RelPath, String)>, Trouble> {
         let rewrite = self.rewrite(set, origin)?;
         let trees: Vec<(RelPath, String)> =
             origin.trees.iter().map(|Tree { id, path }| Ok((tree_root(id)?, rewrite.path(path)))).collect::<Result<_, Trouble>>()?;
@@ -169,6 +169,7 @@ impl Hive {
                 }
             }
             self.check_places(set, &content).await?;
+            self.admit_places(set, point, &content).await?;
             let content = bytes::Bytes::from(content);
             return self.depot.stage(&name, point, slot, entry, Box::pin(futures_util::stream::iter([Ok(content)]))).await;
         }
@@ -177,7 +178,7 @@ impl Hive {
 
     /// Where the newest sealed point before this one has its data here, or the newest of all: what is there was held against the point when
     /// the run was armed.
-    async fn sealed_places(&self, set: &SetName, before: Option<PointId>) -> Result<BTreeSet<String>, Trouble> {
+    pub(super) async fn sealed_places(&self, set: &SetName, before: Option<PointId>) -> Result<BTreeSet<String>, Trouble> {
         let (depot, name) = (self.depot.clone(), set.to_string());
         match blocking(move || depot.newest_sealed_before(&name, before)).await? {
             None => Ok(BTreeSet::new()),

@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::notes::TablesRefusal;
 use super::{FENCE, quoted, sql};
 use crate::domain::{Digest, Entry, Manifest, Metadata, Node, RelPath, Trouble, TroubleKind};
 
@@ -48,8 +49,8 @@ impl Shape {
             .map_err(failed)?;
         let Some((kind, without_rowid)) = kind else { return Ok(None) };
         if kind != "table" || table.starts_with("sqlite_") {
-            let reason = format!("it is a {}, not an ordinary table", if kind == "table" { "table of SQLite's own" } else { &kind });
-            return Err(Trouble::new(TroubleKind::Refused, table, reason).next("name the tables that hold the data"));
+            let sort = if kind == "table" { "table of SQLite's own".to_owned() } else { kind };
+            return Err(TablesRefusal::NotATable { sort }.trouble(table));
         }
         let mut columns = Vec::new();
         let mut key = Vec::new();
@@ -68,7 +69,7 @@ impl Shape {
         let free = |name: &&str| !columns.iter().any(|column| column.eq_ignore_ascii_case(name));
         let rowid = if without_rowid { None } else { ["rowid", "_rowid_", "oid"].into_iter().find(free) };
         if !without_rowid && rowid.is_none() {
-            return Err(Trouble::new(TroubleKind::Refused, table, "its columns hide every name of the rowid").next("rename a column"));
+            return Err(TablesRefusal::RowidHidden.trouble(table));
         }
         Ok(Some(Shape { table: table.to_owned(), columns, rowid, key: key.into_iter().map(|(_, name)| name).collect() }))
     }

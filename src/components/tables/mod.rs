@@ -17,6 +17,7 @@ mod dump;
 mod fence;
 mod live;
 mod load;
+mod notes;
 mod rehearse;
 mod schema;
 mod source;
@@ -35,17 +36,19 @@ use chrono::Utc;
 use super::depot::{Depot, blocking, limited, read_file};
 use super::restores::Restores;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
+use crate::domain::admission::Said;
 use crate::domain::backup::plan::{self, ApplyPlan, Detach};
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, Node, PointId, ProbeReport, Trouble,
-    TroubleKind, piece_range,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Health, Manifest, Node, Note, PointId, ProbeReport,
+    Trouble, TroubleKind, piece_range,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
 use cut::Cuts;
 use db::{quoted, sql};
 use dump::Shape;
+pub use notes::{PARTS, TablesNote, TablesRefusal};
 use source::manifest_of;
 
 /// Our triggers start with this.
@@ -177,7 +180,11 @@ impl Component for Tables {
         .await
     }
 
-    async fn arm(&self, set: &str) -> Result<Vec<String>, Trouble> {
+    async fn survey(&self, set: &str) -> Result<Said, Trouble> {
+        self.work(LOOK, set, Tables::survey_table).await
+    }
+
+    async fn arm(&self, set: &str) -> Result<Vec<Note>, Trouble> {
         self.work(LOOK, set, |this, set| {
             let connection = this.reader()?;
             if Shape::read(&connection, set)?.is_none() {
@@ -186,13 +193,7 @@ impl Component for Tables {
             }
             // What the other cluster would refuse is told before anything moves.
             schema::trial(set, &dump::schema(&connection, set)?)?;
-            let mode: String =
-                connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(|e| sql(set, "read the journal mode", e))?;
-            let holds_writers = format!(
-                "{}: its database is in {mode} mode, so that writers wait while it is dumped; WAL avoids that",
-                this.depot.object(set)
-            );
-            Ok(if mode == "wal" { Vec::new() } else { vec![holds_writers] })
+            this.notes_of(&connection, set)
         })
         .await
     }

@@ -17,6 +17,7 @@ use rusqlite::{Batch, Connection};
 use super::FENCE;
 use super::db::{harden, sql};
 use super::dump::Shape;
+use super::notes::TablesRefusal;
 use crate::domain::{Trouble, TroubleKind};
 
 /// The longest schema taken, in bytes.
@@ -29,7 +30,7 @@ const INNOCUOUS: i64 = 0x0020_0000;
 const CATALOGUE: [&str; 2] = ["sqlite_master", "sqlite_schema"];
 
 /// What is left to do for whoever meets a refused schema.
-const NEXT: &str =
+pub const NEXT: &str =
     "look at the table's schema at the primary; if it is an ordinary table there, the primary's agent sends what it did not capture";
 
 /// Stands between a schema's statements and a connection. Outside a schema it refuses only what no work of ours does.
@@ -163,7 +164,7 @@ pub fn trial(table: &str, text: &str) -> Result<Trial, Trouble> {
     harden(&scratch).map_err(failed)?;
     let watch = Watch::over(&mut scratch).map_err(failed)?;
     make(&scratch, &watch, table, text)?;
-    let refused = |reason: String| Trouble::new(TroubleKind::Refused, table, reason).next(NEXT);
+    let refused = |why: String| TablesRefusal::SchemaUnfit { why }.trouble(table);
     if Shape::read(&scratch, table).map_err(|trouble| refused(trouble.reason))?.is_none() {
         return Err(refused("its schema does not make it".into()));
     }
@@ -203,7 +204,7 @@ pub fn check_names(connection: &Connection, table: &str, trial: &Trial) -> Resul
 pub fn make(connection: &Connection, watch: &Watch, table: &str, text: &str) -> Result<(), Trouble> {
     if text.contains('\0') {
         // SQLite would read no further.
-        return Err(Trouble::new(TroubleKind::Refused, table, "its schema holds a NUL").next(NEXT));
+        return Err(TablesRefusal::SchemaUnfit { why: "its schema holds a NUL".into() }.trouble(table));
     }
     watch.begin(table);
     let made = statements(connection, watch, table, text);
@@ -220,7 +221,7 @@ fn statements(connection: &Connection, watch: &Watch, table: &str, text: &str) -
             "" => format!("statement {number} of its schema"),
             before => format!("statement {number} of its schema (after {before:?})"),
         };
-        let refused = |reason: &str| Trouble::new(TroubleKind::Refused, table, format!("{} is refused: {reason}", at())).next(NEXT);
+        let refused = |reason: &str| TablesRefusal::SchemaUnfit { why: format!("{} is refused: {reason}", at()) }.trouble(table);
         let prepared = batch.next();
         let (creates, denied) = watch.take();
         if let Some(what) = denied {

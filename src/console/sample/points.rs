@@ -69,6 +69,7 @@ fn point(number: u128, service: &Service, moment: DateTime<Utc>, skew_ms: u64, g
         base: Some(PointId(id(number + 1))),
         timings_ms: timings(),
         sealed_at: Some(at(moment, 38_000)),
+        notes: Vec::new(),
     }
 }
 

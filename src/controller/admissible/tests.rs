@@ -124,6 +124,7 @@ fn point(from: &ClusterName, to: &ClusterName) -> RecoveryPoint {
         base: None,
         timings_ms: Timings::default(),
         sealed_at: Some(at(1)),
+        notes: Vec::new(),
     }
 }
 

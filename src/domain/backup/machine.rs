@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::unfinished::{Abandonment, Stuck, Work};
 use crate::domain::{
-    CapturedSpan, ClusterName, Epoch, InstructionId, PointDataSet, PointId, RecoveryPoint, RunId, Service, Timings, Trouble, Window,
+    CapturedSpan, ClusterName, Epoch, InstructionId, Note, PointDataSet, PointId, RecoveryPoint, RunId, Service, Timings, Trouble, Window,
 };
 
 mod fold;
@@ -141,6 +141,9 @@ pub enum Event {
         at: DateTime<Utc>,
         /// The last sealed point, whose state the target was proven to have.
         base: Option<PointId>,
+        /// What the primary said of the data sets.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<Note>,
     },
     /// The data sets are captured.
     Captured {
@@ -295,6 +298,9 @@ pub struct RunState {
     /// A person gave it up after its commit.
     #[serde(default)]
     pub abandoned: Option<Abandoning>,
+    /// What the primary said of the data sets when the run was armed.
+    #[serde(default)]
+    pub notes: Vec<Note>,
 }
 
 /// A committed point that is given up.

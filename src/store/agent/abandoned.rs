@@ -184,6 +184,7 @@ mod tests {
             base: None,
             timings_ms: Timings::default(),
             sealed_at: None,
+            notes: Vec::new(),
         }
     }
 

@@ -143,7 +143,7 @@ impl Ledger {
                 let sql = format!("DELETE FROM {table} WHERE point IN (SELECT point FROM staging WHERE pair = ?1)");
                 t.execute(&sql, [pair.as_str()])?;
             }
-            for table in ["staging", "armed", "captures", "applied", "applied_users", "points", "abandoned", "pairs"] {
+            for table in ["staging", "armed", "captures", "applied", "applied_users", "points", "abandoned", "notes", "pairs"] {
                 t.execute(&format!("DELETE FROM {table} WHERE pair = ?1"), [pair.as_str()])?;
             }
             Ok(())

@@ -11,6 +11,7 @@ mod controllers;
 mod drills;
 mod identity;
 mod instructions;
+mod notes;
 mod points;
 mod restores;
 mod rows;
@@ -57,6 +58,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("known", changes::SCHEMA),
     ("abandoned", abandoned::SCHEMA),
     ("restores", restores::SCHEMA),
+    ("notes", notes::SCHEMA),
 ];
 
 /// How long a write waits for another process (`understudy-agent enrol` beside a serving agent).

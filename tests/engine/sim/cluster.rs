@@ -53,6 +53,8 @@ pub struct SimCluster {
     pub stuck: Option<Trouble>,
     /// Its version neither tells what is unsealed nor takes it back.
     pub is_old: bool,
+    /// What it was asked about for policies.
+    pub looks: Vec<(String, AskedAs)>,
     /// Captures held (primary).
     pub captures: BTreeSet<PointId>,
     /// Points in staging (secondary).
@@ -99,6 +101,7 @@ impl SimCluster {
             stuck: None,
             is_old: false,
             restores: Vec::new(),
+            looks: Vec::new(),
             captures: BTreeSet::new(),
             staging: BTreeSet::new(),
             decisions: Vec::new(),

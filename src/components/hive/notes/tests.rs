@@ -9,21 +9,6 @@ fn coded(value: &impl Serialize) -> String {
 #[test]
 fn a_code_in_json_is_the_code() {
     let table = || "t".to_owned();
-    let refusals = [
-        HiveRefusal::Transactional { table: table() },
-        HiveRefusal::MaterializedView { table: table() },
-        HiveRefusal::Iceberg { table: table() },
-        HiveRefusal::SymlinkManifest { table: table(), partition: None },
-        HiveRefusal::OtherFileSystem { table: table(), place: "s3a://x".into(), fs: "hdfs://a".into() },
-        HiveRefusal::PlaceIsPattern { table: table(), place: "/x/*".into() },
-        HiveRefusal::PlaceIsFile { table: table(), place: "/x".into() },
-    ];
-    for refusal in refusals {
-        assert_eq!(coded(&refusal), refusal.code());
-        assert_eq!(refusal.table(), "t");
-    }
-    let inside = HiveRefusal::SnapshotsInside { place: "/x".into(), root: "/x/y".into() };
-    assert_eq!((coded(&inside).as_str(), inside.trouble("t").code()), (inside.code(), inside.code()));
     let owner = Owner::Table(table());
     let notes = [
         HiveNote::RowsElsewhere { table: table(), handler: "x".into() },
@@ -32,6 +17,7 @@ fn a_code_in_json_is_the_code() {
         HiveNote::FormatMayNamePlaces { table: table(), format: Format::Hudi },
         HiveNote::DropKeepsFiles { table: table(), partition: None, place: "/x".into(), more: 0, at: SnapshotsAt::Both },
         HiveNote::DropDatabaseKeepsFiles { database: "d".into(), place: "/x".into() },
+        HiveNote::ConstraintLeftOut { table: table(), constraint: "pk".into(), why: Unmakeable::ColumnsLost },
         HiveNote::SnapshotsWider { root: "/x".into(), place: "/x/t".into(), more: 0 },
         HiveNote::CapturesDropped { root: "/x".into() },
         HiveNote::More { count: 1 },

@@ -189,6 +189,8 @@ pub struct Detail {
     pub open_files: Vec<String>,
     /// What is written of them.
     pub open_words: String,
+    /// What its run said of its data sets, each with its code.
+    pub notes: Vec<String>,
     /// Key and value.
     pub facts: Vec<(&'static str, String)>,
 }
@@ -229,6 +231,7 @@ pub fn detail(scene: &Scene<'_>, point: &RecoveryPoint) -> Detail {
         sets: point.data_sets.iter().map(set).collect(),
         open_words,
         open_files,
+        notes: point.notes.iter().map(|note| format!("{note} [{}]", note.code)).collect(),
         facts: vec![
             ("Captured", later.map_or(captured.clone(), |later| format!("{captured}, {later} after the moment that was asked for"))),
             ("Sealed", sealed),

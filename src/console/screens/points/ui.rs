@@ -222,6 +222,9 @@ fn close(ui: &mut Ui, data: &super::data::Detail, point: PointId, acts: &mut Vec
         if widgets::button(ui, Look::Plain, "Open files…", !data.open_files.is_empty()).clicked() {
             acts.push(Act::Open(Dialog::Read("Files that were open at the moment".to_owned(), data.open_files.clone())));
         }
+        if widgets::button(ui, Look::Plain, "Notes…", !data.notes.is_empty()).clicked() {
+            acts.push(Act::Open(Dialog::Read("What was said of its data sets, and what is not carried".to_owned(), data.notes.clone())));
+        }
         if widgets::button(ui, Look::Plain, "Restore a data set…", true).clicked() {
             acts.push(Act::Open(Dialog::Restore(point)));
         }

@@ -4,7 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Abandoning, CaptureReport, CapturedSet, Effect, Event, IllegalEvent, Phase, RunSpec, RunState, Step};
 use crate::domain::unfinished::{Abandonment, Stuck, Work};
-use crate::domain::{DataSet, Grade, PointDataSet, PointId, RecoveryPoint, RunOutcome, RunReport, Timings, Trouble, TroubleKind, grade};
+use crate::domain::{
+    DataSet, Grade, Note, PointDataSet, PointId, RecoveryPoint, RunOutcome, RunReport, Timings, Trouble, TroubleKind, grade,
+};
 
 /// Folds one event. The first must be `Started` on `None`; a cancel at or after `Commit` is illegal (the engine refuses it first).
 pub fn apply(state: Option<&RunState>, event: &Event) -> Result<RunState, IllegalEvent> {
@@ -17,8 +19,9 @@ pub fn apply(state: Option<&RunState>, event: &Event) -> Result<RunState, Illega
     };
     let mut new = state.clone();
     match (state.phase, event) {
-        (Phase::Arm, Event::Armed { at, base }) => {
+        (Phase::Arm, Event::Armed { at, base, notes }) => {
             new.base = *base;
+            Note::gather(&mut new.notes, notes.iter().cloned());
             new.timings.arm = Some(state.elapsed_ms(*at));
             new.enter(Phase::Capture, *at);
         }
@@ -149,6 +152,7 @@ impl RunState {
             leftovers: Vec::new(),
             stuck: None,
             abandoned: None,
+            notes: Vec::new(),
         }
     }
 
@@ -263,6 +267,7 @@ impl RunState {
             sealed_at: self.point.as_ref().and_then(|point| point.sealed_at),
             stuck: self.stuck.clone(),
             abandoned: self.abandoned.as_ref().map(|abandoned| abandoned.told.clone()),
+            notes: self.point.as_ref().map_or(&self.notes, |point| &point.notes).clone(),
         }
     }
 }

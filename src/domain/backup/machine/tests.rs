@@ -100,6 +100,7 @@ fn sealed(point: u128) -> Event {
         base: None,
         timings_ms: Timings { commit: Some(5), apply: Some(6), seal: Some(7), ..Timings::default() },
         sealed_at: Some(at(20)),
+        notes: Vec::new(),
     };
     Event::Sealed { at: at(21), point: Box::new(point) }
 }
@@ -135,7 +136,7 @@ fn dropped() -> Event {
 fn good_run() -> Vec<Event> {
     vec![
         started(),
-        Event::Armed { at: at(1), base: Some(id(PointId, 1)) },
+        Event::Armed { at: at(1), base: Some(id(PointId, 1)), notes: Vec::new() },
         captured(2, false),
         transferred(2),
         Event::Verified { at: at(12) },
@@ -170,7 +171,7 @@ const KINDS: [TroubleKind; 9] = [
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         1 => Just(started()),
-        4 => Just(Event::Armed { at: at(1), base: None }),
+        4 => Just(Event::Armed { at: at(1), base: None, notes: Vec::new() }),
         4 => (0usize..4, prop::bool::weighted(0.1)).prop_map(|(sets, stepped)| captured(sets, stepped)),
         4 => Just(captured(2, false)),
         4 => (1usize..4).prop_map(transferred),

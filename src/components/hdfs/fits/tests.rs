@@ -18,8 +18,14 @@ fn need(bytes: u64, label: impl Fn(&mut Metadata)) -> Need {
     Need::of(&changes, &Manifest::from_entries(entries))
 }
 
+fn obstacles(set: &str, facts: &Facts, need: Option<&Need>, is_policy: bool) -> Vec<O> {
+    let mut found = obstacles_at(set, facts, need, is_policy);
+    found.extend(need.map(|need| room(&[(set, need)], facts)).unwrap_or_default());
+    found
+}
+
 fn codes(facts: &Facts, need: Option<&Need>) -> Vec<String> {
-    obstacles("/t", facts, need, false).iter().map(|found| found.told(str::to_owned).trouble.code().to_owned()).collect()
+    obstacles("/t", facts, need, false).iter().map(|found| found.trouble(str::to_owned).code().to_owned()).collect()
 }
 
 #[test]
@@ -131,4 +137,46 @@ fn zones_policies_and_other_roots_are_named() {
     let told = obstacles("/t", &facts(&[("dfs.replication", "2")]), Some(&striped), false);
     assert_eq!(told, [O::FilesUnstriped { path: "/t".into(), files: 1, copies: 2 }]);
     assert_eq!(striped.space(2), 2);
+}
+
+#[test]
+fn what_several_places_ask_of_one_quota_is_added_up_and_staging_counts_once() {
+    let usage = |space: i64| -> Usage {
+        serde_json::from_str(&format!(r#"{{"fileAndDirectoryCount":1,"quota":-1,"spaceConsumed":0,"spaceQuota":{space}}}"#)).expect("usage")
+    };
+    let one = need(50, |_| ());
+    let told = |directory: &str, space: i64, staged: i64| {
+        let quotas = vec![(directory.to_owned(), usage(space))];
+        let facts = Facts { quotas, staged: Amount { names: 0, bytes: staged }, ..Facts::default() };
+        room(&[("/w/a", &one), ("/w/b", &one), ("/wide", &one)], &facts).len()
+    };
+    assert_eq!((told("/w", 200, 0), told("/w", 199, 0)), (0, 1), "two of the three are below it, two copies of 50 bytes each");
+    assert_eq!((told("/w/a", 100, 300), told("/w/a", 99, 300)), (0, 1), "a target's own counts whatever is staged");
+    assert_eq!((told(HOME, 300, 0), told(HOME, 299, 0), told(HOME, 1, 299)), (0, 1, 0));
+    assert_eq!((told("/", 300, 0), told("/", 299, 0), told("/", 100, 200)), (0, 1, 0));
+}
+
+#[test]
+fn another_programs_store_is_asked_only_for_what_moving_files_into_it_needs() {
+    let settings = [("dfs.namenode.xattrs.enabled", "false"), ("dfs.permissions.enabled", "false")];
+    let ordered = [("dfs.namenode.snapshot.deletion.ordered", "true"), ("dfs.namenode.snapshot.trashroot.enabled", "true")];
+    let root = |is_above| vec![Nested { root: "/".into(), is_above, snapshots: Some(0), ours: false }];
+    let told = |kept, facts: &Facts| -> Vec<String> {
+        let found = obstacles_at("/hbase", facts, None, false);
+        found.iter().filter(|one| matters(kept, one, facts)).map(|one| one.trouble(str::to_owned).code().to_owned()).collect()
+    };
+    let off = Facts { nested: root(true), encrypted: vec!["/hbase".into()], ..facts(&settings) };
+    assert_eq!(told(Kept::Directory, &off), ["attributes-off", "permissions-off", "snapshot-root-nested", "encryption-zone"]);
+    assert_eq!(told(Kept::Tree, &off), ["attributes-off", "permissions-off", "encryption-zone"]);
+    assert_eq!(told(Kept::Store, &off), ["encryption-zone"]);
+    assert_eq!(told(Kept::Store, &Facts { nested: root(true), ..facts(&ordered) }), ["snapshots-ordered"], "it lies in a snapshot root");
+    assert_eq!(told(Kept::Store, &Facts { nested: root(false), ..facts(&ordered) }), [""; 0]);
+}
+
+#[test]
+fn a_link_is_refused_for_hdfs_makes_none() {
+    let path = |text: &str| RelPath::new(text).expect("a path");
+    let link = Entry { path: path("a"), node: Node::Link { target: "/x".into() }, meta: Metadata::default() };
+    let need = Need::of(&ChangeSet::default(), &Manifest::from_entries([link]));
+    assert_eq!(codes(&Facts::default(), Some(&need)), ["symbolic-links"]);
 }
