@@ -26,7 +26,7 @@ fn left_behind(own: &BTreeSet<String>, later: &[BTreeSet<String>], others: &[BTr
 
 impl Hive {
     /// Where the trees of a point are here: as they were sealed, and as they were captured.
-    pub(super) async fn places_at(&self, set: &SetName, point: PointId) -> Result<BTreeSet<String>, Trouble> {
+    async fn places_at(&self, set: &SetName, point: PointId) -> Result<BTreeSet<String>, Trouble> {
         let origin = self.origin_of(set, point).await?;
         let mut places: BTreeSet<String> = BTreeSet::new();
         if let Ok(rewrite) = self.rewrite(set, &origin) {
@@ -34,6 +34,18 @@ impl Hive {
         }
         if !self.depot.is_sealed(&set.to_string(), point) {
             places.extend(origin.trees.into_iter().map(|tree| tree.path));
+        }
+        Ok(places)
+    }
+
+    /// Where any sealed point has its data here: which of them is live nobody knows when one is brought back. A damaged one keeps none from that.
+    pub(super) async fn ever_sealed(&self, set: &SetName) -> Result<BTreeSet<String>, Trouble> {
+        let (name, mut places) = (set.to_string(), BTreeSet::new());
+        for one in self.depot.snapshots()?.into_iter().filter(|one| one.path == name && self.depot.is_sealed(&name, one.point)) {
+            match self.places_at(set, one.point).await {
+                Ok(more) => places.extend(more),
+                Err(trouble) => tracing::warn!(%set, point = %one.point, %trouble, "its trees are not looked at"),
+            }
         }
         Ok(places)
     }

@@ -186,18 +186,6 @@ impl Hive {
         }
     }
 
-    /// The same of every sealed point: which of them is live nobody knows when one is brought back. A damaged one keeps none from that.
-    async fn ever_sealed(&self, set: &SetName) -> Result<BTreeSet<String>, Trouble> {
-        let (name, mut places) = (set.to_string(), BTreeSet::new());
-        for one in self.depot.snapshots()?.into_iter().filter(|one| one.path == name && self.depot.is_sealed(&name, one.point)) {
-            match self.places_at(set, one.point).await {
-                Ok(more) => places.extend(more),
-                Err(trouble) => tracing::warn!(%set, point = %one.point, %trouble, "its trees are not looked at"),
-            }
-        }
-        Ok(places)
-    }
-
     /// The places that a point will have here: free or ours, and in directories that can be snapshotted.
     async fn check_places(&self, set: &SetName, origin: &[u8]) -> Result<(), Trouble> {
         let origin: Origin = serde_json::from_slice(origin).map_err(|e| {
