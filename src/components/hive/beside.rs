@@ -155,6 +155,8 @@ fn chosen(from: SetName, wanted: Wanted, manifest: &Manifest, fs: &str) -> Resul
             let own = table.location().and_then(|location| path_in(location, fs));
             metadata.tables = BTreeMap::from([(name.clone(), without_keys(table, &mut notes))]);
             metadata.functions.clear();
+            // Its database is there, and stays as it is.
+            metadata.database = None;
             own
         }
     };
