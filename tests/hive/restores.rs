@@ -58,6 +58,10 @@ async fn one_of_everything_is_restored_beside_the_live_database_whole_and_table_
         assert_same(&world.hdfs.tree(secondary, live).await, &copied);
     }
 
+    let leads = world.hdfs.tree(secondary, &own).await;
+    let closed = |path: &&String| path.starts_with(&far) && leads[*path].contains("\"700\"");
+    assert_eq!(leads.keys().find(closed), None, "its owner can reach what lay outside");
+
     // One table, into the database that is there now, under another name; its keys lead to tables that did not come with it.
     let again = format!("{place}.orders_again");
     let proof = restore(&world, &point, Some("Orders"), &again).await;

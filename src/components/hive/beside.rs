@@ -155,6 +155,8 @@ fn chosen(from: SetName, wanted: Wanted, manifest: &Manifest, fs: &str) -> Resul
             let own = table.location().and_then(|location| path_in(location, fs));
             metadata.tables = BTreeMap::from([(name.clone(), without_keys(table, &mut notes))]);
             metadata.functions.clear();
+            // Its database is there, and stays as it is.
+            metadata.database = None;
             own
         }
     };
@@ -264,7 +266,12 @@ impl Hive {
                 Trouble::new(TroubleKind::NotFound, self.object(set), reason)
                     .next("choose another recovery point, or the other cluster with --at")
             })?;
-            hdfs.copy_part(&cut, &piece.inner, &format!("{aside}{}", piece.to), &piece.manifest).await?;
+            let to = format!("{aside}{}", piece.to);
+            // What leads to a directory outside is open: HDFS would give it the mode of a directory that is being copied.
+            if let Some((above, _)) = to.rsplit_once('/').filter(|_| !piece.to.is_empty()) {
+                hdfs.make_directory(above).await?;
+            }
+            hdfs.copy_part(&cut, &piece.inner, &to, &piece.manifest).await?;
         }
         Ok(())
     }
