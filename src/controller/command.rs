@@ -5,14 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::drill::report::DrillReport;
 use crate::domain::maintenance::MaintenanceRequest;
-use crate::domain::user_data::UserDataChange;
-use crate::domain::{
-    ClusterName, ComponentName, DataSetName, DrillId, PairName, Plan, PointId, RecoveryPoint, RunId, RunReport, Service, ServiceName,
-    Trouble,
-};
-use crate::protocol::CatalogueItem;
+use crate::domain::{ClusterName, ComponentName, DataSetName, DrillId, PairName, Plan, PointId, RunId, Service, ServiceName};
 
 mod checks;
 mod going;
@@ -20,6 +14,7 @@ mod identity;
 mod pages;
 mod prune;
 mod refusal;
+mod reply;
 mod reports;
 mod requests;
 mod restores;
@@ -34,6 +29,7 @@ pub use identity::{
 pub use prune::{PruneEnding, PruneReport, PrunedPoint};
 pub use refusal::Refusal;
 pub(super) use refusal::Refused;
+pub use reply::Reply;
 pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers, MaintenanceReport, StatusReport};
 pub use requests::{AgentRequest, PairRequest};
 pub use restores::{RestoreEvidence, RestoreReport};
@@ -56,6 +52,17 @@ pub enum Command {
     Pair(PairRequest),
     /// Take over what an agent holds, by the code that `understudy-agent adopt` printed: pairs, policies, points, epoch.
     Adopt(AgentRequest),
+    /// Likewise, of a pair whose other cluster is lost for good and whose decision nobody else was told.
+    AdoptWithout {
+        /// The agent.
+        agent: AgentRequest,
+        /// The cluster that is lost.
+        lost: ClusterName,
+        /// Its name, as the person typed it once more.
+        confirm: String,
+        /// Who.
+        by: String,
+    },
     /// Dissolve a pair: our snapshots go on both sides.
     Unpair {
         /// Which.
@@ -319,74 +326,6 @@ pub enum Command {
     },
     /// Everything, once (for the socket).
     Snapshot,
-}
-
-/// What a command brought.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "reply", content = "with")]
-pub enum Reply {
-    /// Done.
-    Done,
-    /// Of `TestAgent`.
-    Agent(AgentFound),
-    /// Of `CheckPair`; `Pair` is refused while one is not ok.
-    PairChecks(PairChecks),
-    /// Of `Catalogue`.
-    Catalogue(Vec<CatalogueItem>),
-    /// Of `CheckService` and `SaveService`.
-    ServiceChecked(ServiceCheck),
-    /// Of `ApplyPlan` and `Adopt`: what changes, in words.
-    Changes(Vec<String>),
-    /// Of `ExportPlan`.
-    Plan(Plan),
-    /// Of `Run`.
-    Started(RunId),
-    /// Of `AdjustIdentity`, `CommitPromotion` and `TakeBack`, when it ended.
-    Adjusted(AdjustReport),
-    /// Of `Runbook`.
-    Runbook(Runbook),
-    /// Of `ReverseReplication`, when it ended.
-    Reversed(ReversalReport),
-    /// Of `BeginMaintenance` and `EndMaintenance`.
-    Maintenance(MaintenanceReport),
-    /// Of `SyncUsers`.
-    Users {
-        /// The differences found.
-        changes: Vec<UserDataChange>,
-        /// How many were applied.
-        applied: u64,
-        /// What could not be.
-        failed: Vec<String>,
-        /// Differences in data sets that were never sealed: their first recovery point brings them along.
-        #[serde(default)]
-        waiting: u64,
-    },
-    /// Of `Leftovers`.
-    Leftovers(Leftovers),
-    /// Of `CheckDrill`.
-    DrillChecked(DrillChecks),
-    /// Of `Drill`.
-    DrillStarted(DrillId),
-    /// Of `SignOffDrill` (that one) and `Drills`.
-    Drills(Vec<DrillReport>),
-    /// Of `Kept`: what is kept now, oldest first.
-    Kept(Vec<Kept>),
-    /// Of `Points`.
-    Points(Vec<RecoveryPoint>),
-    /// Of `Runs` and `RunReport`.
-    Runs(Vec<RunReport>),
-    /// Of `Prune`.
-    Pruned(PruneReport),
-    /// Of `Restore`, when it ended.
-    Restored(RestoreReport),
-    /// Of `Snapshot`.
-    Snapshot(Box<super::Snapshot>),
-    /// Of `WouldGo`.
-    WouldGo(Going),
-    /// Of `Unpair`: what could not be removed.
-    Unpaired(Vec<String>),
-    /// It could not be done; nothing was changed.
-    Refused(Trouble),
 }
 
 #[cfg(test)]

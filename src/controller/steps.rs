@@ -2,7 +2,9 @@
 
 use crate::domain::backup::machine::{Event, RunSpec, RunState, Step};
 use crate::domain::{ClusterName, CopyMode, Epoch, InstructionId, Note, PointDataSet, PointId, RecoveryPoint, Trouble, TroubleKind};
-use crate::protocol::{AbortOrder, ArmOrder, ArmReport, CaptureOrder, Order, Outcome, Progress, SetCounts, TransferOrder, VerifyOrder};
+use crate::protocol::{
+    AbortOrder, ArmOrder, ArmReport, CAPTURE_LATE, CaptureOrder, Order, Outcome, Progress, SetCounts, TransferOrder, VerifyOrder,
+};
 use crate::store::controller::Enrolled;
 
 use super::engine::Engine;
@@ -126,7 +128,11 @@ impl Run<'_> {
     async fn capture(&self) -> Result<Event, Trouble> {
         let spec = &self.state.spec;
         let order = CaptureOrder { run: spec.run, point: spec.point, service: spec.service.clone(), moment: spec.moment };
-        match self.order(&spec.from, spec.ids.capture, Order::Capture(order)).await? {
+        let (pair, agent, patience) = (&spec.service.pair, self.agent(&spec.from)?, Some(self.engine.limits.patience));
+        let errand = Errand { id: spec.ids.capture, pair, epoch: spec.epoch, agent: &agent, order: Order::Capture(order), patience };
+        // One that took too long has failed for good: asked again, the agent says the same.
+        let is_late = |trouble: &Trouble| trouble.code() == CAPTURE_LATE;
+        match self.engine.carry_out_until(errand, |progress| self.show(progress), is_late).await? {
             Outcome::Captured(report) if report.sets.len() == spec.service.data_sets.len() => {
                 Ok(Event::Captured { at: self.engine.now(), report })
             }

@@ -17,6 +17,9 @@ use super::{AbandonOrder, DrillOrder, EndDrillOrder, EndRestoreOrder, LeftoversO
 /// The largest body of an instruction; a larger one is refused unread.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 
+/// The code of a capture that took longer than its policy allows.
+pub const CAPTURE_LATE: &str = "capture-late";
+
 /// One instruction. The same id with the same body has the effect of one; with another body it is refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -46,9 +46,9 @@ pub use client::{AgentClient, ConnectSpec, enrol, learn_key};
 pub use drill::{DrillEnded, DrillOrder, EndDrillOrder};
 pub use holdings::{Holdings, PointHeld};
 pub use instruction::{
-    AbortOrder, AdjustUsersOrder, ArmOrder, ArmReport, CaptureOrder, CommitOrder, DemoteOrder, Instruction, JoinOrder, LeaveReport,
-    MAX_BODY_BYTES, Order, PeerSpec, Progress, PromoteOrder, PromoteReport, PruneOrder, SetCounts, StorePoliciesOrder, SyncUsersOrder,
-    TransferOrder, TransferReport, UsersReport, VerifyOrder, VerifyReport,
+    AbortOrder, AdjustUsersOrder, ArmOrder, ArmReport, CAPTURE_LATE, CaptureOrder, CommitOrder, DemoteOrder, Instruction, JoinOrder,
+    LeaveReport, MAX_BODY_BYTES, Order, PeerSpec, Progress, PromoteOrder, PromoteReport, PruneOrder, SetCounts, StorePoliciesOrder,
+    SyncUsersOrder, TransferOrder, TransferReport, UsersReport, VerifyOrder, VerifyReport,
 };
 pub use leftovers::{Leftover, LeftoversOrder, LeftoversReport};
 pub use restore::{EndRestoreOrder, RestoreOrder, Restored, UnfinishedRestore};

@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 
 use super::freeze::Freeze;
 use super::gate::Gate;
+use super::late;
 use super::{Job, Site, roles};
 use crate::agent::clock::Clock;
 use crate::components::Capture;
@@ -151,7 +152,11 @@ async fn freeze(site: &Arc<Site>, service: &Service, hook: &crate::domain::Hook,
 
 /// Fires the captures: all together, or (training only) one component after the other at times of their own.
 async fn capture_all(job: &Job, order: &CaptureOrder, data_sets: &[DataSetName]) -> Result<Vec<Capture>, Trouble> {
-    let capture = async |set: &DataSetName| job.site.component(set)?.capture(&set.path, order.point).await;
+    let limit = late::limit(order.service.freeze.as_ref());
+    let capture = async |set: &DataSetName| {
+        let taken = async { job.site.component(set)?.capture(&set.path, order.point).await };
+        late::within(limit, set, taken).await
+    };
     let results = match order.service.consistency {
         Consistency::Service => join_all(data_sets.iter().map(capture)).await,
         Consistency::PerComponent => {
@@ -247,16 +252,14 @@ async fn drop_halves(site: &Site, row: &CaptureRow) -> Trouble {
 
 /// Releases a capture everywhere. What cannot be released is told in words, and kept in the ledger to be tried again.
 pub(super) async fn release(site: &Site, row: &CaptureRow) -> Result<Vec<String>, Trouble> {
-    let mut leftovers = Vec::new();
-    for set in &row.data_sets {
-        let released = match site.component(set) {
-            Ok(component) => component.release(&set.path, row.point).await,
-            Err(trouble) => Err(trouble),
-        };
-        if let Err(trouble) = released {
-            leftovers.push(format!("capture {} of {set}: {trouble}", row.point));
-        }
-    }
+    let releases = row.data_sets.iter().map(|set| async move {
+        let released = async { site.component(set)?.release(&set.path, row.point).await };
+        let late = || Trouble::new(TroubleKind::Unreachable, set, "its component did not answer within the time limit");
+        let released = tokio::time::timeout(late::RELEASE_LIMIT, released).await.unwrap_or_else(|_| Err(late()));
+        released.err().map(|trouble| format!("capture {} of {set}: {trouble}", row.point))
+    });
+    // What hangs holds up nothing beside it.
+    let leftovers: Vec<String> = join_all(releases).await.into_iter().flatten().collect();
     if leftovers.is_empty() {
         site.ledger.forget_capture(row.point)?;
     } else {

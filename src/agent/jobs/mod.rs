@@ -13,6 +13,7 @@ mod freeze;
 mod holdings;
 mod hooks;
 pub mod identity;
+mod late;
 mod leftovers;
 pub mod membership;
 pub mod restore;

@@ -18,6 +18,7 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
                 epoch: *epoch,
                 phase: PairPhase::Replicating,
                 last_outcome: None,
+                unheard: None,
             }),
             _ => Err(illegal()),
         };
@@ -117,6 +118,15 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
                 lost: None,
             };
         }
+        (PairPhase::Replicating | PairPhase::ActiveAlone { lost: None, .. }, Event::LostForGood { at, unheard, .. })
+            if *unheard > state.epoch && state.unheard.is_none() =>
+        {
+            new.unheard = Some(*unheard);
+            new.phase = match &state.phase {
+                PairPhase::Replicating => PairPhase::AwaitingDecision { since: *at },
+                phase => phase.with_lost(Some(*at)),
+            };
+        }
         _ => return Err(illegal()),
     }
     Ok(new)
@@ -162,7 +172,7 @@ fn may_decide(state: &PairState, decision: &Decision) -> bool {
 }
 
 fn turns_round(state: &PairState, decision: &Decision) -> bool {
-    decision.epoch > state.epoch && decision.to == *state.other() && decision.from == *state.serving()
+    state.is_below(decision.epoch) && decision.to == *state.other() && decision.from == *state.serving()
 }
 
 impl Decision {
@@ -196,7 +206,7 @@ fn may_end_conflict(state: &PairState, decision: &Decision) -> bool {
     use PairPhase::{Fencing, FinalRuns, TakingBack, Unfencing};
     let fence_under_way = matches!(state.phase, Fencing { .. } | FinalRuns { .. } | Unfencing { .. } | TakingBack { .. });
     let of_this_pair = [&decision.to, &decision.from].map(|cluster| [&state.primary, &state.secondary].contains(&cluster));
-    !fence_under_way && !decision.planned && decision.epoch > state.epoch && decision.to != decision.from && of_this_pair == [true, true]
+    !fence_under_way && !decision.planned && state.is_below(decision.epoch) && decision.to != decision.from && of_this_pair == [true, true]
 }
 
 impl PairState {
@@ -211,6 +221,11 @@ impl PairState {
     /// The other one.
     pub fn other(&self) -> &ClusterName {
         if *self.serving() == self.primary { &self.secondary } else { &self.primary }
+    }
+
+    /// Whether an epoch is above every one that a cluster of the pair may hold, as far as is known.
+    fn is_below(&self, epoch: Epoch) -> bool {
+        epoch > self.epoch && self.unheard.is_none_or(|unheard| epoch > unheard)
     }
 
     fn decided(&mut self, decision: &Decision) {
@@ -339,6 +354,7 @@ impl Event {
             Event::ReversalBegan { .. } => "reversal-began",
             Event::Reversed { .. } => "reversed",
             Event::ReversalFailed { .. } => "reversal-failed",
+            Event::LostForGood { .. } => "lost-for-good",
         }
     }
 }
