@@ -21,7 +21,7 @@ use super::webhdfs::Operation;
 use super::{HOME, Hdfs};
 use crate::components::admission::{Admission, Occasion, Time};
 use crate::domain::admission::Said;
-use crate::domain::{RelPath, Trouble};
+use crate::domain::Trouble;
 
 impl Hdfs {
     /// Looks before the first byte of a data set that is to be at `set`.
