@@ -122,7 +122,7 @@ impl Component for Memory {
     async fn catalogue(&self, _: &str) -> Result<Vec<CatalogueItem>, Trouble> {
         Ok(Vec::new())
     }
-    async fn arm(&self, _: &str) -> Result<Vec<String>, Trouble> {
+    async fn arm(&self, _: &str) -> Result<Vec<Note>, Trouble> {
         Ok(Vec::new())
     }
     async fn capture(&self, set: &str, point: PointId) -> Result<Capture, Trouble> {
