@@ -238,6 +238,7 @@ fn identity_needed(order: &Order) -> Option<Identity> {
         | Order::ReadUsers
         | Order::Leftovers(_)
         | Order::EndDrill(_)
+        | Order::CopyKept(_)
         | Order::Promote(_)
         | Order::Demote(_) => None,
     }

@@ -32,7 +32,7 @@ pub use identity::{
 pub use prune::{PruneEnding, PruneReport, PrunedPoint};
 pub use refusal::Refusal;
 pub(super) use refusal::Refused;
-pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers, MaintenanceReport, StatusReport};
+pub use reports::{ClusterLeftovers, CopyKept, DrillChecks, Kept, KeptCopied, Leftovers, MaintenanceReport, StatusReport};
 pub use requests::{AgentRequest, PairRequest};
 pub use steps::IdentityStep;
 
@@ -258,6 +258,9 @@ pub enum Command {
         remove: Option<PointId>,
         /// The name of the pair, as the person typed it.
         confirm: Option<String>,
+        /// Copy one out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        copy: Option<CopyKept>,
         /// Who.
         by: String,
     },
@@ -353,6 +356,8 @@ pub enum Reply {
     Drills(Vec<DrillReport>),
     /// Of `Kept`: what is kept now, oldest first.
     Kept(Vec<Kept>),
+    /// Of `Kept`, where one is copied out.
+    KeptCopied(KeptCopied),
     /// Of `Points`.
     Points(Vec<RecoveryPoint>),
     /// Of `Runs` and `RunReport`.

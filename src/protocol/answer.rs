@@ -7,8 +7,8 @@ use crate::domain::drill::report::DrillRan;
 use crate::domain::{InstructionId, RecoveryPoint, Trouble};
 
 use super::{
-    AbandonReport, ArmReport, DrillEnded, Holdings, LeaveReport, LeftoversReport, Progress, PromoteReport, ReverseReport, TransferReport,
-    UsersReport, VerifyReport,
+    AbandonReport, ArmReport, CopiedKept, DrillEnded, Holdings, LeaveReport, LeftoversReport, Progress, PromoteReport, ReverseReport,
+    TransferReport, UsersReport, VerifyReport,
 };
 
 /// Where an instruction is.
@@ -71,4 +71,6 @@ pub enum Outcome {
     Drilled(DrillRan),
     /// Of `EndDrill`.
     DrillEnded(DrillEnded),
+    /// Of `CopyKept`.
+    CopiedKept(CopiedKept),
 }

@@ -12,7 +12,7 @@ use crate::domain::{
     ServiceName, Term, Timings, Trouble,
 };
 
-use super::{AbandonOrder, DrillOrder, EndDrillOrder, LeftoversOrder, ReverseOrder};
+use super::{AbandonOrder, CopyKeptOrder, DrillOrder, EndDrillOrder, LeftoversOrder, ReverseOrder};
 
 /// The largest body of an instruction; a larger one is refused unread.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -84,6 +84,8 @@ pub enum Order {
     Drill(DrillOrder),
     /// Remove the space of a drill.
     EndDrill(EndDrillOrder),
+    /// Copy kept writes into a directory of the agent's host.
+    CopyKept(CopyKeptOrder),
 }
 
 impl Order {
@@ -113,6 +115,7 @@ impl Order {
             Order::Leftovers(_) => "leftovers",
             Order::Drill(_) => "drill",
             Order::EndDrill(_) => "end-drill",
+            Order::CopyKept(_) => "copy-kept",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! From an accepted order to the job that carries it out.
 
-use super::{Job, abandon, arm, capture, commit, drill, drop, holdings, identity, leftovers, membership, reverse, transfer, users, verify};
+use super::{
+    Job, abandon, arm, capture, commit, copy_kept, drill, drop, holdings, identity, leftovers, membership, reverse, transfer, users, verify,
+};
 use crate::domain::Trouble;
 use crate::protocol::{Order, Outcome};
 
@@ -29,5 +31,6 @@ pub async fn carry_out(job: &Job, order: Order, caller: &str) -> Result<Outcome,
         Order::Leftovers(order) => leftovers::run(job, order).await,
         Order::Drill(order) => drill::start(job, order).await,
         Order::EndDrill(order) => drill::end(job, order).await,
+        Order::CopyKept(order) => copy_kept::run(job, order).await,
     }
 }
