@@ -240,6 +240,7 @@ fn identity_needed(order: &Order) -> Option<Identity> {
         | Order::EndDrill(_)
         | Order::Restore(_)
         | Order::EndRestore(_)
+        | Order::CopyKept(_)
         | Order::Promote(_)
         | Order::Demote(_) => None,
     }

@@ -259,6 +259,13 @@ pub(super) enum Command {
         /// The name of the pair, to remove one. Without it nothing is removed, and what would go is shown.
         #[arg(long, value_name = "PAIR", requires = "remove")]
         confirm: Option<String>,
+        /// Copy what is kept of files and tables, whole, into this directory of the host of the agent that keeps it: an absolute path to a
+        /// directory that does not exist yet or is empty. It is there once it is complete. Nothing live and nothing kept changes.
+        #[arg(long, value_name = "DIR", conflicts_with = "remove")]
+        copy_to: Option<PathBuf>,
+        /// Copy this one; not needed where only one is kept.
+        #[arg(long, value_name = "ID", requires = "copy_to")]
+        id: Option<PointId>,
     },
     /// Dissolve a pair: what we made goes, on both sides, recovery points included. Shows first what goes.
     Unpair {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::controller::command::{
-    AdjustReport, Check, Kept, Leftovers, ReversalOutcome, ReversalReport, Runbook, ServiceEnding, StepReport,
+    AdjustReport, Check, Kept, KeptCopied, Leftovers, ReversalOutcome, ReversalReport, Runbook, ServiceEnding, StepReport,
 };
 use crate::controller::snapshot::{CertificateView, ClusterView, HeldFault, PairView, ServiceView};
 use crate::domain::page::Page;
@@ -250,6 +250,17 @@ pub(super) fn kept_lines(kept: &[Kept]) -> Vec<String> {
         )
     };
     kept.iter().map(line).collect()
+}
+
+/// What was copied out, and what is to be read where it is.
+pub(super) fn copied_lines(found: &KeptCopied) -> Vec<String> {
+    let copied = &found.copied;
+    let mut lines =
+        vec![format!("kept writes {} are copied to {} on the host of {}'s agent", copied.writes.id, copied.to.display(), found.cluster)];
+    lines.extend(copied.copied.iter().map(|set| format!("  {set}")));
+    let not = |note: &crate::protocol::Note| format!("  not copied: {}: {} ({})", note.object, note.reason, note.next_step);
+    lines.extend(copied.not_copied.iter().map(not));
+    lines
 }
 
 /// Writes a report where a person wants it: JSON, or Markdown or HTML by the file's ending.

@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use crate::controller::command::{Going, Leftovers, Removal};
+use crate::controller::command::{CopyKept, Going, Leftovers, Removal};
 use crate::controller::{Command, Reply};
 use crate::domain::{PairName, PointId, Trouble, TroubleKind};
 use crate::terminal;
@@ -42,8 +42,16 @@ pub(super) async fn kept(
     if let Some(id) = remove {
         confirm = Some(show(session, &pair, Removal::Kept(id), confirm, json).await?.1);
     }
-    match session.ask(Command::Kept { pair, remove, confirm, by: person() }).await? {
+    match session.ask(Command::Kept { pair, remove, confirm, copy: None, by: person() }).await? {
         Reply::Kept(kept) => say(json, &kept, &output::kept_lines(&kept)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Copies what is kept out, on the host of the agent that keeps it.
+pub(super) async fn copy_kept(session: &Session, pair: PairName, copy: CopyKept, json: bool) -> Result<u8, Trouble> {
+    match session.ask(Command::Kept { pair, remove: None, confirm: None, copy: Some(copy), by: person() }).await? {
+        Reply::KeptCopied(copied) => say(json, &copied, &output::copied_lines(&copied)),
         other => Err(unexpected(&other)),
     }
 }

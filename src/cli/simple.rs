@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::controller::command::{AgentRequest, PruneEnding, StatusReport};
+use crate::controller::command::{AgentRequest, CopyKept, PruneEnding, StatusReport};
 use crate::controller::{Command as Ask, Reply};
 use crate::domain::{Plan, RecoveryPoint, RunReport, Trouble, TroubleKind};
 use crate::terminal;
@@ -55,7 +55,8 @@ pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Resu
         Command::Leftovers { pair, remove, unknown, confirm } => {
             removal::leftovers(session, pair, removal::Leftover { remove, unknown, confirm }, json).await
         }
-        Command::Kept { pair, remove, confirm } => removal::kept(session, pair, remove, confirm, json).await,
+        Command::Kept { pair, copy_to: Some(to), id, .. } => removal::copy_kept(session, pair, CopyKept { id, to }, json).await,
+        Command::Kept { pair, remove, confirm, .. } => removal::kept(session, pair, remove, confirm, json).await,
         Command::Adopt { agent, code, lost, confirm } => {
             let agent = AgentRequest { address: agent, code: Some(code) };
             let ask = match lost {

@@ -18,6 +18,7 @@ pub mod restores;
 pub mod tables;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -108,6 +109,21 @@ pub trait Component: Send + Sync {
     async fn release(&self, set: &str, point: PointId) -> Result<(), Trouble>;
     /// All captures and sealed snapshots of ours here.
     async fn snapshots(&self) -> Result<Vec<OwnSnapshot>, Trouble>;
+
+    /// Whether captured data sets can be [copied out](Component::copy_out): those that no tool of their own reads.
+    fn copies_out(&self) -> bool {
+        matches!(self.kind(), ComponentKind::Files | ComponentKind::Tables)
+    }
+    /// Copies a captured data set, whole, into a directory of this host: below `to`, which may not exist yet. Its content is held against
+    /// its digests on the way. Nothing live and nothing captured is changed.
+    async fn copy_out(&self, set: &str, _point: PointId, _to: &Path) -> Result<(), Trouble> {
+        let reason = format!("data sets of {} are not copied out by this version", self.kind());
+        Err(Trouble::new(TroubleKind::Refused, format!("{}:{set}", self.name()), reason).next("read its snapshot with its own tools"))
+    }
+    /// Whether a place of this host lies in the component's live data, or in what it keeps.
+    fn has_place(&self, _place: &Path) -> bool {
+        false
+    }
 
     // ---- as the target ----
 

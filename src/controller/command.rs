@@ -30,7 +30,7 @@ pub use prune::{PruneEnding, PruneReport, PrunedPoint};
 pub use refusal::Refusal;
 pub(super) use refusal::Refused;
 pub use reply::Reply;
-pub use reports::{ClusterLeftovers, DrillChecks, Kept, Leftovers, MaintenanceReport, StatusReport};
+pub use reports::{ClusterLeftovers, CopyKept, DrillChecks, Kept, KeptCopied, Leftovers, MaintenanceReport, StatusReport};
 pub use requests::{AgentRequest, PairRequest};
 pub use restores::{RestoreEvidence, RestoreReport};
 pub use steps::IdentityStep;
@@ -268,6 +268,9 @@ pub enum Command {
         remove: Option<PointId>,
         /// The name of the pair, as the person typed it.
         confirm: Option<String>,
+        /// Copy one out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        copy: Option<CopyKept>,
         /// Who.
         by: String,
     },

@@ -77,7 +77,8 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
             service.iter().try_for_each(|service| known(engine, service))?;
             Ok(Reply::Drills(drills::reports(engine, service.as_ref(), limit)))
         }
-        Command::Kept { pair, remove, confirm, by } => kept::look(engine, &pair, &kept::Ask { remove, confirm, by }).await,
+        Command::Kept { pair, copy: Some(copy), by, .. } => kept::copy(engine, &pair, &copy, &by).await,
+        Command::Kept { pair, remove, confirm, copy: None, by } => kept::look(engine, &pair, &kept::Ask { remove, confirm, by }).await,
         Command::Points { service } => {
             known(engine, &service)?;
             Ok(Reply::Points(engine.read(|m| m.points.get(&service).cloned()).unwrap_or_default()))

@@ -1,11 +1,11 @@
 //! What an old primary had written after the common points, kept under snapshots of its own until a person removes it.
 
 use crate::domain::{ClusterName, PairName, PointId, Trouble, TroubleKind};
-use crate::protocol::{Order, Outcome, PruneOrder};
+use crate::protocol::{CopyKeptOrder, CopyRefusal, Order, Outcome, PruneOrder};
 
-use super::command::Kept;
+use super::command::{CopyKept, Kept, KeptCopied};
 use super::engine::Engine;
-use super::instruct::{Errand, within};
+use super::instruct::{Errand, unexpected, within};
 use super::snapshot::Level;
 use super::{Reply, going, pairing};
 
@@ -40,6 +40,44 @@ pub(super) async fn look(engine: &Engine, pair: &PairName, ask: &Ask) -> Result<
     Ok(Reply::Kept(all(engine, pair).await?))
 }
 
+/// Copies one out into a directory of the host of the agent that keeps it.
+pub(super) async fn copy(engine: &Engine, pair: &PairName, ask: &CopyKept, by: &str) -> Result<Reply, Trouble> {
+    engine.check_in_command()?;
+    let kept = all(engine, pair).await?;
+    let one = match (ask.id, kept.as_slice()) {
+        (Some(id), _) => find(&kept, pair, id)?,
+        (None, [one]) => one,
+        (None, []) => return Err(CopyRefusal::NothingKept.trouble(format!("pair {pair}"))),
+        (None, _) => return Err(CopyRefusal::SeveralKept.trouble(format!("pair {pair}"))),
+    };
+    let agent = engine.agent(pair, &one.cluster)?;
+    let id = engine.fresh();
+    let order = Order::CopyKept(CopyKeptOrder { kept: one.writes.id, to: ask.to.clone(), id });
+    let name = order.name();
+    let patience = Some(engine.limits.abort_patience);
+    let errand = Errand { id, pair, epoch: engine.epoch(pair), agent: &agent, order, patience };
+    let copied = match engine.carry_out(errand, |_| ()).await {
+        Ok(Outcome::CopiedKept(copied)) => copied,
+        Ok(other) => return Err(unexpected(&agent, &other)),
+        Err(trouble) if is_unknown(name, &trouble) => return Err(CopyRefusal::AgentTooOld.trouble(format!("agent {}", one.cluster))),
+        Err(trouble) => return Err(trouble),
+    };
+    let text = format!(
+        "what {} kept of {} as {} was copied to {} there by {by}",
+        one.cluster,
+        one.writes.service,
+        one.writes.id,
+        copied.to.display()
+    );
+    engine.note(Level::Info, pair.as_str(), text).await;
+    Ok(Reply::KeptCopied(KeptCopied { cluster: one.cluster.clone(), copied }))
+}
+
+/// Whether an agent of an earlier version says that it does not know the order of this name.
+fn is_unknown(order: &str, trouble: &Trouble) -> bool {
+    trouble.kind == TroubleKind::Invalid && trouble.reason.contains(&format!("unknown variant `{order}`"))
+}
+
 /// The one with an id.
 pub(super) fn find<'a>(kept: &'a [Kept], pair: &PairName, id: PointId) -> Result<&'a Kept, Trouble> {
     kept.iter().find(|kept| kept.writes.id == id).ok_or_else(|| {
@@ -62,4 +100,17 @@ pub(super) async fn all(engine: &Engine, pair: &PairName) -> Result<Vec<Kept>, T
     }
     all.sort_by_key(|kept| kept.writes.id);
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an agent answers is serde's own text.
+    #[test]
+    fn an_agent_that_does_not_know_an_order_is_told_from_one_that_refuses_it() {
+        let unread = serde_json::from_str::<Order>(r#"{"do":"of-later","with":{}}"#).expect_err("no such order");
+        let told = Trouble::new(TroubleKind::Invalid, "request", format!("the body is not understood: {unread}"));
+        assert!(is_unknown("of-later", &told) && !is_unknown("copy-kept", &told), "{told}");
+    }
 }

@@ -7,8 +7,8 @@ use crate::domain::drill::report::DrillRan;
 use crate::domain::{InstructionId, RecoveryPoint, Trouble};
 
 use super::{
-    AbandonReport, ArmReport, DrillEnded, Holdings, LeaveReport, LeftoversReport, Progress, PromoteReport, Restored, ReverseReport,
-    TransferReport, UsersReport, VerifyReport,
+    AbandonReport, ArmReport, CopiedKept, DrillEnded, Holdings, LeaveReport, LeftoversReport, Progress, PromoteReport, Restored,
+    ReverseReport, TransferReport, UsersReport, VerifyReport,
 };
 
 /// Where an instruction is.
@@ -75,4 +75,6 @@ pub enum Outcome {
     Restored(Restored),
     /// Of `EndRestore`: what could not be removed, in words.
     RestoreEnded(Vec<String>),
+    /// Of `CopyKept`.
+    CopiedKept(CopiedKept),
 }

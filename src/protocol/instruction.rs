@@ -12,7 +12,7 @@ use crate::domain::{
     ServiceName, Term, Timings, Trouble,
 };
 
-use super::{AbandonOrder, DrillOrder, EndDrillOrder, EndRestoreOrder, LeftoversOrder, RestoreOrder, ReverseOrder};
+use super::{AbandonOrder, CopyKeptOrder, DrillOrder, EndDrillOrder, EndRestoreOrder, LeftoversOrder, RestoreOrder, ReverseOrder};
 
 /// The largest body of an instruction; a larger one is refused unread.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -91,6 +91,8 @@ pub enum Order {
     Restore(RestoreOrder),
     /// Remove what is half-made of a restore.
     EndRestore(EndRestoreOrder),
+    /// Copy kept writes into a directory of the agent's host.
+    CopyKept(CopyKeptOrder),
 }
 
 impl Order {
@@ -122,6 +124,7 @@ impl Order {
             Order::EndDrill(_) => "end-drill",
             Order::Restore(_) => "restore",
             Order::EndRestore(_) => "end-restore",
+            Order::CopyKept(_) => "copy-kept",
         }
     }
 }

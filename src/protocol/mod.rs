@@ -20,6 +20,7 @@ mod answer;
 mod api;
 mod certificate;
 mod client;
+mod copied;
 mod drill;
 pub mod enrol;
 mod holdings;
@@ -43,6 +44,7 @@ pub use answer::{Answer, AnswerState, Outcome};
 pub use api::AgentApi;
 pub use certificate::{CertificateStatus, RENEWAL_LOOK_EVERY, RenewalFailure, RenewalPace};
 pub use client::{AgentClient, ConnectSpec, enrol, learn_key};
+pub use copied::{CopiedKept, CopyKeptOrder, CopyRefusal, beside};
 pub use drill::{DrillEnded, DrillOrder, EndDrillOrder};
 pub use holdings::{Holdings, PointHeld};
 pub use instruction::{

@@ -1,11 +1,14 @@
 //! Reverse replication: the old primary stands by, keeps what it had written, and only differences are copied back.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
+use understudy::components::files::make_removable;
+use understudy::protocol::CopyRefusal;
 
-use crate::stand::processes::{Agent, Controller, paired};
-use crate::stand::trees::{assert_same, listing, make};
+use crate::stand::processes::{Agent, Controller, Said, paired};
+use crate::stand::trees::{Listing, assert_same, listing, make};
 use crate::stand::{Dir, until};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -59,11 +62,68 @@ fn a_planned_switchover_goes_there_and_back_and_copies_only_what_changed() {
     assert_eq!((&status["pairs"][0]["active"], &status["pairs"][0]["epoch"]), (&"west".into(), &4.into()), "{status:#}");
 }
 
+fn sql(database: &Path, statements: &str) {
+    rusqlite::Connection::open(database).and_then(|db| db.execute_batch(statements)).expect("carried out");
+}
+
+/// What an old primary had written alone is copied out whole or not at all, and nothing live or kept is another after it.
+fn copied_out(root: &Path, east: &Agent, controller: &Controller, kept: &str, before: &Listing) {
+    let copy = |to: &Path, more: &[&str]| controller.say(&[&["kept", "p", "--copy-to", to.to_str().expect("a path")], more].concat());
+    let says = |said: &Said, refusal: &CopyRefusal| said.stderr.contains(&refusal.trouble("").reason);
+    let (live, listed) = (listing(&east.dir.join("files/docs")), controller.done(&["kept", "p"]));
+    let full = root.join("full");
+    std::fs::create_dir(&full).expect("made");
+    std::fs::write(full.join("mine"), "somebody's").expect("written");
+    let refusals = [
+        (full.clone(), CopyRefusal::PlaceNotEmpty),
+        (full.join("mine"), CopyRefusal::PlaceNotADirectory),
+        (root.join("no/such"), CopyRefusal::PlaceAboveMissing),
+        (PathBuf::from("out"), CopyRefusal::PlaceNotAbsolute),
+        (east.dir.join("files/docs/out"), CopyRefusal::PlaceInUse),
+        (east.dir.join("files/out"), CopyRefusal::PlaceInUse),
+    ];
+    for (to, expected) in &refusals {
+        let said = copy(to, &[]);
+        assert!(said.code() > 1 && says(&said, expected), "{expected:?}: {}", said.stderr);
+        assert!(said.trouble().0.contains(&*to.to_string_lossy()), "it names the place: {}", said.stderr);
+    }
+    assert_eq!(copy(&root.join("out"), &["--id", "01900000-0000-7000-8000-000000000000"]).code(), 2, "nothing is kept so");
+    assert_eq!(std::fs::read_dir(&full).expect("listed").count(), 1, "what was there stays alone");
+
+    let out = root.join("out");
+    for more in [&[][..], &["--id", kept]] {
+        std::fs::create_dir_all(&out).expect("an empty one will do");
+        let said = copy(&out, more);
+        assert_eq!(said.code(), 0, "{}", said.stderr);
+        assert_eq!((&said.json["writes"]["id"], &said.json["to"]), (&kept.into(), &out.to_str().into()), "{:#}", said.json);
+        assert_eq!((&said.json["cluster"], &said.json["copied"]), (&"east".into(), &serde_json::json!(["files:docs", "tables:orders"])));
+        assert_same(before, &listing(&out.join("files/docs")));
+        let db = rusqlite::Connection::open(out.join("tables/data.db")).expect("a database");
+        let rows: i64 = db.query_row("SELECT count(*) FROM orders", [], |row| row.get(0)).expect("the table");
+        assert_eq!(rows, 2, "the lost row is in it");
+        db.execute("INSERT INTO orders VALUES (3, 'mine')", []).expect("it is its owner's, without a fence");
+        drop(db);
+        assert!(says(&copy(&out, more), &CopyRefusal::PlaceNotEmpty), "a copy is not written over");
+        make_removable(&out).expect("removable");
+        std::fs::remove_dir_all(&out).expect("removed");
+    }
+    let beside: Vec<_> =
+        std::fs::read_dir(root).expect("listed").flatten().filter(|e| e.file_name().to_string_lossy().starts_with('.')).collect();
+    assert!(beside.is_empty(), "nothing half made is left: {beside:?}");
+    assert_same(&live, &listing(&east.dir.join("files/docs")));
+    assert_eq!(controller.done(&["kept", "p"]), listed, "what is kept is kept on");
+}
+
 #[tokio::test]
 async fn after_a_fault_the_old_primary_keeps_what_it_had_written_and_goes_back_to_the_common_point() {
     let dir = Dir::new();
-    let (mut east, west, controller) = backed_up(&dir);
+    let (mut east, west, controller) = paired(dir.path(), "[\"files:docs\", \"tables:orders\"]", "");
+    make(&east.dir.join("files/docs"), 40);
+    sql(&east.dir.join("orders.db"), "CREATE TABLE orders (id INTEGER PRIMARY KEY, what TEXT); INSERT INTO orders VALUES (1, 'first')");
+    assert_eq!(controller.done(&["run", "orders"])["outcome"], "sealed");
     write(&east, "lost", "acknowledged after the last recovery point").expect("east takes writes");
+    sql(&east.dir.join("orders.db"), "INSERT INTO orders VALUES (2, 'lost')");
+    let before = listing(&east.dir.join("files/docs"));
     east.kill();
     let said = controller.say(&["runbook", "p", "planned"]);
     assert_eq!(said.code(), 3, "a planned switchover needs both: {}", said.json);
@@ -106,6 +166,7 @@ async fn after_a_fault_the_old_primary_keeps_what_it_had_written_and_goes_back_t
     let run = controller.done(&["run", "orders"]);
     assert_eq!((&run["outcome"], &run["data_sets"][0]["copied_files"]), (&"sealed".into(), &1.into()), "only differences: {run:#}");
     assert_same(&listing(&east.dir.join("files/docs")), &listing(&west.dir.join("files/docs")));
+    copied_out(dir.path(), &east, &controller, &kept, &before);
     switch(&controller, "east");
     write(&east, "again", "east serves").expect("east takes writes again");
     assert_eq!(controller.done(&["run", "orders"])["outcome"], "sealed");

@@ -40,6 +40,15 @@ pub async fn a_source_becomes_a_target_and_only_differences_come_back(world: &dy
     let held = source.snapshots().await.expect("listed");
     assert!(held.iter().any(|snapshot| snapshot.point == kept), "what was kept is still there: {held:?}");
     source.changes(&set, kept, Some(first.point)).await.expect("and can be told");
+    let (out, live) =
+        (tempfile::tempdir().expect("a folder"), source.drift(&set, Some((back.point, &back.manifest))).await.expect("compared"));
+    match (source.copies_out(), source.copy_out(&set, kept, &out.path().join("kept")).await) {
+        (true, copied) => copied.expect("copied out for its owner"),
+        (false, copied) => {
+            assert!(copied.is_err() && std::fs::read_dir(out.path()).expect("listed").count() == 0, "refused, and nothing made")
+        }
+    }
+    assert_eq!(source.drift(&set, Some((back.point, &back.manifest))).await.expect("compared"), live, "nothing live changed");
 }
 
 /// A planned switchover there and back. Nothing was written at the fenced side, so nothing has to be put back there.

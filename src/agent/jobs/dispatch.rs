@@ -1,7 +1,8 @@
 //! From an accepted order to the job that carries it out.
 
 use super::{
-    Job, abandon, arm, capture, commit, drill, drop, holdings, identity, leftovers, membership, restore, reverse, transfer, users, verify,
+    Job, abandon, arm, capture, commit, copy_kept, drill, drop, holdings, identity, leftovers, membership, restore, reverse, transfer,
+    users, verify,
 };
 use crate::domain::Trouble;
 use crate::protocol::{Order, Outcome};
@@ -33,5 +34,6 @@ pub async fn carry_out(job: &Job, order: Order, caller: &str) -> Result<Outcome,
         Order::EndDrill(order) => drill::end(job, order).await,
         Order::Restore(order) => restore::run(job, order).await,
         Order::EndRestore(order) => restore::end(job, order).await,
+        Order::CopyKept(order) => copy_kept::run(job, order).await,
     }
 }

@@ -5,6 +5,7 @@ pub mod arm;
 mod bring_up;
 pub mod capture;
 pub mod commit;
+mod copy_kept;
 pub mod dispatch;
 pub mod drill;
 pub mod drop;

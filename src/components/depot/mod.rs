@@ -48,6 +48,20 @@ pub struct Seen {
     pub changed_ns: i64,
 }
 
+/// Whether a place that need not exist yet lies in a directory, or is it; links on the way to either are followed.
+pub fn lies_in(place: &Path, dir: &Path) -> bool {
+    let real = |path: &Path| {
+        path.ancestors().find_map(|above| {
+            let known = above.canonicalize().ok()?;
+            Some(path.strip_prefix(above).map_or(known.clone(), |rest| known.join(rest)))
+        })
+    };
+    match (real(place), real(dir)) {
+        (Some(place), Some(dir)) => place.starts_with(dir),
+        _ => true,
+    }
+}
+
 /// One captured data set, by path.
 pub type Captured = BTreeMap<RelPath, Seen>;
 
@@ -66,6 +80,11 @@ impl Depot {
     pub fn new(component: ComponentName, store: &Path) -> Depot {
         let root = store.join(component.as_str());
         Depot { objects: Objects::new(root.clone()), component, root: Arc::new(root), locks: Arc::default() }
+    }
+
+    /// Whether a place lies in the store.
+    pub fn has_place(&self, place: &Path) -> bool {
+        lies_in(place, &self.root)
     }
 
     /// What a person sees of a data set: `files:invoices`.

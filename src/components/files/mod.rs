@@ -9,6 +9,7 @@
 mod apply;
 mod beside;
 mod catalogue;
+mod copy_out;
 mod drift;
 mod fence;
 mod meta;
@@ -22,14 +23,14 @@ mod users;
 mod walk;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::Utc;
 
-use super::depot::{Depot, blocking, limited};
+use super::depot::{Depot, blocking, lies_in, limited};
 use super::restores::Restores;
 use super::{ByteStream, Capture, Component, PhaseJournal, Slot};
 use crate::domain::admission::Said;
@@ -182,6 +183,15 @@ impl Component for Files {
     async fn snapshots(&self) -> Result<Vec<OwnSnapshot>, Trouble> {
         let inner = self.inner.clone();
         limited(LOOK, self.name().as_str(), blocking(move || inner.depot.snapshots())).await
+    }
+
+    async fn copy_out(&self, set: &str, point: PointId, to: &Path) -> Result<(), Trouble> {
+        let to = to.to_owned();
+        self.on(set, WALK, move |inner, path, set| inner.copy_out(path, set, point, &to)).await
+    }
+
+    fn has_place(&self, place: &Path) -> bool {
+        lies_in(place, &self.inner.root) || self.inner.depot.has_place(place)
     }
 
     async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {

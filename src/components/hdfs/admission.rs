@@ -20,8 +20,8 @@ use super::status::status_if_there;
 use super::webhdfs::Operation;
 use super::{HOME, Hdfs};
 use crate::components::admission::{Admission, Occasion, Time};
-use crate::domain::admission::Said;
 use crate::domain::Trouble;
+use crate::domain::admission::Said;
 
 impl Hdfs {
     /// Looks before the first byte of a data set that is to be at `set`.

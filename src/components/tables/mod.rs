@@ -26,7 +26,7 @@ mod tests;
 mod users;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -241,6 +241,15 @@ impl Component for Tables {
 
     async fn snapshots(&self) -> Result<Vec<OwnSnapshot>, Trouble> {
         self.work(LOOK, "", |this, _| this.depot.snapshots()).await
+    }
+
+    async fn copy_out(&self, set: &str, point: PointId, to: &Path) -> Result<(), Trouble> {
+        let to = to.to_owned();
+        self.work(WORK, set, move |this, set| this.copy_table_out(set, point, &to)).await
+    }
+
+    fn has_place(&self, place: &Path) -> bool {
+        self.depot.has_place(place)
     }
 
     async fn drift(&self, set: &str, expected: Option<(PointId, &Manifest)>) -> Result<Vec<String>, Trouble> {

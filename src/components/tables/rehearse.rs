@@ -1,12 +1,13 @@
 //! The tables of a drill: a database of its own, filled from the store, without a fence; the owner's queries are asked of it read-only.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::db::{open, writer_of};
+use super::source::manifest_of;
 use super::{LOOK, Tables, fence, load, sql};
 use crate::components::depot::blocking;
 use crate::components::objects::make_dir;
@@ -44,6 +45,16 @@ impl Tables {
         self.load_into(&mut connection, set, &load::Work::Whole, manifest)?;
         fence::lower(&connection, set)?;
         Ok(database.display().to_string())
+    }
+
+    /// A captured table in the database `data.db` of a directory, like that of a drill.
+    pub(super) fn copy_table_out(&self, set: &str, point: PointId, to: &Path) -> Result<(), Trouble> {
+        let manifest = manifest_of(self.captured(set, point)?);
+        make_dir(to)?;
+        let mut connection = writer_of(&to.join("data.db"))?;
+        self.load_into(&mut connection, set, &load::Work::Whole, &manifest)?;
+        fence::lower(&connection, set)?;
+        connection.close().map_err(|(_, e)| sql(set, "close its copy", e))
     }
 
     pub(super) async fn ask_tables(&self, drill: DrillId, query: String, limit: Duration) -> Result<String, Trouble> {

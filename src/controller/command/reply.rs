@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdjustReport, AgentFound, DrillChecks, Going, Kept, Leftovers, MaintenanceReport, PairChecks, PruneReport, RestoreReport,
+    AdjustReport, AgentFound, DrillChecks, Going, Kept, KeptCopied, Leftovers, MaintenanceReport, PairChecks, PruneReport, RestoreReport,
     ReversalReport, Runbook, ServiceCheck,
 };
 use crate::domain::drill::report::DrillReport;
@@ -61,6 +61,8 @@ pub enum Reply {
     Drills(Vec<DrillReport>),
     /// Of `Kept`: what is kept now, oldest first.
     Kept(Vec<Kept>),
+    /// Of `Kept`, where one is copied out.
+    KeptCopied(KeptCopied),
     /// Of `Points`.
     Points(Vec<RecoveryPoint>),
     /// Of `Runs` and `RunReport`.

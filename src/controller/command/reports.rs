@@ -1,12 +1,14 @@
 //! What a look at clusters told: leftovers, kept writes, and the pre-flight lines of a drill.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::Check;
 use crate::controller::snapshot::{CertificateView, PairView};
 use crate::domain::maintenance::Maintenance;
 use crate::domain::{ClusterName, PairName, PointId, ServiceName};
-use crate::protocol::{KeptWrites, Leftover, LeftoversReport, UnfinishedRestore};
+use crate::protocol::{CopiedKept, KeptWrites, Leftover, LeftoversReport, UnfinishedRestore};
 
 /// `leftovers --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +84,26 @@ pub struct Kept {
     /// What it is.
     #[serde(flatten)]
     pub writes: KeptWrites,
+}
+
+/// What of the kept writes is to be copied, and where to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopyKept {
+    /// Which; `None`: the only one.
+    pub id: Option<PointId>,
+    /// A directory of the host of the agent that keeps them.
+    pub to: PathBuf,
+}
+
+/// `kept --copy-to --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptCopied {
+    /// The cluster that keeps it, on whose agent's host the copy is.
+    pub cluster: ClusterName,
+    /// What was copied.
+    #[serde(flatten)]
+    pub copied: CopiedKept,
 }
 
 /// `status --json`.

@@ -313,6 +313,7 @@ impl SimCluster {
                 }
                 Outcome::Fenced(vec!["files: read back".into()])
             }
+            Order::CopyKept(_) => unreachable!("it keeps nothing"),
             Order::Unfence(_) => {
                 self.fenced = false;
                 Outcome::Done
