@@ -258,7 +258,7 @@ pub(super) fn copied_lines(found: &KeptCopied) -> Vec<String> {
     let mut lines =
         vec![format!("kept writes {} are copied to {} on the host of {}'s agent", copied.writes.id, copied.to.display(), found.cluster)];
     lines.extend(copied.copied.iter().map(|set| format!("  {set}")));
-    let not = |note: &crate::protocol::Note| format!("  not copied: {}: {} ({})", note.object, note.reason, note.next_step);
+    let not = |note: &crate::domain::Note| format!("  not copied: {}: {} ({})", note.object, note.reason, note.next_step);
     lines.extend(copied.not_copied.iter().map(not));
     lines
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{KeptWrites, Note};
-use crate::domain::{DataSetName, InstructionId, PointId, Trouble, TroubleKind};
+use super::KeptWrites;
+use crate::domain::{DataSetName, InstructionId, Note, PointId, Trouble, TroubleKind};
 
 /// Copy what is kept into a directory of the agent's host. Nothing live and nothing kept changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

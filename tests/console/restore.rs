@@ -13,10 +13,11 @@ use understudy::domain::{Digest, PointId, RestoreId};
 use super::bench::{Bench, bench};
 
 fn row(bench: &mut Bench, words: &str) {
-    let all = bench.harness.query_all_by_role(Role::Row);
+    let all: Vec<_> = bench.harness.query_all_by_role(Role::Row).collect();
     // What lies behind a prompt has rows of the same name.
-    let mut row = all.into_iter().filter(|row| row.accesskit_node().label().is_some_and(|label| label.contains(words)));
-    row.next_back().unwrap_or_else(|| panic!("no row {words}")).click_accesskit();
+    let row = all.iter().rfind(|row| row.accesskit_node().label().is_some_and(|label| label.contains(words)));
+    row.unwrap_or_else(|| panic!("no row {words}")).click_accesskit();
+    drop(all);
     bench.steps();
 }
 

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Job, Site};
 use crate::components::files::make_removable;
-use crate::domain::{DataSetName, InstructionId, Trouble, TroubleKind};
-use crate::protocol::{CopiedKept, CopyKeptOrder, CopyRefusal, KeptWrites, Note, Outcome, beside};
+use crate::domain::{DataSetName, InstructionId, Note, Trouble, TroubleKind};
+use crate::protocol::{CopiedKept, CopyKeptOrder, CopyRefusal, KeptWrites, Outcome, beside};
 use crate::store::agent::CaptureRow;
 use crate::transfer::blocking;
 
@@ -74,6 +74,7 @@ fn read_in_place(set: &DataSetName, writes: &KeptWrites) -> Note {
         code: "read-in-place".into(),
         reason: "the agent does not copy data sets of this component out".into(),
         next_step: format!("read its snapshot understudy-{} there, with its own tools", writes.id),
+        facts: None,
     }
 }
 
