@@ -1,9 +1,9 @@
-//! A pair rebuilt from a cluster alone that gave way to the other one's word and was never told the decision, while that other one is lost for
-//! good. Pure.
+//! A pair rebuilt from a cluster alone that gave way to the other one's word and was never told the decision, while that other one is
+//! lost for good. Pure.
 //!
 //! ```text
-//! what the cluster holds → its own live data, or recovery points → events up to "lost for good" → the prompt → (a person) a decision above
-//!                                                                                     every epoch that the lost one may hold
+//! what the cluster holds → its own live data, or recovery points → events up to "lost for good" → the prompt
+//!                                       → (a person) a decision above every epoch that the lost one may hold
 //! ```
 //! The decision that nobody was told is put in its place with its id and its epoch and nothing else. It is never sent to anybody.
 
