@@ -4,7 +4,7 @@ use understudy::components::admission::{self, Occasion};
 use understudy::domain::TroubleKind;
 
 use crate::support::contract::{Side, World};
-use crate::support::ferry::{point, stage};
+use crate::support::ferry::{point, run, stage};
 use crate::support::hive_judge::hive;
 use crate::support::hive_world::HiveWorld;
 
