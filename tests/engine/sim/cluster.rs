@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use understudy::agent::guard::founding_claim;
+use understudy::domain::admission::AskedAs;
 use understudy::domain::backup::machine::{CaptureReport, CapturedSet};
 use understudy::domain::drill::check::{CheckEnd, CheckResult};
 use understudy::domain::drill::report::DrillRan;
