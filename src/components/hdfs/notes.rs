@@ -145,7 +145,12 @@ impl Hdfs {
         let places = vec![self.place(set)];
         let root = status_if_there(&self.web, set).await.map_err(|error| error.about(self.object(set)))?;
         let notes = match root.filter(FileStatus::is_directory) {
-            Some(root) => self.source_notes(set, &root).await?,
+            Some(root) => {
+                let mut notes = self.source_notes(set, &root).await?;
+                // Where the snapshots are stays the same from run to run: the policy says it once.
+                notes.push(self.root_note(set).await.about(&self.object(set)));
+                notes
+            }
             None => Vec::new(),
         };
         Ok(Said { notes, places, ..Said::default() })
@@ -162,7 +167,6 @@ impl Hdfs {
         };
         let theirs = snapshots.iter().filter(|one| !one.path_suffix.starts_with(PREFIX)).count() as u64;
         notes.extend((theirs > 0).then_some(HdfsNote::OwnSnapshots { count: theirs }));
-        notes.push(self.root_note(set).await);
         notes.extend(self.settings_notes().await);
         Ok(notes.iter().map(|note| note.about(&self.object(set))).collect())
     }

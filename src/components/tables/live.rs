@@ -4,9 +4,29 @@ use std::collections::BTreeSet;
 
 use super::dump::Shape;
 use super::{DRIFT_LINES, Tables, dump, fence, quoted, sql};
-use crate::domain::{Digest, Manifest, PIECE_BYTES, Trouble, TroubleKind};
+use crate::domain::{ComponentInfo, ComponentKind, Digest, Manifest, PIECE_BYTES, Trouble, TroubleKind};
 
 impl Tables {
+    /// What the component is.
+    pub(super) fn info(&self) -> ComponentInfo {
+        let space = rustix::fs::statvfs(self.database.parent().unwrap_or(&self.database)).ok();
+        let is_locked = self.database.exists() && self.ordinary().is_err();
+        ComponentInfo {
+            name: self.name.clone(),
+            kind: ComponentKind::Tables,
+            version: format!("SQLite {}", rusqlite::version()),
+            address: self.database.display().to_string(),
+            probe_addresses: Vec::new(),
+            free_bytes: space.map(|space| space.f_bavail.saturating_mul(space.f_frsize)),
+            storage: String::new(),
+            copies: 1,
+            used_bytes: std::fs::metadata(&*self.database).ok().map(|found| found.len()),
+            described: true,
+            kerberos: false,
+            missing_rights: is_locked.then(|| "the database cannot be opened for writing".to_owned()).into_iter().collect(),
+        }
+    }
+
     /// Where the live table is not what the manifest says, in words.
     pub(super) fn differences(&self, set: &str, manifest: &Manifest) -> Result<Vec<String>, Trouble> {
         let live = match self

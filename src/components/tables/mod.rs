@@ -109,30 +109,7 @@ impl Component for Tables {
     }
 
     async fn describe(&self) -> Result<ComponentInfo, Trouble> {
-        self.work(LOOK, "", |this, _| {
-            let folder = this.database.parent().unwrap_or(&this.database);
-            let space = rustix::fs::statvfs(folder).ok();
-            let missing = if this.database.exists() && this.ordinary().is_err() {
-                vec!["the database cannot be opened for writing".into()]
-            } else {
-                Vec::new()
-            };
-            Ok(ComponentInfo {
-                name: this.name.clone(),
-                kind: ComponentKind::Tables,
-                version: format!("SQLite {}", rusqlite::version()),
-                address: this.database.display().to_string(),
-                probe_addresses: Vec::new(),
-                free_bytes: space.map(|space| space.f_bavail.saturating_mul(space.f_frsize)),
-                storage: String::new(),
-                copies: 1,
-                used_bytes: std::fs::metadata(&*this.database).ok().map(|found| found.len()),
-                described: true,
-                kerberos: false,
-                missing_rights: missing,
-            })
-        })
-        .await
+        self.work(LOOK, "", |this, _| Ok(this.info())).await
     }
 
     async fn probe(&self) -> ProbeReport {
