@@ -281,12 +281,6 @@ pub(super) enum Command {
         agent: String,
         /// What `understudy-agent adopt` printed.
         code: String,
-        /// The other cluster, when it is lost for good and this one was never told why it stands by. Refused while that one answers.
-        #[arg(long, value_name = "CLUSTER", requires = "confirm")]
-        lost: Option<ClusterName>,
-        /// The name of the lost cluster once more.
-        #[arg(long, value_name = "CLUSTER", requires = "lost")]
-        confirm: Option<String>,
     },
     /// The controller alone, for unattended schedules; the console attaches to it.
     Engine {

@@ -57,17 +57,10 @@ pub(super) async fn ask(session: &Session, command: Command, json: bool) -> Resu
         }
         Command::Kept { pair, copy_to: Some(to), id, .. } => removal::copy_kept(session, pair, CopyKept { id, to }, json).await,
         Command::Kept { pair, remove, confirm, .. } => removal::kept(session, pair, remove, confirm, json).await,
-        Command::Adopt { agent, code, lost, confirm } => {
-            let agent = AgentRequest { address: agent, code: Some(code) };
-            let ask = match lost {
-                None => Ask::Adopt(agent),
-                Some(lost) => Ask::AdoptWithout { agent, lost, confirm: confirm.unwrap_or_default(), by: person() },
-            };
-            match session.ask(ask).await? {
-                Reply::Changes(lines) => say(json, &serde_json::json!({ "adopted": lines }), &lines),
-                other => Err(unexpected(&other)),
-            }
-        }
+        Command::Adopt { agent, code } => match session.ask(Ask::Adopt(AgentRequest { address: agent, code: Some(code) })).await? {
+            Reply::Changes(lines) => say(json, &serde_json::json!({ "adopted": lines }), &lines),
+            other => Err(unexpected(&other)),
+        },
         // The others are handled before a session is opened.
         _ => Err(Trouble::new(TroubleKind::Invalid, "understudy", "this subcommand asks no engine")),
     }

@@ -327,9 +327,7 @@ pub(super) fn resumed(
         };
         let id = decision.points.get(name).copied().filter(|_| ending == ServiceEnding::Resumed);
         let point = id.and_then(|id| model.points.get(name)?.iter().find(|p| p.id == id));
-        // When the lost one became primary was told to nobody here.
-        let untold = decision.live.is_some() && pair.state.unheard.is_some_and(|unheard| decision.epoch == unheard.next());
-        let from = decision.live.or_else(|| point.map(|p| p.captured.first)).filter(|_| error.is_none() && !untold);
+        let from = decision.live.or_else(|| point.map(|p| p.captured.first)).filter(|_| error.is_none());
         let lost = from.map(|from| (last_sign - from).num_seconds().max(0).unsigned_abs());
         let lost_secs = if decision.planned || decision.take_back { from.map(|_| 0) } else { lost };
         let live = ending == ServiceEnding::WentOn;

@@ -3,21 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::switchover::machine::Event;
-use crate::domain::{ClusterName, Identity, PairName, PointId, Service, ServiceName, Trouble, TroubleKind};
+use crate::domain::{Identity, PairName, PointId, Service, ServiceName, Trouble, TroubleKind};
 use crate::protocol::PairRecord;
 use crate::store::controller::{Enrolled, KeptPair, PairedAgent, PairedClusters};
 
-use super::command::{AgentRequest, Refusal};
+use super::command::AgentRequest;
 use super::engine::Engine;
-use super::exchange::untold;
 use super::instruct::within;
 use super::model::PairModel;
 use super::snapshot::Level;
 use super::{Reply, exchange, pairing, watch};
-
-/// How often in a row the agent that is adopted must have failed to reach one that is said to be lost for good.
-const SILENT_LOOKS: u32 = 3;
 
 /// One agent's record of a pair, and who told it.
 struct Told {
@@ -25,20 +20,8 @@ struct Told {
     record: PairRecord,
 }
 
-/// A person's word that a cluster is lost for good.
-#[derive(Debug)]
-pub(super) struct Lost {
-    pub cluster: ClusterName,
-    /// Its name, as they typed it once more.
-    pub confirm: String,
-    pub by: String,
-}
-
 /// Takes over what one agent knows, by the code that `understudy-agent adopt` printed on its host.
-pub(super) async fn adopt(engine: &Arc<Engine>, request: &AgentRequest, lost: Option<&Lost>) -> Result<Reply, Trouble> {
-    if let Some(lost) = lost.filter(|lost| lost.confirm != lost.cluster.as_str()) {
-        return Err(Refusal::NotConfirmed { cluster: lost.cluster.clone() }.trouble(format!("agent {}", request.address)));
-    }
+pub(super) async fn adopt(engine: &Arc<Engine>, request: &AgentRequest) -> Result<Reply, Trouble> {
     // A console whose key was cut off comes back in this way, and in no other.
     if request.code.is_none() || engine.read(|m| m.cut_off.is_empty()) {
         engine.check_in_command()?;
@@ -54,11 +37,11 @@ pub(super) async fn adopt(engine: &Arc<Engine>, request: &AgentRequest, lost: Op
     // The other agent, if it was adopted already, knows as much or more.
     let known = engine.read(|m| m.pairs.values().flat_map(|p| p.paired.agents.clone()).map(|a| a.enrolled).collect::<Vec<_>>());
     agents.extend(known.into_iter().filter(|a| a.key != found.enrolled.key));
-    take_over(engine, &agents, lost).await.map(Reply::Changes)
+    take_over(engine, &agents).await.map(Reply::Changes)
 }
 
 /// Rebuilds every pair that these agents tell of. Agents that do not answer are left out; the highest epoch told wins.
-pub(super) async fn take_over(engine: &Arc<Engine>, agents: &[Enrolled], lost: Option<&Lost>) -> Result<Vec<String>, Trouble> {
+pub(super) async fn take_over(engine: &Arc<Engine>, agents: &[Enrolled]) -> Result<Vec<String>, Trouble> {
     let mut told: BTreeMap<PairName, Vec<Told>> = BTreeMap::new();
     let mut trouble = None;
     for agent in agents {
@@ -82,7 +65,7 @@ pub(super) async fn take_over(engine: &Arc<Engine>, agents: &[Enrolled], lost: O
     }
     let mut lines = Vec::new();
     for (name, told) in told {
-        lines.extend(rebuild(engine, &name, &told, lost).await?);
+        lines.extend(rebuild(engine, &name, &told).await?);
     }
     Ok(lines)
 }
@@ -127,27 +110,30 @@ fn refuse_while_at_work(engine: &Engine, pair: &PairName) -> Result<(), Trouble>
     }
 }
 
-async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told], lost: Option<&Lost>) -> Result<Vec<String>, Trouble> {
+async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told]) -> Result<Vec<String>, Trouble> {
     let newest = told
         .iter()
         .max_by_key(|t| t.record.claim.epoch)
         .ok_or_else(|| Trouble::new(TroubleKind::NotFound, format!("pair {name}"), "no agent told of it"))?;
-    let untold = exchange::is_untold(&newest.agent.cluster, &newest.record, told.iter().flat_map(|t| &t.record.decisions));
+    let peer = &newest.record.peer.cluster;
+    if exchange::is_untold(&newest.agent.cluster, &newest.record, told.iter().flat_map(|t| &t.record.decisions)) {
+        let reason = format!(
+            "{} only gave way to {peer} and was not told the decision of epoch {}",
+            newest.agent.cluster, newest.record.claim.epoch
+        );
+        return Err(Trouble::new(TroubleKind::Refused, format!("pair {name}"), reason)
+            .next(format!("adopt the agent of {peer} as well; if that one is lost for good, unpair, and pair the clusters anew")));
+    }
     let paired = PairedClusters { name: name.clone(), agents: agents(engine, told, newest), paired_at: engine.now() };
-    let events = match untold {
-        true => without_peer(engine, newest, lost).await?,
-        false => {
-            let down = down(engine, told, newest).await;
-            let decisions = told.iter().flat_map(|t| t.record.decisions.iter().map(|decision| (&t.agent.cluster, decision)));
-            let stands_by = exchange::stands_by(&newest.agent.cluster, &newest.record, told.iter().flat_map(|t| &t.record.points));
-            exchange::history(&newest.agent.cluster, &newest.record, decisions, stands_by, down)
-        }
-    };
+    let down = down(engine, told, newest).await;
+    let decisions = told.iter().flat_map(|t| t.record.decisions.iter().map(|decision| (&t.agent.cluster, decision)));
+    let stands_by = exchange::stands_by(&newest.agent.cluster, &newest.record, told.iter().flat_map(|t| &t.record.points));
+    let events = exchange::history(&newest.agent.cluster, &newest.record, decisions, stands_by, down);
     let services: Vec<Service> = newest.record.services.clone();
     let mut points: Vec<_> = told.iter().flat_map(|t| t.record.points.clone()).filter(|p| p.sealed_at.is_some()).collect();
     // A common point that both hold counts as the one of the later epoch: that of the direction in force.
     points.sort_by_key(|point| point.epoch);
-    let mut lines = vec![format!(
+    let lines = vec![format!(
         "pair {name}: epoch {}, {} services, {} recovery points",
         newest.record.claim.epoch,
         services.len(),
@@ -160,47 +146,7 @@ async fn rebuild(engine: &Arc<Engine>, name: &PairName, told: &[Told], lost: Opt
     kept?;
     watch::look_at_both(engine, name).await;
     engine.note(Level::Warning, name.as_str(), format!("adopted from {} agents", told.len())).await;
-    if let Some(lost) = lost.filter(|_| untold) {
-        let (own, cluster) = (&newest.agent.cluster, &lost.cluster);
-        engine
-            .note(Level::Warning, name.as_str(), format!("{} says that {cluster} is lost for good; {own} was adopted alone", lost.by))
-            .await;
-        lines.push(format!(
-            "pair {name}: {cluster} is said to be lost for good; decide that {own} goes on: understudy adjust-identity {name} --to {own} \
-             --confirm {own} --declare TEXT"
-        ));
-    }
     Ok(lines)
-}
-
-/// The events of a pair that is rebuilt from a cluster alone which was never told why it stands by: only by a person's word that the other
-/// one is lost for good, and only while nobody hears of that one.
-async fn without_peer(engine: &Engine, newest: &Told, lost: Option<&Lost>) -> Result<Vec<Event>, Trouble> {
-    let (own, record) = (&newest.agent.cluster, &newest.record);
-    let peer = &record.peer;
-    let refuse = |refusal: Refusal| Err(refusal.trouble(format!("pair {}", record.pair)));
-    let Some(lost) = lost else {
-        return refuse(Refusal::OnlyGaveWay { cluster: own.clone(), peer: peer.cluster.clone(), epoch: record.claim.epoch });
-    };
-    if lost.cluster != peer.cluster {
-        return refuse(Refusal::NotThePeer { named: lost.cluster.clone(), peer: peer.cluster.clone() });
-    }
-    let status = engine.look(&newest.agent).await?;
-    let told = status.pairs.iter().find(|told| told.pair == record.pair);
-    if told.is_none_or(|told| told.peer.agent_failures < SILENT_LOOKS) {
-        return refuse(Refusal::PeerAnswers { cluster: peer.cluster.clone(), seen_by: Some(own.clone()) });
-    }
-    let agent = Enrolled { address: peer.address.clone(), key: peer.key.clone(), cluster: peer.cluster.clone(), site: String::new() };
-    // It need not obey us to be there.
-    let heard = within(engine.limits.call, &agent, engine.link(&agent)?.status()).await;
-    if heard.err().is_none_or(|trouble| trouble.kind != TroubleKind::Unreachable) {
-        return refuse(Refusal::PeerAnswers { cluster: peer.cluster.clone(), seen_by: None });
-    }
-    let was_fenced = told.is_some_and(|told| !told.fence_evidence.is_empty());
-    let Some(held) = untold::held(own, record, was_fenced) else {
-        return refuse(Refusal::NothingToGoOnFrom { cluster: own.clone() });
-    };
-    Ok(untold::history(own, record, held, &lost.by, engine.now()))
 }
 
 /// The services that the cluster with the primary identity does not say are up; all of them when it says nothing. One that is up after

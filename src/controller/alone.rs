@@ -69,12 +69,6 @@ pub(super) fn resume(model: &Model, pair: &PairModel, lone: &Lone<'_>) -> Vec<Re
 /// What a person is told of it, a line each.
 pub(super) fn words(pair: &PairModel, lone: &Lone<'_>) -> String {
     let (lost, survivor) = (pair.state.serving(), pair.state.other());
-    if pair.state.unheard.is_some_and(|unheard| lone.decision.epoch <= unheard) {
-        return format!(
-            "{survivor} goes on from what it holds itself; what {lost} took since it became primary is not there, and since when that is was \
-             told to nobody here"
-        );
-    }
     let (until, at) = match lone.decision.take_back {
         true => ("its recovery point", lone.since),
         false => ("the change", lone.decision.at),

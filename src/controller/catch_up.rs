@@ -44,7 +44,7 @@ pub(super) fn follow(engine: &Arc<Engine>, pair: &PairName) {
         let Ok(_one_at_a_time) = engine.configuring.try_lock() else { return };
         let behind = engine.read(|m| m.pairs.get(&name).and_then(|p| Some((overtaken_by(p)?, p.paired.agents.clone()))));
         let Some((epoch, agents)) = behind else { return };
-        match adopt::take_over(&engine, &agents.map(|agent| agent.enrolled), None).await {
+        match adopt::take_over(&engine, &agents.map(|agent| agent.enrolled)).await {
             Ok(_) => {
                 let text = format!("another controller changed the identities (epoch {epoch}): this one follows what the agents hold");
                 engine.note(Level::Warning, name.as_str(), text).await;

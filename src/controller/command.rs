@@ -52,17 +52,6 @@ pub enum Command {
     Pair(PairRequest),
     /// Take over what an agent holds, by the code that `understudy-agent adopt` printed: pairs, policies, points, epoch.
     Adopt(AgentRequest),
-    /// Likewise, of a pair whose other cluster is lost for good and whose decision nobody else was told.
-    AdoptWithout {
-        /// The agent.
-        agent: AgentRequest,
-        /// The cluster that is lost.
-        lost: ClusterName,
-        /// Its name, as the person typed it once more.
-        confirm: String,
-        /// Who.
-        by: String,
-    },
     /// Dissolve a pair: our snapshots go on both sides.
     Unpair {
         /// Which.

@@ -33,10 +33,7 @@ async fn reply(engine: &Arc<Engine>, command: Command) -> Result<Reply, Trouble>
         }
         Command::CheckPair(request) => Ok(Reply::PairChecks(pairing::check(engine, &request).await?.2)),
         Command::Pair(request) => pairing::pair(engine, &request).await,
-        Command::Adopt(request) => adopt::adopt(engine, &request, None).await,
-        Command::AdoptWithout { agent, lost, confirm, by } => {
-            adopt::adopt(engine, &agent, Some(&adopt::Lost { cluster: lost, confirm, by })).await
-        }
+        Command::Adopt(request) => adopt::adopt(engine, &request).await,
         Command::Unpair { pair, confirm, by } => pairing::unpair(engine, &pair, &confirm, &by).await,
         Command::WouldGo { pair, removal } => going::look(engine, &pair, removal).await,
         Command::Catalogue { pair, component, path } => catalogue(engine, &pair, component.as_ref(), &path).await.map(Reply::Catalogue),

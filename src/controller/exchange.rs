@@ -179,7 +179,7 @@ pub fn highest(state: &PairState, claims: &[(&ClusterName, Claim)]) -> Epoch {
 
 /// The epoch of the next decision: above every one that a cluster may have been asked to take, also by another controller (`left`).
 pub fn next_epoch(state: &PairState, claims: &[(&ClusterName, Claim)], left: Option<&Decision>) -> Epoch {
-    let asked = [state.phase.asked(), left.map(|decision| decision.epoch), state.unheard].into_iter().flatten();
+    let asked = [state.phase.asked(), left.map(|decision| decision.epoch)].into_iter().flatten();
     asked.chain([highest(state, claims)]).max().unwrap_or_default().next()
 }
 
@@ -287,8 +287,6 @@ pub fn history<'a>(
     }
     events
 }
-
-pub mod untold;
 
 #[cfg(test)]
 mod tests;

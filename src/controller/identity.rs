@@ -120,7 +120,6 @@ async fn tell(engine: &Engine, pair: &PairName, before: &PairState, event: &Even
             (Level::Warning, text)
         }
         Event::ReversalFailed { trouble } => (Level::Fault, format!("{} does not stand by yet: {trouble}", before.secondary)),
-        Event::LostForGood { by, .. } => (Level::Warning, format!("{by} says that {} is lost for good", before.primary)),
     };
     engine.note(level, pair.as_str(), text).await;
 }

@@ -133,7 +133,7 @@ pub(super) async fn pair(engine: &Arc<Engine>, request: &PairRequest) -> Result<
     }
     if is_member(&primary.status, &request.name) && is_member(&secondary.status, &request.name) {
         if !engine.read(|m| m.pairs.contains_key(&request.name)) {
-            adopt::take_over(engine, &[primary.enrolled, secondary.enrolled], None).await?;
+            adopt::take_over(engine, &[primary.enrolled, secondary.enrolled]).await?;
         }
         return Ok(Reply::PairChecks(checks));
     }

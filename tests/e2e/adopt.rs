@@ -1,13 +1,8 @@
 //! The console's state directory is lost: a new console takes over by `understudy-agent adopt`, and the old one is ousted.
 
-use std::time::Duration;
-
-use serde_json::Value;
-
-use crate::route::active_at;
-use crate::stand::processes::{Agent, Controller, paired, plan};
+use crate::stand::Dir;
+use crate::stand::processes::{Agent, Controller, plan};
 use crate::stand::trees::{assert_same, listing, make};
-use crate::stand::{Dir, provider, until};
 
 #[test]
 fn a_new_console_knows_pairs_policies_points_and_epoch_after_adopt() {
@@ -38,55 +33,4 @@ fn a_new_console_knows_pairs_policies_points_and_epoch_after_adopt() {
     // A copy of the old state directory ousts nobody any more: its key is not the agents' controller now.
     let lost = Controller { state: dir.path().join("lost") };
     assert_ne!(lost.say(&["run", "orders"]).code(), 0, "the lost console must not command any more");
-}
-
-/// East gave way to west's word and was told nothing more. Then the console is lost, and west with all that it took.
-#[tokio::test]
-async fn a_cluster_that_only_gave_way_goes_on_by_a_person_s_word_that_its_peer_is_lost_for_good() {
-    provider();
-    let limit = Duration::from_secs(60);
-    let dir = Dir::new();
-    let (mut east, mut west, old) = paired(dir.path(), "[\"files:docs\"]", "");
-    let docs = |agent: &Agent, name: &str| agent.dir.join("files/docs").join(name);
-    make(&east.dir.join("files/docs"), 5);
-    assert_eq!(old.done(&["run", "orders"])["outcome"], "sealed");
-    std::fs::write(docs(&east, "only-east"), "east").unwrap();
-    east.kill();
-    assert_eq!(old.done(&["adjust-identity", "p", "--to", "west", "--confirm", "west"])["outcome"], "promoted");
-    let since = east.log().len();
-    east.start();
-    east.tells(since, "secondary identity taken");
-
-    let new = Controller::new(dir.path(), "new");
-    let (address, code) = (east.listen.to_string(), east.adopt());
-    let adopt = |more: &[&str]| new.say(&[&["adopt", &address, &code], more].concat());
-    let refused = adopt(&[]);
-    assert!(refused.code() == 3 && refused.trouble().1.contains("--lost west --confirm west"), "{}", refused.stderr);
-    assert_eq!(adopt(&["--lost", "west", "--confirm", "west"]).code(), 3, "west answers");
-    west.kill();
-    for (lost, typed) in [("east", "east"), ("west", "east")] {
-        assert_eq!(adopt(&["--lost", lost, "--confirm", typed]).code(), 3, "{lost} {typed}");
-    }
-    until("east misses west for long enough", limit, || async {
-        (adopt(&["--lost", "west", "--confirm", "west"]).code() == 0).then_some(())
-    })
-    .await;
-    let engine = new.engine(&[]);
-    until("the prompt", limit, || async {
-        (new.say(&["status"]).json.pointer("/pairs/0/fault/can_adjust") == Some(&true.into())).then_some(())
-    })
-    .await;
-    assert!(!active_at(&east).await, "nothing happens before a person decides");
-    let report = new.done(&["adjust-identity", "p", "--to", "east", "--confirm", "east", "--declare", "west burnt down"]);
-    assert_eq!((&report["outcome"], &report["primary"]), (&"promoted".into(), &"east".into()), "{report:#}");
-    assert!(report["epoch"].as_u64() > Some(1000), "above all that west may hold: {report:#}");
-    let service = &report["services"][0];
-    assert_eq!((&service["live"], &service["lost_secs"]), (&true.into(), &Value::Null), "nobody knows since when: {report:#}");
-    assert!(active_at(&east).await && docs(&east, "only-east").exists());
-    std::fs::write(docs(&east, "again"), "east").expect("east takes writes");
-
-    west.start();
-    until("west, back after all, gives way", limit, || async { std::fs::write(docs(&west, "late"), "west").is_err().then_some(()) }).await;
-    assert!(active_at(&east).await && !active_at(&west).await);
-    engine.kill();
 }

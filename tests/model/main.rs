@@ -14,7 +14,6 @@ mod world;
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-use understudy::domain::Epoch;
 use world::{Budget, Move, World};
 
 /// States a search unless `MODEL_STATES` says otherwise.
@@ -147,23 +146,6 @@ fn promoted(budget: Budget) -> World {
     world = after(world, &[Move::Reads(0)]);
     world.budget = budget;
     world
-}
-
-/// East gave way to west's word and was told no decision; the console that decided is lost, and so is west. Either may come back.
-#[test]
-fn a_cluster_that_only_gave_way_goes_on_without_a_peer_that_is_lost_and_never_beside_it() {
-    let mut steps = vec![Move::Decides { who: 0, planned: false }, Move::Sends(0), Move::Arrives(0)];
-    steps.extend([Move::Works(1, 0); 4]);
-    steps.extend([Move::Asks(0), Move::Learns(0), Move::Fences(0), Move::Stops(0), Move::AgentDies(1), Move::Starts(1)]);
-    steps.extend([Move::AdoptsWithout { who: 1, agent: 0 }]);
-    let spent = Budget { crashes: 1, stops: 1, decisions: 2, rivals: 1, adoptions: 1, ..NOTHING };
-    let mut world = after(World::paired(spent), &steps);
-    world.budget = Budget { crashes: 1, decisions: 1, adoptions: 1, ..NOTHING };
-    let state = world.controllers[1].state.as_ref().expect("adopted");
-    assert!(state.unheard.is_some() && state.phase.lost().is_some(), "{state:?}");
-    let goes_on = after(world.clone(), &[Move::Decides { who: 1, planned: false }]);
-    assert!(goes_on.controllers[1].wants().is_some_and(|(_, letter)| letter.epoch > Epoch(1000)), "a person decides, and east is asked");
-    holds("lost for good", world);
 }
 
 #[test]

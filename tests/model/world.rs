@@ -141,11 +141,6 @@ pub enum Move {
         who: usize,
         agents: [bool; 2],
     },
-    /// Likewise one agent alone, whose other one is down and is said to be lost for good.
-    AdoptsWithout {
-        who: usize,
-        agent: usize,
-    },
     /// An application writes at a cluster that serves it.
     Writes(usize),
     Commits(usize),
@@ -268,8 +263,6 @@ impl World {
                 moves.extend([Move::Commits(who), Move::TakesBack(who)]);
             }
             if self.budget.adoptions > 0 {
-                let lost = (0..2).filter(|i| !self.agents[*i].up);
-                moves.extend(lost.map(|i| Move::AdoptsWithout { who, agent: 1 - i }));
                 moves.extend([[true, true], [true, false], [false, true]].map(|agents| Move::Adopts { who, agents }));
             }
         }
@@ -329,8 +322,7 @@ impl World {
             Move::Confirms(who, i) => new.confirms(who, i),
             Move::Decides { who, planned } => new.decides(who, planned),
             Move::EndsConflict { who, to } => new.ends_conflict(who, to),
-            Move::Adopts { who, agents } => new.adopts(who, agents, false),
-            Move::AdoptsWithout { who, agent } => new.adopts(who, [agent == 0, agent == 1], true),
+            Move::Adopts { who, agents } => new.adopts(who, agents),
             Move::Writes(i) => new.agent(i).write(),
             Move::Commits(who) => new.commits(who),
             Move::TakesBack(who) => new.takes_back(who),

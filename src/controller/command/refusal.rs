@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ClusterName, Epoch, RunId, ServiceName, Trouble, TroubleKind};
+use crate::domain::{ClusterName, RunId, ServiceName, Trouble, TroubleKind};
 
 /// A refusal. (Those that are older than this have words only: `error` of a report.)
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,39 +43,6 @@ pub enum Refusal {
         /// The moment.
         moment: DateTime<Utc>,
     },
-    /// The agent to adopt only gave way to the other one's word, and was not told the decision.
-    OnlyGaveWay {
-        /// Its cluster.
-        cluster: ClusterName,
-        /// The one that it gave way to.
-        peer: ClusterName,
-        /// The epoch of the decision.
-        epoch: Epoch,
-    },
-    /// A cluster that is said to be lost for good is not the other one of the pair.
-    NotThePeer {
-        /// The cluster that was named.
-        named: ClusterName,
-        /// The other one of the pair.
-        peer: ClusterName,
-    },
-    /// A cluster that is said to be lost for good was named differently a second time.
-    NotConfirmed {
-        /// The cluster.
-        cluster: ClusterName,
-    },
-    /// The agent of a cluster that is said to be lost for good answers, or did so a moment ago.
-    PeerAnswers {
-        /// That cluster.
-        cluster: ClusterName,
-        /// Whom it answers; `None`: this console.
-        seen_by: Option<ClusterName>,
-    },
-    /// A cluster holds neither live data of its own nor a sealed point.
-    NothingToGoOnFrom {
-        /// That cluster.
-        cluster: ClusterName,
-    },
     /// No recovery point is dropped while identities change, or while one cluster runs alone.
     PairSuspended {
         /// Where the pair is.
@@ -106,35 +73,13 @@ impl Refusal {
                 format!("its moment {} is over", moment.format("%Y-%m-%d %H:%M:%S UTC")),
                 "give a moment that is still to come, or none: then it runs now".to_owned(),
             ),
-            Refusal::OnlyGaveWay { cluster, peer, epoch } => (
-                format!("{cluster} only gave way to {peer} and was not told the decision of epoch {epoch}"),
-                format!("adopt the agent of {peer} as well; if that one is lost for good, add --lost {peer} --confirm {peer}"),
-            ),
-            Refusal::NotThePeer { named, peer } => (
-                format!("{named} is not its other cluster, which is {peer}"),
-                format!("if {peer} is lost for good: --lost {peer} --confirm {peer}"),
-            ),
-            Refusal::NotConfirmed { cluster } => {
-                (format!("the name of {cluster} was not typed a second time"), format!("add --confirm {cluster}"))
-            }
-            Refusal::PeerAnswers { cluster, seen_by } => {
-                let who = seen_by.as_ref().map_or("this console".to_owned(), |seen_by| format!("the agent of {seen_by}"));
-                (
-                    format!("the agent of {cluster} answers {who}, or did so some seconds ago: it is not lost"),
-                    format!("adopt the agent of {cluster} as well; if it was just switched off, wait some seconds and ask again"),
-                )
-            }
-            Refusal::NothingToGoOnFrom { cluster } => (
-                format!("{cluster} holds no sealed recovery point, and was never primary as far as it knows"),
-                "unpair, and pair the clusters anew".to_owned(),
-            ),
             Refusal::PairSuspended { phase } => (
                 format!("the pair is {phase}: every recovery point stays until a cluster stands by again"),
                 "ask again when the pair replicates".to_owned(),
             ),
         };
         let kind = if matches!(self, Refusal::MomentPast { .. }) { TroubleKind::Invalid } else { TroubleKind::Refused };
-        Trouble::new(kind, object, reason).next(next).coded(self)
+        Trouble::new(kind, object, reason).next(next)
     }
 }
 

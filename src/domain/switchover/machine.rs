@@ -195,9 +195,6 @@ pub struct PairState {
     pub phase: PairPhase,
     /// How the last decision ended.
     pub last_outcome: Option<DecisionOutcome>,
-    /// The highest epoch that a cluster which is lost for good may hold, without anybody here having been told of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unheard: Option<Epoch>,
 }
 
 /// How a decision ended, as `adjust-identity --json` says it.
@@ -338,15 +335,6 @@ pub enum Event {
     ReversalFailed {
         /// Why.
         trouble: Trouble,
-    },
-    /// A person says that the primary is lost for good. The pair was rebuilt from the other cluster alone, which had only given way to it.
-    LostForGood {
-        /// When they said so.
-        at: DateTime<Utc>,
-        /// Who.
-        by: String,
-        /// The highest epoch that the lost one may hold: every later decision is above it.
-        unheard: Epoch,
     },
 }
 

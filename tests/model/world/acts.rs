@@ -1,7 +1,6 @@
 //! What controllers do, and the persons at them: send, read, give up, confirm, decide, end a conflict, adopt.
 
 use super::*;
-use understudy::controller::exchange::untold;
 
 impl World {
     pub(super) fn sends(&mut self, who: usize) -> bool {
@@ -191,7 +190,7 @@ impl World {
         true
     }
 
-    pub(super) fn adopts(&mut self, who: usize, agents: [bool; 2], without: bool) -> bool {
+    pub(super) fn adopts(&mut self, who: usize, agents: [bool; 2]) -> bool {
         let asked: Vec<usize> = (0..2).filter(|i| agents[*i]).collect();
         if !self.controllers[who].is_in_command() || asked.iter().any(|i| !self.agents[*i].up) {
             return false;
@@ -210,14 +209,10 @@ impl World {
         let (agents, told): (_, Vec<_>) = (&self.agents, (0..2).filter(|i| self.agents[*i].up).collect());
         let told: Vec<&Agent> = told.into_iter().map(|i| &*agents[i]).filter(|a| a.facts.controllers.contains(key)).collect();
         let Some(newest) = told.iter().max_by_key(|agent| agent.facts.claim.epoch) else { return false };
-        let record = record_of(newest);
-        if exchange::is_untold(&newest.here, &record, told.iter().flat_map(|agent| &agent.decisions)) {
-            let record = PairRecord { decisions: newest.decisions.clone(), ..record };
-            let Some(held) = untold::held(&newest.here, &record, newest.facts.fence.wanted).filter(|_| without) else { return true };
-            let events = untold::history(&newest.here, &record, held, "ana", at());
-            self.controller(who).state = None;
-            return events.iter().all(|event| self.controller(who).append(event));
+        if exchange::is_untold(&newest.here, &record_of(newest), told.iter().flat_map(|agent| &agent.decisions)) {
+            return true;
         }
+        let record = record_of(newest);
         let events = exchange::history(
             &newest.here,
             &record,

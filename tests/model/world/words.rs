@@ -35,9 +35,6 @@ impl fmt::Display for Move {
             Move::Confirms(c, i) => write!(f, "{} sends {} its word", who(c), cluster(*i)),
             Move::Decides { who: c, planned } => write!(f, "a person decides at {}{}", who(c), if *planned { ", planned" } else { "" }),
             Move::EndsConflict { who: c, to } => write!(f, "a person at {} says that {} is right", who(c), cluster(*to)),
-            Move::AdoptsWithout { who: c, agent } => {
-                write!(f, "{} adopts {} alone, whose peer is said to be lost for good", who(c), cluster(*agent))
-            }
             Move::Writes(i) => write!(f, "an application writes at {}", cluster(*i)),
             Move::Commits(c) => write!(f, "a person at {} commits the promotion", who(c)),
             Move::TakesBack(c) => write!(f, "a person at {} takes the promotion back", who(c)),

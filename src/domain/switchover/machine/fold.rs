@@ -18,7 +18,6 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
                 epoch: *epoch,
                 phase: PairPhase::Replicating,
                 last_outcome: None,
-                unheard: None,
             }),
             _ => Err(illegal()),
         };
@@ -118,15 +117,6 @@ pub fn apply(state: Option<&PairState>, event: &Event) -> Result<PairState, Ille
                 lost: None,
             };
         }
-        (PairPhase::Replicating | PairPhase::ActiveAlone { lost: None, .. }, Event::LostForGood { at, unheard, .. })
-            if *unheard > state.epoch && state.unheard.is_none() =>
-        {
-            new.unheard = Some(*unheard);
-            new.phase = match &state.phase {
-                PairPhase::Replicating => PairPhase::AwaitingDecision { since: *at },
-                phase => phase.with_lost(Some(*at)),
-            };
-        }
         _ => return Err(illegal()),
     }
     Ok(new)
@@ -172,7 +162,7 @@ fn may_decide(state: &PairState, decision: &Decision) -> bool {
 }
 
 fn turns_round(state: &PairState, decision: &Decision) -> bool {
-    state.is_below(decision.epoch) && decision.to == *state.other() && decision.from == *state.serving()
+    decision.epoch > state.epoch && decision.to == *state.other() && decision.from == *state.serving()
 }
 
 impl Decision {
@@ -206,7 +196,7 @@ fn may_end_conflict(state: &PairState, decision: &Decision) -> bool {
     use PairPhase::{Fencing, FinalRuns, TakingBack, Unfencing};
     let fence_under_way = matches!(state.phase, Fencing { .. } | FinalRuns { .. } | Unfencing { .. } | TakingBack { .. });
     let of_this_pair = [&decision.to, &decision.from].map(|cluster| [&state.primary, &state.secondary].contains(&cluster));
-    !fence_under_way && !decision.planned && state.is_below(decision.epoch) && decision.to != decision.from && of_this_pair == [true, true]
+    !fence_under_way && !decision.planned && decision.epoch > state.epoch && decision.to != decision.from && of_this_pair == [true, true]
 }
 
 impl PairState {
@@ -221,11 +211,6 @@ impl PairState {
     /// The other one.
     pub fn other(&self) -> &ClusterName {
         if *self.serving() == self.primary { &self.secondary } else { &self.primary }
-    }
-
-    /// Whether an epoch is above every one that a cluster of the pair may hold, as far as is known.
-    fn is_below(&self, epoch: Epoch) -> bool {
-        epoch > self.epoch && self.unheard.is_none_or(|unheard| epoch > unheard)
     }
 
     fn decided(&mut self, decision: &Decision) {
@@ -354,7 +339,6 @@ impl Event {
             Event::ReversalBegan { .. } => "reversal-began",
             Event::Reversed { .. } => "reversed",
             Event::ReversalFailed { .. } => "reversal-failed",
-            Event::LostForGood { .. } => "lost-for-good",
         }
     }
 }
