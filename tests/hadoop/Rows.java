@@ -106,7 +106,7 @@ public class Rows {
                 case "no-jars": noJars(admin, table); break;
                 case "odd": odd(admin, table, of.get(1)); break;
                 case "drawn": drawn(admin, table, Long.parseLong(of.get(1))); break;
-                case "alter": return List.of(alter(admin, table, Long.parseLong(of.get(1))));
+                case "alter": alter(admin, table, Long.parseLong(of.get(1))); break;
                 case "odd-cells": oddCells(admin, table, Long.parseLong(of.get(1))); break;
                 case "merge": merge(admin, table); break;
                 case "truncate": if (admin.isTableEnabled(table)) admin.disableTable(table); admin.truncateTable(table, true); break;
@@ -368,26 +368,22 @@ public class Rows {
         else admin.createTable(builder.build(), own);
     }
 
-    // One setting more, another family or one fewer: what was altered.
-    static String alter(Admin admin, TableName table, long seed) throws Exception {
+    // A family more, one fewer, or one with other settings.
+    static void alter(Admin admin, TableName table, long seed) throws Exception {
         Random draw = new Random(seed);
         TableDescriptor now = admin.getDescriptor(table);
         TableDescriptorBuilder builder = TableDescriptorBuilder.newBuilder(now);
-        String name = one(draw, FAMILIES), done;
+        String name = one(draw, FAMILIES);
         boolean there = now.hasColumnFamily(Bytes.toBytes(name));
         if (!there) {
             builder.setColumnFamily(drawnFamily(draw, name));
-            done = "family added";
         } else if (now.getColumnFamilyCount() > 1 && draw.nextBoolean()) {
             builder.removeColumnFamily(Bytes.toBytes(name));
-            done = "family removed";
         } else {
             builder.modifyColumnFamily(drawnFamily(draw, name));
-            done = "family changed";
         }
         if (draw.nextInt(4) == 0) builder.setMaxFileSize(2L << 30);
         admin.modifyTable(builder.build());
-        return done;
     }
 
     // Rows, qualifiers, values and times of every kind, and deletions of every sort.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use understudy::components::Component;
 use understudy::domain::{Manifest, PointId, TroubleKind};
 
+use super::support::draw::{Draw, seeds};
 use super::support::ferry::{Staged, finish, stage};
 use super::support::hbase_world::HbaseCluster;
 use super::support::rows::Rows;
@@ -22,26 +23,9 @@ const NAMES: [&str; 6] = ["orders", "or.ders-1", "_x", "注文", "data", "A"];
 /// What a fence writes into a descriptor, and what HBase writes into one where it was silent.
 const NOT_COMPARED: [&str; 3] = ["READONLY", "UNDERSTUDY", "hbase.store.file-tracker.impl=DEFAULT"];
 
-/// A sequence that a seed decides (splitmix64).
-struct Draw(u64);
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).expect("small")
-    }
-
-    /// A seed for the Java client.
-    fn seed(&mut self) -> String {
-        (self.next() >> 1).to_string()
-    }
+/// A seed for the Java client.
+fn seed_for_java(draw: &mut Draw) -> String {
+    (draw.next() >> 1).to_string()
 }
 
 /// One cluster with the table's name, and the component beside it.
@@ -88,7 +72,7 @@ impl Estate {
     /// Something that an application or its administrator does at a site. What the table's own settings forbid is not done.
     async fn change(&mut self, at: usize) {
         let set = self.set.clone();
-        let seed = self.draw.seed();
+        let seed = seed_for_java(&mut self.draw);
         let number = |count: usize| count.to_string();
         let kind = self.draw.below(18);
         let from = self.draw.below(500);
@@ -176,7 +160,7 @@ async fn live(seed: u64, [primary, secondary]: [HbaseCluster; 2]) -> Vec<&'stati
     if !set.starts_with("default") {
         primary.rows.tell(&["namespace", &format!("drawn_{own}")]).await;
     }
-    primary.rows.tell(&["drawn", &set, &draw.seed()]).await;
+    primary.rows.tell(&["drawn", &set, &seed_for_java(&mut draw)]).await;
     let sites = [primary, secondary].map(|cluster| Site { component: Arc::new(cluster.component()), cluster });
     let mut estate = Estate { sites, set, draw, jar: false };
     let mut endings = Vec::new();
@@ -226,13 +210,12 @@ async fn live(seed: u64, [primary, secondary]: [HbaseCluster; 2]) -> Vec<&'stati
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_drawn_table_is_sealed_equal_there_and_back_or_refused_before_the_commit() {
-    let number = |name: &str, usual: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
-    let (from, count) = (number("HBASE_FROM", 1), number("HBASE_SEEDS", 2));
+    let seeds = seeds("HBASE");
     let mut endings: BTreeMap<&str, usize> = BTreeMap::new();
-    for seed in from..from + count {
+    for seed in seeds.clone() {
         let Some((clusters, _guard)) = super::world::undisturbed().await else { return };
         println!("seed {seed}");
         live(seed, clusters).await.into_iter().for_each(|ending| *endings.entry(ending).or_default() += 1);
     }
-    println!("seeds {from} to {}: {endings:?}", from + count - 1);
+    println!("seeds {} to {}: {endings:?}", seeds.start, seeds.end - 1);
 }

@@ -12,25 +12,13 @@ use understudy::domain::TroubleKind;
 
 use crate::changes::{assert_same, put};
 use crate::support::contract::{Side, World};
+use crate::support::draw::{Draw, seeds};
 use crate::support::ferry::{Staged, run};
 use crate::support::hive_judge::hive;
 use crate::support::hive_world::HiveWorld;
 
 /// Values that a partition's name has to write in another way, or that look like something else.
 const VALUES: [&str; 9] = ["", "1", "a/b c", "大 阪", "%41", "x=y", "__HIVE_DEFAULT_PARTITION_", "{a}[b]*?", "2026-11-30 12:00:00"];
-
-/// A sequence that a seed decides (splitmix64).
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).expect("small")
-    }
-}
 
 /// A database as it grows.
 struct Estate<'a> {
@@ -208,13 +196,12 @@ async fn live(seed: u64) -> Option<Vec<String>> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_drawn_database_is_sealed_equal_or_refused_by_a_tables_name() {
-    let number = |name: &str, usual: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
-    let (from, count) = (number("HIVE_FROM", 1), number("HIVE_SEEDS", 2));
+    let seeds = seeds("HIVE");
     let mut endings: BTreeMap<String, usize> = BTreeMap::new();
-    for seed in from..from + count {
+    for seed in seeds.clone() {
         println!("seed {seed}");
         let Some(ended) = live(seed).await else { return };
         ended.into_iter().for_each(|ending| *endings.entry(ending).or_default() += 1);
     }
-    println!("seeds {from} to {}: {endings:?}", from + count - 1);
+    println!("seeds {} to {}: {endings:?}", seeds.start, seeds.end - 1);
 }

@@ -4,6 +4,7 @@ use understudy::components::files::Privilege;
 
 pub mod beside;
 pub mod contract;
+pub mod draw;
 pub mod drills;
 pub mod ferry;
 pub mod hbase_world;
