@@ -87,6 +87,17 @@ async fn a_point_is_given_up_by_the_typed_name_of_its_service_and_the_next_run_a
 }
 
 #[tokio::test]
+async fn a_point_that_an_agent_took_back_at_its_start_is_told_with_what_the_live_data_is_back_at() {
+    let stand = Stand::paired().await;
+    let first = stand.run().await;
+    let run = stuck(&stand).await;
+    stand.world.west().stopped_during.insert("abandon");
+    assert_eq!(stand.ask(abandon(run, "orders")).await, Reply::Done);
+    let report = stand.ended(run).await;
+    assert_eq!(report.abandoned.and_then(|told| told.back_to), Some(first.recovery_point));
+}
+
+#[tokio::test]
 async fn a_wish_that_was_stored_is_carried_out_by_the_engine_s_next_start() {
     let mut stand = Stand::paired().await;
     let run = stuck(&stand).await;

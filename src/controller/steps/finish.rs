@@ -148,6 +148,22 @@ async fn how_it_ended(run: &Run<'_>, refused: Trouble) -> Result<Event, Trouble>
 
 /// Has the secondary take the point back. That it could be sealed after all, or that it is gone, ends it as well.
 pub(super) async fn abandon(run: &Run<'_>) -> Result<Event, Trouble> {
+    let trouble = match order_abandon(run).await {
+        Ok(event) => return Ok(event),
+        Err(trouble) => trouble,
+    };
+    match said(run).await {
+        Ok(Said::Unfinished(point)) => stuck(run, &point).filter(|_| point.work == Work::Abandon).ok_or(trouble),
+        // An agent that was stopped meanwhile took it back at its start: asked again, it says how that ended.
+        Ok(Said::NotUnfinished) => match order_abandon(run).await {
+            Ok(event) => Ok(event),
+            Err(trouble) => how_it_ended(run, trouble).await,
+        },
+        Ok(Said::Nothing) | Err(_) => Err(trouble),
+    }
+}
+
+async fn order_abandon(run: &Run<'_>) -> Result<Event, Trouble> {
     let spec = &run.state.spec;
     let asked = run.state.abandoned.as_ref().ok_or_else(|| undecided(spec))?;
     let agent = run.agent(&spec.to)?;
@@ -160,18 +176,9 @@ pub(super) async fn abandon(run: &Run<'_>) -> Result<Event, Trouble> {
     });
     let patience = Some(run.engine.limits.patience);
     let errand = Errand { id: asked.id, pair: &spec.service.pair, epoch: spec.epoch, agent: &agent, order, patience };
-    let done = run.engine.carry_out_until(errand, |progress| run.show(progress), |trouble| trouble.kind == TroubleKind::Failed).await;
-    let trouble = match done {
-        Ok(Outcome::Abandoned(report)) => {
-            return Ok(Event::Abandoned { at: run.engine.now(), back_to: report.back_to, leftovers: report.leftovers });
-        }
-        Ok(other) => unexpected(&agent, &other),
-        Err(trouble) => trouble,
-    };
-    match said(run).await {
-        Ok(Said::Unfinished(point)) => stuck(run, &point).filter(|_| point.work == Work::Abandon).ok_or(trouble),
-        Ok(Said::NotUnfinished) => how_it_ended(run, trouble).await,
-        Ok(Said::Nothing) | Err(_) => Err(trouble),
+    match run.engine.carry_out_until(errand, |progress| run.show(progress), |trouble| trouble.kind == TroubleKind::Failed).await? {
+        Outcome::Abandoned(report) => Ok(Event::Abandoned { at: run.engine.now(), back_to: report.back_to, leftovers: report.leftovers }),
+        other => Err(unexpected(&agent, &other)),
     }
 }
 

@@ -71,6 +71,8 @@ pub struct SimCluster {
     pub passed: Option<Trouble>,
     /// How often it was asked for that.
     pub looked: u32,
+    /// Orders during which it is stopped, once: its start carries out what they ask, and nobody has heard the answer.
+    pub stopped_during: BTreeSet<&'static str>,
     /// Orders that fail.
     pub failing: BTreeMap<&'static str, Trouble>,
     answers: HashMap<InstructionId, (Instruction, Option<AnswerState>)>,
@@ -111,6 +113,7 @@ impl SimCluster {
             held: BTreeSet::new(),
             passed: None,
             looked: 0,
+            stopped_during: BTreeSet::new(),
             failing: BTreeMap::new(),
             answers: HashMap::new(),
         }
@@ -186,6 +189,11 @@ impl SimCluster {
         }
         let outcome = self.carry_out(&instruction.order, instruction.epoch);
         self.done.push(name);
+        if self.stopped_during.remove(name) {
+            self.answers.remove(&id);
+            let stopped = Trouble::new(TroubleKind::Failed, format!("agent {}", self.name), "it stopped while this was being done");
+            return Ok(Answer { id, state: AnswerState::Failed(stopped) });
+        }
         let state = AnswerState::Done(Box::new(outcome));
         self.answers.insert(id, (instruction, Some(state.clone())));
         Ok(Answer { id, state })
