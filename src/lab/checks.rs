@@ -1,12 +1,11 @@
 //! What must hold at the surviving site after a switch, each with counts. Reading the data is apart from judging it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
 
-use super::desk::{DataPlace, KEPT_ORDERS};
+use super::desk::{BUSY, DataPlace, KEPT_ORDERS};
 use super::view::LabCheck;
 use super::workload::Acknowledged;
 use crate::domain::{CapturedSpan, Trouble, TroubleKind};
@@ -33,7 +32,7 @@ impl Holdings {
             invoices.insert(id.ok_or_else(stray)?);
         }
         let db = Connection::open_with_flags(&place.database, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(tables)?;
-        db.busy_timeout(Duration::from_secs(5)).map_err(tables)?;
+        db.busy_timeout(BUSY).map_err(tables)?;
         let mut rows = db.prepare("SELECT id FROM orders").map_err(tables)?;
         let orders = rows
             .query_map([], |row| row.get::<_, i64>(0))

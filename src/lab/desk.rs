@@ -28,6 +28,8 @@ pub const KEPT_ORDERS: u64 = 20_000;
 const QUEUE: usize = 64;
 /// Orders made durable together.
 const BATCH: usize = 32;
+/// How long anything of the lab waits for the database. The desk holds it most of the time on a busy machine, and SQLite is not fair.
+pub(super) const BUSY: Duration = Duration::from_secs(60);
 
 /// One order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,7 +136,7 @@ enum DeskError {
 /// All of a batch, or nothing: the rows commit last, so that no acknowledged order can lack its invoice.
 fn write_batch(place: &DataPlace, orders: &[&Order]) -> Result<(), DeskError> {
     let mut db = Connection::open_with_flags(&place.database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    db.busy_timeout(Duration::from_secs(5))?;
+    db.busy_timeout(BUSY)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     let rows = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for order in orders {
@@ -185,7 +187,7 @@ fn read_back(place: &DataPlace, id: u64) -> Result<Option<bool>, String> {
 
 fn read_row(place: &DataPlace, id: u64) -> rusqlite::Result<Option<Order>> {
     let db = Connection::open_with_flags(&place.database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    db.busy_timeout(Duration::from_secs(5))?;
+    db.busy_timeout(BUSY)?;
     db.query_row("SELECT customer, cents FROM orders WHERE id = ?1", [signed(id)], |row| {
         let cents: i64 = row.get(1)?;
         Ok(Order { id, customer: row.get(0)?, cents: cents.unsigned_abs() })

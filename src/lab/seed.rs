@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::desk::DataPlace;
+use super::desk::{BUSY, DataPlace};
 use crate::domain::{DataSetName, DrillCheck, Trouble, TroubleKind};
 
 /// The tables in which the lab's application keeps its users, groups, permissions and tenants.
@@ -71,7 +71,7 @@ fn create(database: &Path, tables: &str) -> Result<(), Trouble> {
 
 fn open(database: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open(database)?;
-    db.busy_timeout(std::time::Duration::from_secs(5))?;
+    db.busy_timeout(BUSY)?;
     Ok(db)
 }
 
