@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
@@ -21,6 +21,11 @@ pub const USER: &str = "shop";
 const BREATH: Duration = Duration::from_millis(30);
 /// A part of an order that takes longer is not acknowledged, and its client is started anew.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// The same for the first part that a client is asked for: it is a JVM that starts and connects, on a machine that may be busy.
+const FIRST_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long so many orders as a test waits for may take.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Acknowledged orders: number → when the acknowledgement came.
 pub type Acknowledged = BTreeMap<usize, DateTime<Utc>>;
@@ -31,11 +36,15 @@ struct Branch {
     active: String,
     files: Arc<hdfs_native::Client>,
     rows: Rows,
+    /// Its client of rows has answered.
+    has_answered: bool,
 }
 
 /// Orders that keep coming, wherever they are taken.
 pub struct Shop {
     acknowledged: Arc<Mutex<Acknowledged>>,
+    /// Why the last order that was not acknowledged was not.
+    refused: Arc<Mutex<String>>,
     stop: CancellationToken,
     lane: JoinHandle<()>,
 }
@@ -48,10 +57,13 @@ impl Shop {
             active: format!("http://{}/v1/active/p/orders", at.agent.route),
             files: hdfs::client(&at.hdfs.fs, USER),
             rows: Rows::start(at.cluster()),
+            has_answered: false,
         });
-        let (acknowledged, stop): (Arc<Mutex<Acknowledged>>, _) = (Arc::default(), CancellationToken::new());
-        let lane = tokio::spawn(trade(branches, directory.to_owned(), table.to_owned(), acknowledged.clone(), stop.clone()));
-        Shop { acknowledged, stop, lane }
+        let (acknowledged, refused): (Arc<Mutex<Acknowledged>>, Arc<Mutex<String>>) = (Arc::default(), Arc::default());
+        let stop = CancellationToken::new();
+        let told = (acknowledged.clone(), refused.clone());
+        let lane = tokio::spawn(trade(branches, directory.to_owned(), table.to_owned(), told, stop.clone()));
+        Shop { acknowledged, refused, stop, lane }
     }
 
     /// Everything acknowledged so far.
@@ -61,11 +73,17 @@ impl Shop {
 
     /// Waits until so many more are acknowledged.
     pub async fn sells(&self, more: usize) {
-        let goal = self.acknowledged().len() + more;
-        crate::stand::until("orders acknowledged", Duration::from_secs(120), || async {
-            (self.acknowledged().len() >= goal).then_some(())
-        })
-        .await;
+        let (goal, end) = (self.acknowledged().len() + more, Instant::now() + LIMIT);
+        while self.acknowledged().len() < goal {
+            let refused = || self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            assert!(
+                Instant::now() < end,
+                "{} of {goal} orders are acknowledged; the last that was not: {}",
+                self.acknowledged().len(),
+                refused()
+            );
+            tokio::time::sleep(BREATH).await;
+        }
     }
 
     /// Closes it: the order under way ends.
@@ -80,7 +98,7 @@ async fn trade(
     mut branches: [Branch; 2],
     directory: String,
     table: String,
-    acknowledged: Arc<Mutex<Acknowledged>>,
+    (acknowledged, refused): (Arc<Mutex<Acknowledged>>, Arc<Mutex<String>>),
     stop: CancellationToken,
 ) {
     let web = http(Duration::from_secs(2));
@@ -98,15 +116,20 @@ async fn trade(
         let branch = &branches[index];
         let key = number.to_string();
         let put = ["put", &table, &key, "f", &key];
+        let patience = if branch.has_answered { PATIENCE } else { FIRST_PATIENCE };
         let (file, row) = tokio::join!(
             timeout(PATIENCE, put_file(&branch.files, format!("{directory}/order {number}"), number)),
-            timeout(PATIENCE, branch.rows.ask(&put))
+            timeout(patience, branch.rows.ask(&put))
         );
         if matches!(file, Ok(Ok(()))) && matches!(row, Ok(Ok(_))) {
             acknowledged.lock().unwrap_or_else(PoisonError::into_inner).insert(number, Utc::now());
+        } else {
+            *refused.lock().unwrap_or_else(PoisonError::into_inner) = format!("at {}: file {file:?}, row {row:?}", branch.cluster);
         }
+        let branch = &mut branches[index];
+        branch.has_answered = row.is_ok();
         if row.is_err() {
-            branches[index].rows = Rows::start(branches[index].cluster);
+            branch.rows = Rows::start(branch.cluster);
         }
     }
 }
