@@ -200,6 +200,12 @@ pub fn beside(
     Ok(())
 }
 
+/// A directory as a person names it, with or without slashes around; `None` when it is none.
+pub fn directory(text: &str) -> Option<RelPath> {
+    let text = text.strip_prefix('/').unwrap_or(text);
+    RelPath::new(text.strip_suffix('/').unwrap_or(text)).ok()
+}
+
 /// The part of a manifest below a directory, as a whole of its own; `None` when the directory is not in it.
 pub fn part(manifest: &Manifest, only: &RelPath) -> Option<Manifest> {
     if only.is_root() {

@@ -17,7 +17,7 @@ use super::{Files, Inner, LOOK, WALK, drift};
 use crate::components::depot::{Captured, blocking, limited};
 use crate::components::objects::sync_dir;
 use crate::components::restores::{Restores, Restoring};
-use crate::domain::restore::{RestoreProof, RestoreRefusal, part};
+use crate::domain::restore::{RestoreProof, RestoreRefusal, directory, part};
 use crate::domain::{Manifest, PointId, RelPath, RestoreId, Trouble, TroubleKind};
 
 /// What a place has to be.
@@ -78,11 +78,6 @@ impl Restores for Files {
         let object = inner.depot.object(&place);
         limited(WALK, &object, blocking(move || inner.clear_aside(&place, restore))).await
     }
-}
-
-fn directory(text: &str) -> Option<RelPath> {
-    let text = text.strip_prefix('/').unwrap_or(text);
-    RelPath::new(text.strip_suffix('/').unwrap_or(text)).ok()
 }
 
 fn no_part(only: &str, object: &str) -> Trouble {

@@ -9,7 +9,7 @@ use super::status::status_if_there;
 use super::webhdfs::Operation;
 use super::{Cut, HOME, Hdfs};
 use crate::components::restores::{Restores, Restoring};
-use crate::domain::restore::{RestoreProof, RestoreRefusal, part};
+use crate::domain::restore::{RestoreProof, RestoreRefusal, directory, part};
 use crate::domain::{Manifest, RelPath, RestoreId, Trouble, TroubleKind};
 
 /// What a place has to be.
@@ -149,9 +149,4 @@ impl Restores for Hdfs {
     async fn clear(&self, restore: RestoreId, _place: &str, _phases: u32) -> Result<(), Trouble> {
         self.clear_aside(restore).await
     }
-}
-
-fn directory(text: &str) -> Option<RelPath> {
-    let text = text.strip_prefix('/').unwrap_or(text);
-    RelPath::new(text.strip_suffix('/').unwrap_or(text)).ok()
 }
