@@ -145,7 +145,7 @@ fn a_committed_point_that_cannot_be_sealed_says_why_seals_once_it_can_and_can_be
         let ended = abandon(&controller, &mut west, &second);
         let points = controller.done(&["points", "orders"]);
         assert_eq!((points.as_array().unwrap().len(), &points[0]["recovery_point"]), (1, &first), "{points:#}");
-        assert_eq!(ended["abandoned"]["back_to"], first, "{ended:#}");
+        assert_eq!(ended["abandoned"]["back_to"], first, "{ended:#}\n{}", west.log());
         assert_same(&before.0, &docs(&west));
         assert_eq!(before.1, rows(&west.dir));
         assert!(keep_as_it_is(&west, "-i"));

@@ -157,7 +157,9 @@ pub(super) async fn abandon(run: &Run<'_>) -> Result<Event, Trouble> {
         // An agent that was stopped meanwhile took it back at its start: asked again, it says how that ended.
         Ok(Said::NotUnfinished) => match order_abandon(run).await {
             Ok(event) => Ok(event),
-            Err(trouble) => how_it_ended(run, trouble).await,
+            Err(trouble) if will_not_commit(&trouble) => how_it_ended(run, trouble).await,
+            // One whose identity nobody has confirmed yet, say: it is asked until it answers, and only it knows what is live now.
+            Err(trouble) => Err(trouble),
         },
         Ok(Said::Nothing) | Err(_) => Err(trouble),
     }

@@ -71,8 +71,9 @@ pub struct SimCluster {
     pub passed: Option<Trouble>,
     /// How often it was asked for that.
     pub looked: u32,
-    /// Orders during which it is stopped, once: its start carries out what they ask, and nobody has heard the answer.
-    pub stopped_during: BTreeSet<&'static str>,
+    /// Orders during which it is stopped: its start carries out what they ask, and so many requests fail before one is answered, as of an
+    /// agent whose identity nobody has confirmed yet.
+    pub stopped_during: BTreeMap<&'static str, u32>,
     /// Orders that fail.
     pub failing: BTreeMap<&'static str, Trouble>,
     answers: HashMap<InstructionId, (Instruction, Option<AnswerState>)>,
@@ -113,7 +114,7 @@ impl SimCluster {
             held: BTreeSet::new(),
             passed: None,
             looked: 0,
-            stopped_during: BTreeSet::new(),
+            stopped_during: BTreeMap::new(),
             failing: BTreeMap::new(),
             answers: HashMap::new(),
         }
@@ -189,7 +190,8 @@ impl SimCluster {
         }
         let outcome = self.carry_out(&instruction.order, instruction.epoch);
         self.done.push(name);
-        if self.stopped_during.remove(name) {
+        if let Some(unheard) = self.stopped_during.get_mut(name).filter(|unheard| **unheard > 0) {
+            *unheard -= 1;
             self.answers.remove(&id);
             let stopped = Trouble::new(TroubleKind::Failed, format!("agent {}", self.name), "it stopped while this was being done");
             return Ok(Answer { id, state: AnswerState::Failed(stopped) });
