@@ -60,8 +60,8 @@ use crate::domain::admission::Said;
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, Note, PastFence, PointId, ProbeReport, Trouble,
-    TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, Note, PastFence, PointId, ProbeReport,
+    Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 use admission::Needs;
