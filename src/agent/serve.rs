@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempts::Attempts;
 use super::clock::Clock;
 use super::config::AgentConfig;
-use super::jobs::{Site, ThawGuard, commit, drill, gate, restore};
+use super::jobs::{Site, ThawGuard, commit, copy_kept, drill, gate, restore};
 use super::known::Memory;
 use super::links::Links;
 use super::manager::Manager;
@@ -103,12 +103,14 @@ pub async fn serve_guarded(config: AgentConfig, clock: Arc<dyn Clock>, thaw_guar
     let (cluster, ledger, gates, drills) = (config.name.clone(), Arc::new(ledger), gate::Gates::default(), gate::Gates::default());
     let (tries, identity) = (Tries::default(), tokio::sync::Mutex::default());
     let (restores, letting_go) = (gate::Gates::default(), tokio::sync::Mutex::default());
-    let site = Site { cluster, components, ledger, clock, gates, drills, restores, letting_go, tries, identity, thaw_guard };
+    let state = config.state.clone();
+    let site = Site { cluster, components, ledger, state, clock, gates, drills, restores, letting_go, tries, identity, thaw_guard };
     let site = Arc::new(site);
     tracing::info!(cluster = %site.cluster, fingerprint = own.fingerprint(), interrupted, "starting; no identity is confirmed yet");
 
     drill::tell_unfinished(&site)?;
     restore::tell_unfinished(&site)?;
+    copy_kept::clear_broken_off(&config.state);
     finish_committed(&site).await;
 
     let stop = CancellationToken::new();

@@ -31,6 +31,21 @@ pub struct Restoring<'a> {
     pub journal: &'a dyn PhaseJournal,
 }
 
+/// A restore that is not whole, and is to be one no more.
+#[derive(Clone, Copy)]
+pub struct Clearing<'a> {
+    /// Names what was made aside.
+    pub restore: RestoreId,
+    /// The data set, by its name here.
+    pub set: &'a str,
+    /// The point that it is of.
+    pub point: PointId,
+    /// Where to, as [`place`](Restores::place) spells it.
+    pub place: &'a str,
+    /// Phases of its journal that are over.
+    pub phases: u32,
+}
+
 /// A component that can restore beside the live data.
 #[async_trait]
 pub trait Restores: Send + Sync {
@@ -50,6 +65,6 @@ pub trait Restores: Send + Sync {
     /// that somebody else made meanwhile is refused and not touched.
     async fn bring(&self, what: Restoring<'_>) -> Result<RestoreProof, Trouble>;
 
-    /// Removes what a restore that is not whole has left; what is not its own is not touched. `phases`: those of its journal that are over.
-    async fn clear(&self, restore: RestoreId, place: &str, phases: u32) -> Result<(), Trouble>;
+    /// Removes what a restore that is not whole has left; what is not its own is not touched.
+    async fn clear(&self, what: Clearing<'_>) -> Result<(), Trouble>;
 }

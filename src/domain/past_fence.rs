@@ -18,6 +18,26 @@ pub enum PastFence {
         /// Where it was.
         path: String,
     },
+    /// A file or directory of the capture has other content or other rights.
+    FileChanged {
+        /// Where.
+        path: String,
+    },
+    /// A table of a database that the capture does not hold.
+    TableCame {
+        /// Which.
+        table: String,
+    },
+    /// A table of the capture is not there any more.
+    TableGone {
+        /// Which.
+        table: String,
+    },
+    /// A table of the capture is defined in another way, or has other partitions.
+    TableChanged {
+        /// Which.
+        table: String,
+    },
     /// The data set is defined in another way: a table's descriptor, for example.
     DefinitionChanged,
     /// The data set was dropped, or dropped and made anew.
@@ -34,6 +54,10 @@ impl fmt::Display for PastFence {
         match self {
             PastFence::FileCame { path } => write!(f, "{path} came"),
             PastFence::FileGone { path } => write!(f, "{path} is gone"),
+            PastFence::FileChanged { path } => write!(f, "{path} was changed"),
+            PastFence::TableCame { table } => write!(f, "table {table} came"),
+            PastFence::TableGone { table } => write!(f, "table {table} is gone"),
+            PastFence::TableChanged { table } => write!(f, "table {table} was changed"),
             PastFence::DefinitionChanged => write!(f, "its definition was changed"),
             PastFence::Replaced => write!(f, "it was dropped or replaced"),
             PastFence::Unknown { reason } => write!(f, "it cannot be read: {reason}"),
@@ -50,7 +74,11 @@ mod tests {
         let path = "/hbase/data/shop/orders/r/f/x".to_owned();
         let told = [
             (PastFence::FileCame { path: path.clone() }, "file-came"),
-            (PastFence::FileGone { path }, "file-gone"),
+            (PastFence::FileGone { path: path.clone() }, "file-gone"),
+            (PastFence::FileChanged { path: path.clone() }, "file-changed"),
+            (PastFence::TableCame { table: path.clone() }, "table-came"),
+            (PastFence::TableGone { table: path.clone() }, "table-gone"),
+            (PastFence::TableChanged { table: path }, "table-changed"),
             (PastFence::DefinitionChanged, "definition-changed"),
             (PastFence::Replaced, "replaced"),
             (PastFence::Unknown { reason: "no answer".into() }, "unknown"),

@@ -1,7 +1,8 @@
 //! Tables as people have them: bulk loads under a fence, disabled tables, every setting of a descriptor, and what is said of what stays behind.
 
 use understudy::components::Component;
-use understudy::domain::{PastFence, PointId};
+use understudy::components::restores::Clearing;
+use understudy::domain::{PastFence, PointId, RestoreId};
 
 use super::support::ferry::{point, run};
 use super::world::{Shop, shop};
@@ -136,4 +137,33 @@ async fn every_setting_arrives_with_either_store_file_tracker_and_what_stays_beh
     shop.target.restore(&set, first.point, &first.manifest).await.expect("and back to the older point");
     let drift = shop.target.drift(&set, Some((first.point, &first.manifest))).await.expect("compared");
     assert!(drift.is_empty(), "{drift:?}");
+}
+
+/// The agent died between the clone of a captured snapshot, which bears no fence, and the fence that tells whose it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_half_made_clone_of_a_capture_goes_and_a_table_of_somebody_elses_stays() {
+    let Some((shop, _guard)) = shop().await else { return };
+    shop.create("f", "m").await;
+    shop.fill("f", 0, 60, 100).await;
+    let at = point();
+    shop.source.capture(&shop.set, at).await.expect("captured");
+    let (rows, place) = (&shop.primary.rows, format!("{}-then", shop.set));
+    let snapshot = rows.tell(&["snapshots", &shop.set]).await.pop().expect("its snapshot");
+    let restore = RestoreId(uuid::Uuid::now_v7());
+    let stays_after = async |phases| {
+        let what = Clearing { restore, set: &shop.set, point: at, place: &place, phases };
+        shop.source.restores().expect("it can restore").clear(what).await.expect("cleared");
+        rows.tell(&["exists", &place]).await == ["true"]
+    };
+    rows.tell(&["clone", &place, &snapshot]).await;
+    assert!(stays_after(0).await, "nothing was made of a restore that had not begun");
+    assert!(stays_after(2).await, "it is whole, and its owner's");
+    assert!(!stays_after(1).await, "exactly what the point holds");
+    rows.tell(&["clone", &place, &snapshot]).await;
+    rows.tell(&["put", &place, "row", "f", "theirs"]).await;
+    rows.tell(&["flush", &place]).await;
+    assert!(stays_after(1).await, "somebody wrote to it");
+    rows.tell(&["drop", &place]).await;
+    rows.tell(&["create", &place, "f", ""]).await;
+    assert!(stays_after(1).await, "somebody made it");
 }

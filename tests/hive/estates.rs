@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use understudy::components::hive::HiveRefusal;
-use understudy::domain::{Manifest, PointId, TroubleKind};
+use understudy::domain::{Manifest, PastFence, PointId, TroubleKind};
 
 use crate::changes::{assert_same, put};
 use crate::support::contract::{Side, World};
@@ -180,4 +180,48 @@ async fn tables_whose_files_name_other_files_are_refused_by_name_with_what_to_do
     let listed = source.catalogue(database).await.expect("listed");
     let berg = listed.iter().find(|item| item.path == format!("{database}.berg")).expect("shown");
     assert!(!berg.selectable, "{berg:?}");
+}
+
+/// A metastore changes properties, and drops what has no directory of its own, whatever rights directories have; superusers write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_past_a_fence_of_hive_or_hdfs_is_found_against_the_final_capture() {
+    let Some(world) = HiveWorld::new().await else { return };
+    let (database, set, outside) = (world.database.clone(), world.set(), format!("/ext-{}", world.database));
+    let fs = world.hdfs.side(Side::Source)[1].clone();
+    world.write(Side::Source, "a", "one").await;
+    hive(Side::Source, &["create-external", &database, "brief", &format!("{fs}{outside}/brief")]);
+    put(&world, &format!("{outside}/brief/data"), "rows").await;
+    let (source, files, directory) = (world.open(Side::Source), world.hdfs.open(Side::Source), world.hdfs.set());
+    put(&world, &format!("{directory}/file"), "captured").await;
+    for (component, set) in [(&source, &set), (&files, &directory)] {
+        let evidence = component.fence(set).await.expect("fenced");
+        assert!(evidence.contains("a planned switchover looks for"), "{evidence}");
+    }
+    let at = crate::support::ferry::point();
+    for (component, set) in [(&source, &set), (&files, &directory)] {
+        component.arm(set).await.expect("armed");
+        component.capture(set, at).await.expect("the final capture");
+        assert_eq!(component.past_fence(set, at).await.expect("looked"), [], "nothing came");
+        let never = component.past_fence(set, crate::support::ferry::point()).await.expect("looked");
+        assert!(matches!(never.as_slice(), [PastFence::Unknown { .. }]), "{never:?}");
+    }
+    let table = |name: &str| name.to_owned();
+    hive(Side::Source, &["set-parameter", &database, "items", "label", "other"]);
+    hive(Side::Source, &["drop-table", &database, "brief"]);
+    put(&world, &format!("{}/items/name=a/more", world.directory()), "a superuser's").await;
+    let came = source.past_fence(&set, at).await.expect("looked");
+    // The whole directory came.
+    let directory_that_came = format!("{}/items/name=a", world.directory());
+    let wanted = [
+        PastFence::TableGone { table: table("brief") },
+        PastFence::TableChanged { table: table("items") },
+        PastFence::FileCame { path: directory_that_came },
+    ];
+    assert_eq!(came, wanted);
+    put(&world, &format!("{directory}/file"), "overwritten by a superuser").await;
+    let came = files.past_fence(&directory, at).await.expect("looked");
+    assert!(came.iter().any(|one| matches!(one, PastFence::FileCame { path } if path.ends_with("/file"))), "{came:?}");
+    put(&world, &format!("{directory}/later"), "made by a superuser").await;
+    let came = files.past_fence(&directory, at).await.expect("looked");
+    assert!(came.contains(&PastFence::FileCame { path: format!("{directory}/later") }), "{came:?}");
 }

@@ -1,6 +1,6 @@
 //! What every component promises of a restore beside the live data.
 
-use understudy::components::restores::Restoring;
+use understudy::components::restores::{Clearing, Restoring};
 use understudy::domain::restore::RestoreProof;
 use understudy::domain::{RestoreId, Trouble};
 
@@ -32,8 +32,10 @@ impl Asked<'_> {
     async fn clear(&self, phases: u32) {
         let component = self.world.open(self.side);
         let restores = component.restores().expect("it can restore");
-        let place = restores.place(&self.world.set(), None, &self.place).expect("a place");
-        restores.clear(self.restore, &place, phases).await.expect("cleared");
+        let set = self.world.set();
+        let place = restores.place(&set, None, &self.place).expect("a place");
+        let (restore, point) = (self.restore, self.point.point);
+        restores.clear(Clearing { restore, set: &set, point, place: &place, phases }).await.expect("cleared");
     }
 
     async fn free(&self) -> Result<(), Trouble> {

@@ -159,6 +159,7 @@ impl World {
             cluster: name.parse().expect("a name"),
             components: components.iter().map(watched).collect::<BTreeMap<_, _>>(),
             ledger: Arc::new(ledger),
+            state: self.dir.path().to_owned(),
             clock: Arc::new(HostClock),
             gates: Default::default(),
             restores: Default::default(),

@@ -3,7 +3,8 @@
 //! ```text
 //! kept here? → place free? → every data set into .DIR.understudy-ID beside it → synced → renamed to DIR
 //! ```
-//! So the directory is whole or absent. It has each data set whole, as it was when it was kept, and `kept.json`, which says what it is: an
+//! What is being made is noted in the agent's state before it is begun, so that a start removes what an agent left that died over it. So the
+//! directory is whole or absent. It has each data set whole, as it was when it was kept, and `kept.json`, which says what it is: an
 //! order that comes again after its end finds itself there. Nothing live and nothing kept is changed.
 
 use std::fs::{self, File};
@@ -22,6 +23,8 @@ use crate::transfer::blocking;
 
 /// What a copy says of itself.
 const PAPER: &str = "kept.json";
+/// Where the agent's state has a note of each copy that is being made.
+const NOTES: &str = "copying-out";
 /// While a data set is copied, that it still is is told this often.
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -46,16 +49,70 @@ pub async fn run(job: &Job, order: CopyKeptOrder) -> Result<Outcome, Trouble> {
     }
     let not_copied = not.iter().map(|set| read_in_place(set, &writes)).collect();
     let copied = CopiedKept { to: order.to.clone(), writes, copied: can, not_copied };
+    let begun = Begun::at(&job.site.state, order.id);
+    let (noted, place) = (begun.clone(), part.clone());
+    blocking(move || noted.note(&place)).await?;
     let made = make(job, &order, &part, &copied).await;
-    if let Err(trouble) = made {
-        let part = part.clone();
-        if let Err(left) = blocking(move || clear(&part)).await {
-            tracing::warn!(%left, "a copy that broke off could not be removed");
-        }
-        return Err(trouble);
+    // Whole, or removed again: either way nothing is beside the directory any more.
+    let (failed, place) = (made.is_err(), part.clone());
+    let over = blocking(move || if failed { clear(&place).and_then(|()| begun.over()) } else { begun.over() }).await;
+    if let Err(left) = over {
+        tracing::warn!(%left, part = %part.display(), "what a copy left is removed by the next start of the agent");
     }
+    made?;
     tracing::info!(kept = %order.kept, to = %about, "kept writes were copied out");
     Ok(Outcome::CopiedKept(copied))
+}
+
+/// The note of one copy that is being made: a file of the agent's state with the path of what is made.
+#[derive(Debug, Clone)]
+struct Begun(PathBuf);
+
+impl Begun {
+    fn at(state: &Path, id: InstructionId) -> Begun {
+        Begun(state.join(NOTES).join(id.to_string()))
+    }
+
+    fn note(&self, part: &Path) -> Result<(), Trouble> {
+        let about = |e: std::io::Error| failed(&self.0, "note what is copied out", &e);
+        let folder = self.0.parent().unwrap_or(&self.0);
+        fs::create_dir_all(folder).map_err(about)?;
+        let text = serde_json::to_vec(part).map_err(|e| failed(&self.0, "note what is copied out", &e))?;
+        let mut file = File::create(&self.0).map_err(about)?;
+        std::io::Write::write_all(&mut file, &text).and_then(|()| file.sync_all()).map_err(about)?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(about)
+    }
+
+    fn over(&self) -> Result<(), Trouble> {
+        match fs::remove_file(&self.0) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(failed(&self.0, "remove it", &e)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Removes what copies have left over which the agent died. Before anybody is served: an order that comes again begins anew.
+pub fn clear_broken_off(state: &Path) {
+    let Ok(notes) = fs::read_dir(state.join(NOTES)) else { return };
+    for note in notes.flatten().map(|note| note.path()) {
+        if let Err(trouble) = clear_one(&note) {
+            tracing::warn!(%trouble, "what a copy left cannot be removed yet; the next start of the agent tries again");
+        }
+    }
+}
+
+fn clear_one(note: &Path) -> Result<(), Trouble> {
+    let text = fs::read(note).map_err(|e| failed(note, "read it", &e))?;
+    let part: Option<PathBuf> = serde_json::from_slice(&text).ok();
+    // A note that was not whole was of a copy that had not begun; and nothing is removed that has not the copy's own name.
+    let id = note.file_name().and_then(|id| id.to_str()).unwrap_or_default();
+    let own =
+        |part: &PathBuf| part.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(&format!(".understudy-{id}")));
+    if let Some(part) = part.filter(|part| !id.is_empty() && own(part)) {
+        clear(&part)?;
+        tracing::info!(part = %part.display(), "what was left of a copy that broke off is removed");
+    }
+    Begun(note.to_owned()).over()
 }
 
 fn kept(job: &Job, order: &CopyKeptOrder) -> Result<(KeptWrites, Vec<DataSetName>), Trouble> {
@@ -182,4 +239,27 @@ fn clear(part: &Path) -> Result<(), Trouble> {
 fn failed(place: &Path, doing: &str, e: &dyn std::fmt::Display) -> Trouble {
     Trouble::new(TroubleKind::Failed, place.display(), format!("cannot {doing}: {e}"))
         .next("see that the agent's user may write there and that there is room, then try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_removes_what_a_copy_left_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (state, id) = (dir.path().join("state"), InstructionId(uuid::Uuid::now_v7()));
+        let part = beside(&dir.path().join("out"), id).expect("a place");
+        fs::create_dir_all(part.join("files/docs")).expect("made");
+        let theirs = dir.path().join("theirs");
+        fs::create_dir_all(&theirs).expect("made");
+        Begun::at(&state, id).note(&part).expect("noted");
+        Begun::at(&state, InstructionId(uuid::Uuid::now_v7())).note(&theirs).expect("noted");
+        fs::write(state.join(NOTES).join("half"), "\"/no").expect("written");
+        for _ in 0..2 {
+            clear_broken_off(&state);
+            assert!(!part.exists() && theirs.exists());
+            assert_eq!(fs::read_dir(state.join(NOTES)).expect("there").count(), 0);
+        }
+    }
 }

@@ -5,7 +5,7 @@ pub mod arm;
 mod bring_up;
 pub mod capture;
 pub mod commit;
-mod copy_kept;
+pub mod copy_kept;
 pub mod dispatch;
 pub mod drill;
 pub mod drop;
@@ -31,6 +31,7 @@ pub use self::thaw_guard::{ThawGuard, thaw_after};
 pub use crate::transfer::gate;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -54,6 +55,8 @@ pub struct Site {
     pub components: BTreeMap<ComponentName, Arc<dyn Component>>,
     /// Its durable memory.
     pub ledger: Arc<Ledger>,
+    /// Its folder of durable things beside the memory.
+    pub state: PathBuf,
     /// Its clocks.
     pub clock: Arc<dyn Clock>,
     /// Who may touch a point's staging at the same time; starts as `Gates::default()`.

@@ -15,7 +15,7 @@ use super::commit::committed_manifest;
 use super::drill::beating;
 use super::{Job, Site, fence, reverse};
 use crate::components::PhaseJournal;
-use crate::components::restores::{Restores, Restoring};
+use crate::components::restores::{Clearing, Restores, Restoring};
 use crate::domain::admission::nested;
 use crate::domain::restore::{ComparedWith, RestoreRefusal, beside};
 use crate::domain::{Change, ComponentKind, DataSetName, Manifest, PairName, PointId, RestoreId, Trouble, TroubleKind};
@@ -209,7 +209,9 @@ pub async fn end(job: &Job, order: EndRestoreOrder) -> Result<Outcome, Trouble> 
 
 async fn remove(site: &Arc<Site>, restores: &dyn Restores, row: &RestoreRow) -> Result<(), Trouble> {
     site.ledger.note_restore_ending(row.restore)?;
-    restores.clear(row.restore, &row.place, site.ledger.restore_phases(row.restore)?).await?;
+    let phases = site.ledger.restore_phases(row.restore)?;
+    let what = Clearing { restore: row.restore, set: &row.data_set.path, point: row.point, place: &row.place, phases };
+    restores.clear(what).await?;
     site.ledger.note_restore_gone(row.restore)?;
     site.restores.forget(row.restore);
     tracing::info!(restore = %row.restore, "what was half-made of a restore is removed");

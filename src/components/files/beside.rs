@@ -16,7 +16,7 @@ use super::walk::{Look, survey};
 use super::{Files, Inner, LOOK, WALK, drift};
 use crate::components::depot::{Captured, blocking, limited};
 use crate::components::objects::sync_dir;
-use crate::components::restores::{Restores, Restoring};
+use crate::components::restores::{Clearing, Restores, Restoring};
 use crate::domain::restore::{RestoreProof, RestoreRefusal, directory, part};
 use crate::domain::{Manifest, PointId, RelPath, RestoreId, Trouble, TroubleKind};
 
@@ -73,8 +73,8 @@ impl Restores for Files {
         Ok(proof)
     }
 
-    async fn clear(&self, restore: RestoreId, place: &str, _phases: u32) -> Result<(), Trouble> {
-        let (inner, place) = (self.inner.clone(), place.to_owned());
+    async fn clear(&self, what: Clearing<'_>) -> Result<(), Trouble> {
+        let (inner, place, restore) = (self.inner.clone(), what.place.to_owned(), what.restore);
         let object = inner.depot.object(&place);
         limited(WALK, &object, blocking(move || inner.clear_aside(&place, restore))).await
     }
@@ -230,7 +230,7 @@ mod tests {
         let what = Restoring { restore, set: "docs", only: None, point, manifest: &manifest, place: "old", journal: &journal };
         assert_eq!(files.bring(what).await.expect_err("it is somebody's").code(), "place-exists");
         assert_eq!(fs::read_dir(root.join("old")).expect("there").count(), 0, "it is as it was made");
-        files.clear(restore, "old", 1).await.expect("cleared");
+        files.clear(Clearing { restore, set: "docs", point, place: "old", phases: 1 }).await.expect("cleared");
         let mut left: Vec<_> = fs::read_dir(&root).expect("listed").flatten().map(|entry| entry.file_name()).collect();
         left.sort();
         assert_eq!(left, ["docs", "old"]);

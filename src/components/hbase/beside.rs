@@ -1,13 +1,14 @@
 //! A table of a point beside the live one: the snapshot cloned under a name that a person chose, its fence lifted, and held against the point.
 //!
-//! HBase makes a clone whole or not at all, and refuses one where a table is. A clone of a sealed snapshot bears our fence until it is
-//! finished, so that a half-made one is known.
+//! HBase makes a clone whole or not at all, and refuses one where a table is. A clone bears our fence until it is held against the point, so
+//! that a half-made one is known: a sealed snapshot brings the fence along, and on a captured one's it is put at once. Between that clone and
+//! its fence a table that is exactly what the point holds is ours as well.
 
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use super::fence::{is_fenced, true_schema};
+use super::fence::{fenced_schema, is_fenced, true_schema};
 use super::files::HFile;
 use super::live::{says, state_of};
 use super::manifest::{hfiles, schema_of};
@@ -16,9 +17,9 @@ use super::parts::{parts_of, strangers};
 use super::rehearse::drill_of;
 use super::rpc::RpcError;
 use super::{Hbase, coprocessors};
-use crate::components::restores::{Restores, Restoring};
+use crate::components::restores::{Clearing, Restores, Restoring};
 use crate::domain::restore::{RestoreProof, RestoreRefusal};
-use crate::domain::{ComponentKind, Manifest, RestoreId, Trouble, TroubleKind};
+use crate::domain::{ComponentKind, Manifest, PointId, Trouble, TroubleKind};
 
 /// What a place has to be.
 const WANTED: &str = "a table that does not exist yet, with its namespace, for example shop:orders-old";
@@ -57,14 +58,22 @@ impl Restores for Hbase {
             // From here on a table of that name may be ours.
             what.journal.advance(1)?;
         }
-        if self.client.schema(&place).await.map_err(about)?.is_none() {
+        let there = self.client.schema(&place).await.map_err(about)?;
+        if there.is_none() {
             match self.client.restore(self.description(set, &place, what.point)).await {
                 Err(error) if error.is("TableExistsException") => return Err(self.exists(&place)),
                 made => made.map_err(about)?,
             }
         }
-        // The sealed descriptor is that of a fenced table, and so may a captured one be.
-        self.unfence_set(set, &place, None).await?;
+        if what.journal.done()? < 2 {
+            let strange = there.is_some_and(|schema| !is_fenced(&schema));
+            if strange && !self.is_bare_clone(set, &table, &place, what.point).await? {
+                return Err(self.exists(&place));
+            }
+            self.fence_clone(&place).await.map_err(about)?;
+            // From here on one without the fence is whole.
+            what.journal.advance(2)?;
+        }
         self.bring_to(&place, state_of(what.manifest)).await.map_err(about)?;
         match self.unlike(set, &table, &place, what.manifest).await? {
             None => {}
@@ -74,6 +83,7 @@ impl Restores for Hbase {
                 return Err(self.exists(&place));
             }
         }
+        self.unfence_set(set, &place, None).await?;
         Ok(RestoreProof {
             place: place.set(),
             files: what.manifest.files(),
@@ -83,14 +93,18 @@ impl Restores for Hbase {
         })
     }
 
-    /// A clone that bears our fence is half-made. One that is open is whole, and left to whoever owns it.
-    async fn clear(&self, _restore: RestoreId, place: &str, phases: u32) -> Result<(), Trouble> {
-        let place = self.table(place)?;
+    /// A clone that bears our fence is half-made. One that is open is whole, and left to whoever owns it; before its fence was put on it is known
+    /// by being what the point holds, and what is not is somebody else's.
+    async fn clear(&self, what: Clearing<'_>) -> Result<(), Trouble> {
+        let (table, place) = (self.table(what.set)?, self.table(what.place)?);
         let about = |error: RpcError| error.about(self.object(&place.set()));
-        match self.client.schema(&place).await.map_err(about)? {
-            Some(schema) if phases > 0 && is_fenced(&schema) => self.drop_table(&place).await.map_err(about),
-            _ => Ok(()),
+        let Some(schema) = self.client.schema(&place).await.map_err(about)?.filter(|_| what.phases > 0) else { return Ok(()) };
+        let ours = is_fenced(&schema) || (what.phases == 1 && self.is_bare_clone(what.set, &table, &place, what.point).await?);
+        if ours {
+            return self.drop_table(&place).await.map_err(about);
         }
+        tracing::warn!(place = what.place, "a table of that name stays: it is whole, or somebody else's");
+        Ok(())
     }
 }
 
@@ -109,6 +123,25 @@ impl Hbase {
             return Err(RestoreRefusal::NoParent { place: place.set(), parent }.trouble(self.object(&place.set())));
         }
         Ok(())
+    }
+
+    /// Our fence on a clone that has none, as a captured snapshot's has none.
+    async fn fence_clone(&self, place: &Table) -> Result<(), RpcError> {
+        match self.client.schema(place).await? {
+            Some(schema) if !is_fenced(&schema) => self.client.modify(place, fenced_schema(&schema)).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a table is exactly what a point's snapshot holds, and nothing was written to it since that a file shows.
+    async fn is_bare_clone(&self, set: &str, table: &Table, place: &Table, point: PointId) -> Result<bool, Trouble> {
+        let Some(manifest) = self.manifest_at(set, table, point).await? else { return Ok(false) };
+        if self.unlike(set, table, place, &manifest).await?.is_some() {
+            return Ok(false);
+        }
+        let parts = parts_of(&manifest, table).map_err(|reason| self.corrupt(set, &reason))?;
+        let live = self.live_files(place).await.map_err(|error| error.about(self.object(set)))?;
+        Ok(strangers(&parts, &live).is_empty())
     }
 
     /// Where a clone is not what the point holds: in its descriptor, or in the HFiles that its store files lead to.

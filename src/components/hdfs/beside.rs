@@ -8,7 +8,7 @@ use super::listing::{full, list};
 use super::status::status_if_there;
 use super::webhdfs::Operation;
 use super::{Cut, HOME, Hdfs};
-use crate::components::restores::{Restores, Restoring};
+use crate::components::restores::{Clearing, Restores, Restoring};
 use crate::domain::restore::{RestoreProof, RestoreRefusal, directory, part};
 use crate::domain::{Manifest, RelPath, RestoreId, Trouble, TroubleKind};
 
@@ -146,7 +146,7 @@ impl Restores for Hdfs {
         })
     }
 
-    async fn clear(&self, restore: RestoreId, _place: &str, _phases: u32) -> Result<(), Trouble> {
-        self.clear_aside(restore).await
+    async fn clear(&self, what: Clearing<'_>) -> Result<(), Trouble> {
+        self.clear_aside(what.restore).await
     }
 }

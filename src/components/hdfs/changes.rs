@@ -90,7 +90,8 @@ impl Hdfs {
     pub(super) async fn moves(&self, old: &Cut, new: Option<&Cut>) -> Result<Moves, HdfsError> {
         let new_path = new.map_or(&old.tree, |cut| &cut.path);
         let (before, after) = futures_util::try_join!(prints(&self.web, &old.path), prints(&self.web, new_path))?;
-        let Some(report) = self.report_between(old, new, [&before, &after]).await? else {
+        let roots = [&before, &after].map(|all| all.first().map(|(_, inode, _)| *inode));
+        let Some(report) = self.report_between(old, new, roots).await? else {
             let all = replaced(before.iter().map(|(path, ..)| path), after.iter().map(|(path, ..)| path));
             return Ok(Moves::new(all));
         };
@@ -101,8 +102,13 @@ impl Hdfs {
 
     /// HDFS's report of a tree. Below the snapshots' directory HDFS tells it of the tree alone, whatever else happened in that directory, as
     /// long as the live tree is the same inode; otherwise it is cut out of the whole report. `None` where it cannot be cut, because the tree
-    /// itself was moved or made anew.
-    async fn report_between(&self, old: &Cut, new: Option<&Cut>, prints: [&[Printed]; 2]) -> Result<Option<Vec<Difference>>, HdfsError> {
+    /// itself was moved or made anew. `was` and `is` are the inodes of the tree then and now.
+    pub(super) async fn report_between(
+        &self,
+        old: &Cut,
+        new: Option<&Cut>,
+        [was, is]: [Option<u64>; 2],
+    ) -> Result<Option<Vec<Difference>>, HdfsError> {
         let name = new.map_or("", |cut| &cut.name);
         if new.is_some_and(|new| (&new.root, &new.inner) != (&old.root, &old.inner)) {
             return Ok(None);
@@ -110,7 +116,6 @@ impl Hdfs {
         if old.inner.is_root() {
             return report(&self.web, &old.root, &old.name, name).await.map(Some);
         }
-        let [was, is] = prints.map(|all| all.first().map(|(_, inode, _)| *inode));
         if was != is {
             return Ok(None);
         }

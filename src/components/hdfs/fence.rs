@@ -88,9 +88,12 @@ impl Hdfs {
         }
         let probe = format!("{}/.understudy-fence-check", set.trim_end_matches('/'));
         match self.web.acting_as(PROBE_USER).run(Operation::put("MKDIRS", &probe)).await {
-            Err(error) if error.is("AccessControlException") => {
-                Ok((true, format!("{rights}; a write as {PROBE_USER} was refused; HDFS superusers can still write")))
-            }
+            Err(error) if error.is("AccessControlException") => Ok((
+                true,
+                format!(
+                    "{rights}; a write as {PROBE_USER} was refused; HDFS superusers can still write, and a planned switchover looks for what they wrote"
+                ),
+            )),
             Err(error) => Err(about(error)),
             Ok(()) => {
                 self.web.boolean(Operation::delete("DELETE", &probe).with("recursive", "true")).await.map_err(about)?;

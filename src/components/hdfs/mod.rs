@@ -24,6 +24,7 @@ mod notes;
 mod obstacles;
 mod open_files;
 mod parts;
+mod passed;
 mod privileges;
 pub mod probe;
 mod quota;
@@ -63,8 +64,8 @@ use crate::domain::admission::Said;
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, Note, PointId, ProbeReport, RelPath, Trouble,
-    TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, Note, PastFence, PointId, ProbeReport,
+    RelPath, Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 
@@ -302,6 +303,10 @@ impl Component for Hdfs {
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
         self.check_set(set)?;
         self.read_fence(set).await
+    }
+
+    async fn past_fence(&self, set: &str, point: PointId) -> Result<Vec<PastFence>, Trouble> {
+        self.passed_since(set, point).await
     }
 
     async fn rehearse(&self, set: &str, point: PointId, manifest: &Manifest, drill: DrillId) -> Result<String, Trouble> {

@@ -158,7 +158,7 @@ impl Hdfs {
 
     /// What the owner of a data set should know.
     pub(super) async fn source_notes(&self, set: &str, root: &FileStatus) -> Result<Vec<Note>, Trouble> {
-        let mut notes = self.notes_below(set, root).await?;
+        let mut notes = self.notes_below(set, root, LISTED).await?;
         notes.extend(self.usage(set).await?.and_then(|usage| usage.limits()).map(|(names, space)| HdfsNote::Quotas { names, space }));
         // Where there are none yet there is no such directory.
         let snapshots = match list(&self.web, &format!("{}/.snapshot", set.trim_end_matches('/'))).await {
@@ -198,19 +198,19 @@ impl Hdfs {
         }
     }
 
-    /// What the root and the listings below it show, breadth first.
-    pub(in crate::components) async fn tree_notes(&self, tree: &str) -> Result<Vec<Note>, Trouble> {
+    /// What the root and the listings of so many directories below it show, breadth first.
+    pub(in crate::components) async fn tree_notes(&self, tree: &str, most: usize) -> Result<Vec<Note>, Trouble> {
         let root = status_if_there(&self.web, tree).await.map_err(|error| error.about(self.object(tree)))?;
         let Some(root) = root.filter(FileStatus::is_directory) else { return Ok(Vec::new()) };
-        Ok(self.notes_below(tree, &root).await?.iter().map(|note| note.about(&self.object(tree))).collect())
+        Ok(self.notes_below(tree, &root, most).await?.iter().map(|note| note.about(&self.object(tree))).collect())
     }
 
-    async fn notes_below(&self, set: &str, root: &FileStatus) -> Result<Vec<HdfsNote>, Trouble> {
+    async fn notes_below(&self, set: &str, root: &FileStatus, most: usize) -> Result<Vec<HdfsNote>, Trouble> {
         let mut traits = Traits::default();
         traits.meet(set, root);
         let (mut level, mut listed) = (vec![RelPath::root()], 0);
-        while !level.is_empty() && listed < LISTED {
-            let now: Vec<RelPath> = level.drain(..level.len().min(LISTED - listed)).collect();
+        while !level.is_empty() && listed < most {
+            let now: Vec<RelPath> = level.drain(..level.len().min(most - listed)).collect();
             listed += now.len();
             let found: Vec<(RelPath, Vec<FileStatus>)> = stream::iter(now)
                 .map(|directory| async move {
@@ -236,7 +236,7 @@ impl Hdfs {
             }
         }
         let mut notes = traits.notes();
-        notes.extend((!level.is_empty()).then_some(HdfsNote::PartlyLookedAt { directories: LISTED as u64 }));
+        notes.extend((!level.is_empty()).then_some(HdfsNote::PartlyLookedAt { directories: most as u64 }));
         Ok(notes)
     }
 }

@@ -17,7 +17,7 @@ use super::places::{database_path, is_inside, path_in};
 use super::plan::steps;
 use super::space::Space;
 use super::target::{Wanted, manifest_in};
-use crate::components::restores::{Restores, Restoring};
+use crate::components::restores::{Clearing, Restores, Restoring};
 use crate::domain::restore::{RestoreNote, RestoreProof, RestoreRefusal, part};
 use crate::domain::{ComponentKind, Digest, Manifest, RelPath, RestoreId, Trouble, TroubleKind};
 
@@ -109,8 +109,9 @@ impl Restores for Hive {
         })
     }
 
-    async fn clear(&self, restore: RestoreId, place: &str, phases: u32) -> Result<(), Trouble> {
-        let to = self.set(place)?;
+    async fn clear(&self, what: Clearing<'_>) -> Result<(), Trouble> {
+        let (restore, phases) = (what.restore, what.phases);
+        let to = self.set(what.place)?;
         let base = match self.directory(&to).await {
             Err(trouble) if trouble.code() == "no-parent" => None,
             base => Some(base?),

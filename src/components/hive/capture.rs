@@ -155,7 +155,7 @@ impl Hive {
         let (there, roots) = self.ready(set, &state.metadata).await?;
         let scene = Scene { set, fs: &self.fs, trees: &there, roots: &roots };
         let mut said: Vec<Note> = left_out.into_iter().chain(notes(&state.metadata, &scene)).map(|note| note.told(&object)).collect();
-        said.extend(self.notes_of_trees(&there).await?);
+        said.extend(self.notes_of_trees(set, &there).await?);
         state.read = Instant::now();
         self.remember(set, state);
         Ok(said)

@@ -63,6 +63,11 @@ pub const PARTS: &[Part] = &[
         Fate::Named("captures-dropped"),
         "they go at the source, and that table is copied whole; said by the run",
     ),
+    part(
+        "encryption, erasure coding and storage policies of more than 1,000 places outside the database's directory",
+        Fate::CarriedAndNamed("trees-partly-looked-at"),
+        "the files are carried; what of them is not carried was looked for in 1,000 places only",
+    ),
     part("a place inside which another directory has snapshots", Fate::Refused("snapshots-inside"), "HDFS does not nest them"),
     part("DROP DATABASE", Fate::Named("drop-database-keeps-files"), "snapshots are on its directory; said by the policy"),
     part("catalogs other than hive", Fate::LeftOut, "only the default catalog is read"),

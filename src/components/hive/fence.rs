@@ -71,7 +71,12 @@ impl Hive {
         let count = told.len();
         let first = told.into_iter().next().unwrap_or_else(|| "it has no data".into());
         let more = if count > 1 { format!("; {} more directories likewise", count - 1) } else { String::new() };
-        Ok((true, format!("{first}{more}; properties of tables can still be changed by whom the metastore lets")))
+        Ok((
+            true,
+            format!(
+                "{first}{more}; properties of tables can still be changed by whom the metastore lets, and a planned switchover looks for that"
+            ),
+        ))
     }
 
     pub(super) async fn unfence_set(&self, set: &SetName) -> Result<(), Trouble> {

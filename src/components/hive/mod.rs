@@ -22,6 +22,7 @@ mod names;
 mod notes;
 mod orphans;
 mod paper;
+mod passed;
 mod places;
 mod plan;
 pub mod probe;
@@ -59,8 +60,8 @@ use crate::domain::admission::Said;
 use crate::domain::backup::plan::ApplyPlan;
 use crate::domain::user_data::{UserDataChange, UserDataKey};
 use crate::domain::{
-    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, Note, PointId, ProbeReport, Trouble,
-    TroubleKind,
+    ChangeSet, ComponentInfo, ComponentKind, ComponentName, Digest, DrillId, Entry, Manifest, Note, PastFence, PointId, ProbeReport,
+    Trouble, TroubleKind,
 };
 use crate::protocol::{CatalogueItem, OwnSnapshot};
 use admission::Needs;
@@ -302,6 +303,10 @@ impl Component for Hive {
 
     async fn fenced(&self, set: &str) -> Result<(bool, String), Trouble> {
         self.read_fence(&self.set(set)?).await
+    }
+
+    async fn past_fence(&self, set: &str, point: PointId) -> Result<Vec<PastFence>, Trouble> {
+        self.passed_since(&self.set(set)?, point).await
     }
 
     async fn rehearse(&self, set: &str, point: PointId, manifest: &Manifest, drill: DrillId) -> Result<String, Trouble> {

@@ -144,6 +144,13 @@ pub enum HiveNote {
         /// The directory that had them.
         root: String,
     },
+    /// Not every directory was looked at for what HDFS does not carry.
+    TreesPartlyLookedAt {
+        /// Directories that were.
+        looked_at: usize,
+        /// All of them.
+        trees: usize,
+    },
     /// More than are told.
     More {
         /// How many.
@@ -164,6 +171,7 @@ impl HiveNote {
             HiveNote::ConstraintLeftOut { .. } => "constraint-left-out",
             HiveNote::SnapshotsWider { .. } => "snapshots-wider",
             HiveNote::CapturesDropped { .. } => "captures-dropped",
+            HiveNote::TreesPartlyLookedAt { .. } => "trees-partly-looked-at",
             HiveNote::More { .. } => "more",
         }
     }
@@ -227,6 +235,10 @@ impl HiveNote {
                 "a table was given a place above {root}, where HDFS nests no snapshots: earlier captures there go, and that table is copied \
                  whole"
             ),
+            HiveNote::TreesPartlyLookedAt { looked_at, trees } => format!(
+                "encryption zones, erasure coding and storage policies were looked for in {looked_at} of the {trees} directories that its tables \
+                 read from"
+            ),
             HiveNote::More { count } => format!("{count} more notes are not shown"),
         }
     }
@@ -254,6 +266,9 @@ impl HiveNote {
                  before the first run are taken there"
             }
             HiveNote::CapturesDropped { .. } => "let this run be sealed before a switchover: until then a way back needs a full copy",
+            HiveNote::TreesPartlyLookedAt { .. } => {
+                "look for them in the rest yourself (hdfs crypto -listZones, hdfs ec -getPolicy, hdfs storagepolicies -getStoragePolicy)"
+            }
             HiveNote::More { .. } => "",
         }
     }

@@ -124,6 +124,13 @@ impl Hive {
         .await
     }
 
+    /// A point's metadata and trees, as they were captured here.
+    pub(super) async fn as_captured(&self, set: &SetName, point: PointId) -> Result<(Metadata, Vec<Tree>), Trouble> {
+        let (manifest, origin) = self.kept(set, point).await?;
+        let metadata = self.written(&manifest).await?.1;
+        Ok((metadata, origin.trees))
+    }
+
     /// Where a captured or sealed point comes from.
     pub(super) async fn origin_of(&self, set: &SetName, point: PointId) -> Result<Origin, Trouble> {
         Ok(self.kept(set, point).await?.1)

@@ -116,8 +116,8 @@ impl Hive {
         Ok(trees)
     }
 
-    /// What a manifest's metadata says, as it is to be here.
-    pub(super) async fn wanted(&self, set: &SetName, manifest: &Manifest) -> Result<Wanted, Trouble> {
+    /// What the files of a manifest's metadata say.
+    pub(super) async fn written(&self, manifest: &Manifest) -> Result<(Origin, Metadata), Trouble> {
         let files: BTreeMap<RelPath, Digest> = manifest
             .entries
             .values()
@@ -127,7 +127,7 @@ impl Hive {
             )
             .collect();
         let objects = self.depot.objects.clone();
-        let (origin, metadata) = blocking(move || {
+        blocking(move || {
             paper::read(files.keys(), |path| {
                 let mut content = Vec::new();
                 let digest = files.get(path).copied().unwrap_or(Digest([0; 32]));
@@ -140,7 +140,12 @@ impl Hive {
                 Ok(content)
             })
         })
-        .await?;
+        .await
+    }
+
+    /// What a manifest's metadata says, as it is to be here.
+    pub(super) async fn wanted(&self, set: &SetName, manifest: &Manifest) -> Result<Wanted, Trouble> {
+        let (origin, metadata) = self.written(manifest).await?;
         let mut metadata = self.rewrite(set, &origin)?.metadata(&metadata);
         metadata.marks = self.marks(set);
         Ok(Wanted { metadata, trees: self.placed(set, &origin)? })

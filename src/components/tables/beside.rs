@@ -13,9 +13,9 @@ use super::dump::{self, Shape};
 use super::live::digest_of;
 use super::schema::{self, Watch};
 use super::{FENCE, LOOK, Tables, WORK, db, load, quoted, sql};
-use crate::components::restores::{Restores, Restoring};
+use crate::components::restores::{Clearing, Restores, Restoring};
 use crate::domain::restore::{RestoreNote, RestoreProof, RestoreRefusal};
-use crate::domain::{ComponentKind, Digest, Entry, Manifest, Node, RestoreId, Trouble, TroubleKind};
+use crate::domain::{ComponentKind, Digest, Entry, Manifest, Node, Trouble, TroubleKind};
 
 /// What a place has to be.
 const WANTED: &str = "a table that does not exist yet, for example orders_old";
@@ -49,7 +49,7 @@ impl Restores for Tables {
         self.work(WORK, what.set, move |this, set| this.restore_to(set, &place, &manifest, begun)).await
     }
 
-    async fn clear(&self, _restore: RestoreId, _place: &str, _phases: u32) -> Result<(), Trouble> {
+    async fn clear(&self, _what: Clearing<'_>) -> Result<(), Trouble> {
         // What was not committed is not there.
         Ok(())
     }

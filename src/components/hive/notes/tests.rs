@@ -20,6 +20,7 @@ fn a_code_in_json_is_the_code() {
         HiveNote::ConstraintLeftOut { table: table(), constraint: "pk".into(), why: Unmakeable::ColumnsLost },
         HiveNote::SnapshotsWider { root: "/x".into(), place: "/x/t".into(), more: 0 },
         HiveNote::CapturesDropped { root: "/x".into() },
+        HiveNote::TreesPartlyLookedAt { looked_at: 1, trees: 2 },
         HiveNote::More { count: 1 },
     ];
     for note in notes {
