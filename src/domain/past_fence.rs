@@ -49,6 +49,11 @@ pub enum PastFence {
     },
 }
 
+impl PastFence {
+    /// Findings that one look tells at most.
+    pub const MOST: usize = 20;
+}
+
 impl fmt::Display for PastFence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

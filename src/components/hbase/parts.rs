@@ -17,8 +17,6 @@ use crate::domain::{Manifest, PastFence, PointId, Trouble};
 
 /// Where live regions are, below HBase's root.
 const LIVE: [&str; 2] = ["data", "mobdir/data"];
-/// Findings of a look past the fence.
-const FINDINGS: usize = 20;
 
 /// What a table is made of: by region and family, its HFiles, and whether each counts whole or half.
 pub type Parts = BTreeMap<(String, String), BTreeSet<(HFile, bool)>>;
@@ -150,7 +148,7 @@ impl Hbase {
         passed.extend(used.difference(&there).map(|file| PastFence::FileGone { path: self.below(&format!("data/{}", file.path())) }));
         let lengths = self.missing(&hfiles(&manifest)).await.map_err(|error| error.about(self.object(set)))?;
         passed.extend(lengths.into_values().map(|reason| PastFence::Unknown { reason }));
-        passed.truncate(FINDINGS);
+        passed.truncate(PastFence::MOST);
         Ok(passed)
     }
 }

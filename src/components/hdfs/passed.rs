@@ -9,9 +9,6 @@ use super::listing::full;
 use super::status::status_if_there;
 use crate::domain::{PastFence, PointId, RelPath, Trouble};
 
-/// Findings of a look past the fence.
-const FINDINGS: usize = 20;
-
 /// What a report says that came past.
 fn passed(tree: &str, report: Vec<Difference>) -> Vec<PastFence> {
     let moves = Moves::new(report);
@@ -27,7 +24,7 @@ fn passed(tree: &str, report: Vec<Difference>) -> Vec<PastFence> {
         let modified = moves.questions().modified.into_iter().filter(|(path, _)| !path.is_root());
         all.extend(modified.map(|(path, _)| PastFence::FileChanged { path: at(&path) }));
     }
-    all.truncate(FINDINGS);
+    all.truncate(PastFence::MOST);
     all
 }
 

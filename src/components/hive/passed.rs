@@ -15,9 +15,6 @@ use super::names::SetName;
 use super::plan::steps;
 use crate::domain::{PastFence, PointId, Trouble, TroubleKind};
 
-/// Findings of a look past the fence.
-const FINDINGS: usize = 20;
-
 /// How live metadata is not that of a point any more.
 fn passed(set: &SetName, live: &Metadata, then: &Metadata) -> Vec<PastFence> {
     // Whether it is fenced is told by the fence.
@@ -40,7 +37,7 @@ fn passed(set: &SetName, live: &Metadata, then: &Metadata) -> Vec<PastFence> {
     if !steps(&without_tables(live), &without_tables(&then), set.table.is_none()).is_empty() {
         all.push(PastFence::DefinitionChanged);
     }
-    all.truncate(FINDINGS);
+    all.truncate(PastFence::MOST);
     all
 }
 
@@ -60,7 +57,7 @@ impl Hive {
         for tree in trees {
             all.extend(hdfs.passed_since(&tree.path, point).await?);
         }
-        all.truncate(FINDINGS);
+        all.truncate(PastFence::MOST);
         Ok(all)
     }
 }
